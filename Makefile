@@ -1,0 +1,50 @@
+# Two commands for newcomers: `make demo` and `make test`. Each sets up what it needs in .venv, once; after that both work offline.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# --without-pip: slim Debian images have no ensurepip; the outer pip installs into the environment instead.
+INSTALL := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check install --quiet --root-user-action=ignore
+
+.PHONY: demo test check prove bench conform lock clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/tieout demo
+
+test: check
+	$(BIN)/python -m pytest -n 2 --cov --cov-report= tests
+	$(BIN)/python tests/coverage_gate.py
+
+check: $(VENV)/.develop
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+
+prove: $(VENV)/.develop
+	TIEOUT_PROVE=1 $(BIN)/python -m pytest -m prove tests
+
+bench: $(VENV)/.develop
+	$(BIN)/python tests/bench/run.py
+
+# Needs recorded answers and incidents that are other people's data and live beside the checkout, never in it.
+conform: $(VENV)/.develop
+	$(BIN)/python tests/conform/run.py ../shared
+
+lock: # refresh the pinned requirements; `uv` must be on the path
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --group build pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
+
+$(BIN)/python:
+	$(PYTHON) -m venv --without-pip $(VENV)
+
+$(VENV)/.runtime: $(BIN)/python requirements.txt pyproject.toml
+	test -e $(VENV)/.develop || $(INSTALL) --require-hashes -r requirements.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.develop: $(BIN)/python requirements-dev.txt pyproject.toml
+	$(INSTALL) --require-hashes -r requirements-dev.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@ $(VENV)/.runtime

@@ -1,0 +1,1 @@
+from tieout.serve.cli import main

@@ -1,0 +1,129 @@
+"""Everything that can go wrong, as one tree.
+
+Findings (a difference, a doubt) are values and never raised; bugs are asserts. What is left are failures::
+
+    TieoutError
+    ├─ BadInput(problems)            a file or setting is not what the contract says; every problem at once, exit 2
+    ├─ SourceError(source, scope)    that scope is not established now; NEVER read as flat, empty or unmatched
+    │  ├─ SourceUnreachable          no answer: connection, timeout, maintenance
+    │  ├─ SourceThrottled            the source asked us to wait
+    │  ├─ SourceRefused              credentials or permission: a person has to mend it
+    │  ├─ SourceMalformed            it answered, and the answer cannot be trusted
+    │  └─ SourceIncomplete           it answered a part, and the rest is not to be had
+    ├─ BookError(record)             the books refuse a record: nothing was booked
+    └─ ActionError
+       ├─ ActionRefused(reason)      the broker or the books said no: nothing happened
+       └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class TieoutError(Exception):
+    """Root of every failure that Tieout raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with an input: what, where, and how to mend it. Carries no amounts."""
+
+    file: str
+    place: str
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}: {self.place}" if self.place else self.file
+        return f"{where}: {self.what}; {self.mend}"
+
+
+class BadInput(TieoutError):
+    """An input breaks the contract. All its problems are listed, in the order of the file."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        assert problems, "BadInput without a problem"
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class SourceError(TieoutError):
+    """A side could not be read for *scope*; what it holds there is not known."""
+
+    code = "other"
+
+    def __init__(self, source: str, scope: str, why: str) -> None:
+        self.source, self.scope, self.why = source, scope, why
+        super().__init__(f"{source} {scope}: {why}")
+
+
+class SourceUnreachable(SourceError):
+    """No usable answer in time."""
+
+    code = "unavailable"
+
+
+class SourceTimeout(SourceUnreachable):
+    """The answer did not come within the deadline."""
+
+    code = "timeout"
+
+
+class SourceThrottled(SourceError):
+    """The source asked us to slow down; *retry_after_s* in seconds where it said how long."""
+
+    code = "rate_limited"
+
+    def __init__(self, source: str, scope: str, why: str, retry_after_s: int | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(source, scope, why)
+
+
+class SourceRefused(SourceError):
+    """Credentials or permission are missing: retrying does not help."""
+
+    code = "authentication"
+
+
+class SourceMalformed(SourceError):
+    """The answer breaks the source's own format, so nothing in it is believed."""
+
+    code = "malformed"
+
+
+class SourceIncomplete(SourceError):
+    """The source answered only a part of *scope*; `rows` are what did come, and nothing follows from what did not."""
+
+    def __init__(self, source: str, scope: str, why: str, rows: Sequence[object] = ()) -> None:
+        self.rows = tuple(rows)
+        super().__init__(source, scope, why)
+
+
+class BookError(TieoutError):
+    """The books refuse *record*; they are as they were before."""
+
+    def __init__(self, record: str, why: str) -> None:
+        self.record, self.why = record, why
+        super().__init__(f"{record}: {why}")
+
+
+class ActionError(TieoutError):
+    """Root of failed actions."""
+
+
+class ActionRefused(ActionError):
+    """The other side said no; nothing happened."""
+
+    def __init__(self, action: str, reason: str) -> None:
+        self.action, self.reason = action, reason
+        super().__init__(f"{action} refused: {reason}")
+
+
+class OutcomeUnknown(ActionError):
+    """The action may or may not have happened; read back before doing anything else there."""
+
+    def __init__(self, action: str, why: str) -> None:
+        self.action, self.why = action, why
+        super().__init__(f"outcome of {action} unknown: {why}")

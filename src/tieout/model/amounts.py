@@ -1,0 +1,112 @@
+"""Exact decimals: the one door in, the one door out, and the context that sums and products run in.
+
+Every number of the contract is a plain decimal of at most 64 digits with an exponent within ±64. Sums and products of such
+numbers fit into `EXACT`, which refuses to round: an inexact result there is a bug, not a small error. Only a division
+rounds, and it says how (`ratio`, `percent`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import (
+    ROUND_DOWN,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+HUNDRED = Decimal(100)
+MAX_DIGITS = 64
+MAX_EXPONENT = 64
+
+EXACT = Context(prec=2000, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
+DIVIDE = Context(prec=64, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+
+
+def exact(function: Callable[P, R]) -> Callable[P, R]:
+    """Run *function* in the context that never rounds silently."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with localcontext(EXACT):
+            return function(*args, **kwargs)
+
+    return run
+
+
+def fits(value: Decimal) -> bool:
+    """Tell whether *value* is finite, has at most 64 digits and an exponent within ±64."""
+    if not value.is_finite():
+        return False
+    _, digits, exponent = value.as_tuple()
+    return len(digits) <= MAX_DIGITS and isinstance(exponent, int) and -MAX_EXPONENT <= exponent <= MAX_EXPONENT
+
+
+def dec(text: str | int) -> Decimal:
+    """Read an exact decimal from text such as ``"0.10000001"``.
+
+    Raises:
+        ValueError: It is not a decimal number, not finite, or too long.
+    """
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("not a decimal number") from None
+    if not fits(value):
+        raise ValueError("not a finite decimal of at most 64 digits with an exponent within ±64")
+    return value
+
+
+def plain(value: Decimal) -> str:
+    """Write *value* as a plain decimal; equal numbers give equal text, however they were spelt."""
+    if not value:
+        return "0"
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text
+
+
+def ratio(numerator: Decimal, denominator: Decimal) -> Decimal:
+    """*numerator* ÷ *denominator* to 64 digits, half even. The denominator is not 0."""
+    return DIVIDE.divide(numerator, denominator)
+
+
+def percent(part: Decimal, *amounts: Decimal) -> Decimal:
+    """100 · |part| ÷ the largest of |amounts|, to 4 decimals, half even; 0 when all are 0."""
+    base = max(abs(amount) for amount in amounts)
+    if not base:
+        return ZERO
+    # Quantized under a context of its own: the quotient has more digits than it keeps.
+    return DIVIDE.quantize(ratio(HUNDRED * abs(part), base), Decimal("0.0001"))
+
+
+def truncate(value: Decimal, unit: Decimal) -> Decimal:
+    """Round *value* toward zero to a multiple of the smallest *unit*."""
+    with localcontext(DIVIDE):
+        return (value / unit).to_integral_value(rounding=ROUND_DOWN) * unit
+
+
+def fraction(text: str) -> tuple[Decimal, Decimal]:
+    """Read a split ratio, ``"4"`` or ``"1/6"``, as numerator and denominator, both above 0.
+
+    Raises:
+        ValueError: It is neither a decimal nor a fraction of two, or a part is not above 0.
+    """
+    above, _, below = text.partition("/")
+    numerator, denominator = dec(above), dec(below or "1")
+    if numerator <= 0 or denominator <= 0:
+        raise ValueError("a ratio above 0 is needed")
+    return numerator, denominator

@@ -1,0 +1,78 @@
+"""What may be written into local books, one record a change. A case's changes are booked together or not at all."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from tieout.model.discrepancy import ActionKind
+from tieout.model.snapshot import Activity, Fill, Leg, Order
+
+
+class BookFill(Struct, frozen=True, tag="book_fill"):
+    """Book the broker's record of a fill; `position_side` and `settlement` are filled in where they were found out."""
+
+    fill: Fill
+
+
+class ReverseFill(Struct, frozen=True, tag="reverse_fill"):
+    """Take one booking of this fill back out, fee included; the entry stays in history, with its reversal."""
+
+    fill: Fill
+
+
+class BookActivity(Struct, frozen=True, tag="book_activity"):
+    """Book the broker's record of an activity."""
+
+    activity: Activity
+
+
+class ReverseActivity(Struct, frozen=True, tag="reverse_activity"):
+    """Take one booking of an activity back out (booked twice, or unknown to the broker)."""
+
+    activity: Activity
+
+
+class UpdateOrder(Struct, frozen=True, tag="update_order"):
+    """Bring local's record of an order to `order`: status, filled quantity and terms."""
+
+    order: Order
+
+
+class AdoptOrder(Struct, frozen=True, tag="adopt_order"):
+    """Take the broker's live order into local's own again."""
+
+    order: Order
+
+
+class SetPosition(Struct, frozen=True, tag="set_position"):
+    """Last resort: set a leg to a signed amount. Visible as an adjustment for ever."""
+
+    asset: str
+    leg: Leg
+    amount: Decimal
+    reason: str
+    average_price: Decimal | None = None
+
+
+class SetBalance(Struct, frozen=True, tag="set_balance"):
+    """Last resort: set a currency's total. Visible as an adjustment for ever."""
+
+    currency: str
+    total: Decimal
+    reason: str
+
+
+Change = BookFill | ReverseFill | BookActivity | ReverseActivity | UpdateOrder | AdoptOrder | SetPosition | SetBalance
+
+KIND_OF_CHANGE: dict[type, ActionKind] = {
+    BookFill: ActionKind.BOOK_FILL,
+    ReverseFill: ActionKind.REVERSE_FILL,
+    BookActivity: ActionKind.BOOK_ACTIVITY,
+    ReverseActivity: ActionKind.REVERSE_FILL,
+    UpdateOrder: ActionKind.UPDATE_ORDER,
+    AdoptOrder: ActionKind.ADOPT_ORDER,
+    SetPosition: ActionKind.SET_POSITION,
+    SetBalance: ActionKind.SET_BALANCE,
+}

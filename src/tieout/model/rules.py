@@ -1,0 +1,126 @@
+"""What a well-typed row must still fulfil, said once for the fast and the thorough reading. Findings carry no amounts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+from tieout.model.amounts import fraction
+from tieout.model.snapshot import (
+    CASH_KINDS,
+    CORPORATE_KINDS,
+    SECTIONS,
+    Activity,
+    Balance,
+    Fill,
+    Order,
+    Position,
+    Row,
+    Snapshot,
+)
+
+Finding = tuple[str, str, str]  # field, what is wrong, how to mend it
+
+
+def position_finding(row: Position) -> Finding | None:
+    """The first rule that a position row breaks."""
+    if row.side == "short" and row.amount > 0:
+        return "amount", "a short leg with an amount above 0", 'write it negative, or call the side "long"'
+    if row.side == "long" and row.amount < 0:
+        return "amount", "a long leg with an amount below 0", 'write it positive, or call the side "short"'
+    if row.multiplier is not None and row.multiplier <= 0:
+        return "multiplier", "a multiplier that is not above 0", "write the contract size, or leave it out"
+    return None
+
+
+def order_finding(row: Order) -> Finding | None:
+    """The first rule that an order breaks."""
+    if row.broker_order_id is None and row.client_order_id is None:
+        return "client_order_id", "an order without any id", "give broker_order_id or client_order_id"
+    if row.quantity < 0:
+        return "quantity", "a quantity below 0", "quantities are unsigned; the side says which way"
+    if row.filled is not None and not 0 <= row.filled <= row.quantity:
+        return "filled", "a filled quantity outside 0 to quantity", "check which of the two is wrong"
+    return None
+
+
+def fill_finding(row: Fill) -> Finding | None:
+    """The first rule that a fill breaks."""
+    if row.quantity < 0:
+        return "quantity", "a quantity below 0", "quantities are unsigned; the side says which way"
+    if row.fee and row.fee_currency is None:
+        return "fee_currency", "a fee without a currency", "say in which currency it was taken"
+    return None
+
+
+def activity_finding(row: Activity) -> Finding | None:
+    """The first rule that an activity breaks: what its kind needs is in the contract, section 1."""
+    if row.kind in CASH_KINDS:
+        if row.amount is None:
+            return "amount", f"a {row.kind} without an amount", "give the signed amount"
+        if (row.currency is None) == (row.asset is None):
+            return "currency", f"a {row.kind} needs a currency or an asset, and not both", "name the one that moved"
+    elif row.kind == "split":
+        return _split_finding(row)
+    elif row.asset is None:
+        return "asset", f"a {row.kind} without an asset", "name the asset"
+    elif row.kind == "symbol_change" and row.new_asset is None:
+        return "new_asset", "a symbol_change without a new_asset", "name what it is called now"
+    elif row.kind in CORPORATE_KINDS and row.amount is None:
+        return "amount", f"a {row.kind} without an amount", "give the signed amount of the asset"
+    elif row.kind in CORPORATE_KINDS and (row.new_asset is None) != (row.new_amount is None):
+        return "new_amount", "new_asset and new_amount go together", "give both or neither"
+    return None
+
+
+def _split_finding(row: Activity) -> Finding | None:
+    if row.asset is None or row.ratio is None:
+        return "ratio", "a split needs an asset and a ratio", 'write new units for one old, such as "4" or "1/6"'
+    try:
+        fraction(row.ratio)
+    except ValueError:
+        return "ratio", "a ratio that is no number above 0", 'write new units for one old, such as "4" or "1/6"'
+    return None
+
+
+def identity(row: Row) -> Iterator[tuple[str, Hashable]]:
+    """The fields that must be unique within a section, each with the value that a second row may not bear."""
+    if isinstance(row, Position):
+        yield "asset", (row.asset, row.leg)
+    elif isinstance(row, Balance):
+        yield "currency", row.currency
+    elif isinstance(row, Order):
+        if row.broker_order_id is not None:
+            yield "broker_order_id", row.broker_order_id
+        if row.client_order_id is not None:
+            yield "client_order_id", row.client_order_id
+
+
+def finding(row: Row) -> Finding | None:
+    """The first rule that *row* breaks, whatever it is."""
+    if isinstance(row, Position):
+        return position_finding(row)
+    if isinstance(row, Order):
+        return order_finding(row)
+    if isinstance(row, Fill):
+        return fill_finding(row)
+    if isinstance(row, Activity):
+        return activity_finding(row)
+    return None
+
+
+def snapshot_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """Rules between the sections of one snapshot."""
+    for section in SECTIONS:
+        stated = (snapshot.coverage or {}).get(section)
+        if stated == "complete" and getattr(snapshot, section) is None:
+            yield (
+                f"coverage.{section}",
+                "coverage calls a section complete that is not there",
+                "give the section, or do not call it complete",
+            )
+    if snapshot.source == "broker":
+        seen: dict[tuple[str, str, str, str | None], Fill] = {}
+        for index, fill in enumerate(snapshot.fills or ()):
+            known = seen.setdefault((fill.asset, fill.fill_id, fill.side, fill.broker_order_id), fill)
+            if known is not fill and known != fill:
+                yield f"fills[{index}]", "two records of one fill with different values", "keep the one that is right"

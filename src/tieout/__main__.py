@@ -1,1 +1,5 @@
+"""`python -m tieout`."""
+
 from tieout.serve.cli import main
+
+main()

@@ -1,0 +1,257 @@
+"""Differences + evidence -> causes. Pure: it never fetches; what it lacks it names, and the next reading brings it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from tieout.explain.cases import build_cases
+from tieout.explain.doubt import Continuity
+from tieout.explain.flight import Span, accounts_for, moved_while_reading, young_spans
+from tieout.explain.holdings import Evidence, Found, Later, explain_fully, explain_partly
+from tieout.explain.market import Market, currencies_of, names_of
+from tieout.explain.orders import OrderEvidence, explain_locked, explain_order, locks_of
+from tieout.explain.records import Ages, Proof, Record, Standing, gather, own_ids
+from tieout.model.amounts import ZERO, exact
+from tieout.model.case import Explanation
+from tieout.model.changes import AdoptOrder, Change, UpdateOrder
+from tieout.model.discrepancy import Cause, CauseCode, Difference, DiscrepancyType, Key
+from tieout.model.memory import Memory
+from tieout.model.pairing import OrderPair, paired_orders, renamed_assets
+from tieout.model.settings import Settings
+from tieout.model.snapshot import Observation, Order, Snapshot
+
+__all__ = ["explain"]
+
+
+@exact
+def explain(
+    observation: Observation, differences: Sequence[Difference], memory: Memory, settings: Settings
+) -> Explanation:
+    """Name the cause of every difference, by exact sums over the records of both sides.
+
+    Args:
+        observation: Both sides; both must be snapshots.
+        differences: What `compare` found.
+        memory: What earlier readings taught.
+        settings: The account's settings.
+    """
+    local, broker = observation.local, observation.broker
+    assert isinstance(local, Snapshot) and isinstance(broker, Snapshot), "only two snapshots can be explained"
+    ages = Ages(observation, local, broker, memory, settings)
+    own = own_ids(local, broker, memory)
+    records = gather(local, broker, ages, own, settings, renamed_assets(broker.activities or ()))
+    if not differences and not records:
+        return Explanation({}, (), {}, {}, frozenset(), ids_unrelated=False)
+    pairs = paired_orders(local, broker, observation.lookups or ())
+    market = _market(local, broker, differences, records, pairs, settings, memory)
+    evidence = Evidence(records, market, _later(local, market))
+    reading = _Reading(observation, local, broker, ages, memory, market, evidence, pairs)
+    found = {d.key: reading.cause(d) for d in differences if d.key.domain in ("position", "balance")}
+    order_evidence = OrderEvidence(local, broker, pairs, records, own)
+    for difference in differences:
+        if difference.key.domain == "order":
+            found[difference.key] = explain_order(difference, order_evidence, ages, market)
+    for difference in differences:
+        if difference.type is DiscrepancyType.LOCKED_MISMATCH:
+            found[difference.key] = explain_locked(difference, found, pairs, market)
+    cited = _cited(found)
+    for difference in differences:
+        if difference.key.domain == "fill" and f"fill {difference.fill_id}" not in cited:
+            found[difference.key] = _explain_fill(difference, records)
+    cases = build_cases(differences, found, evidence)
+    causes = {key: value.cause for key, value in found.items()}
+    orders = {d.key: order_evidence.pairs[d.key] for d in differences if d.key.domain == "order"}
+    return Explanation(
+        causes,
+        cases,
+        updates={key: change for key, pair in orders.items() if (change := _update(pair)) is not None},
+        brought={key: tuple(record.ref for record in found[key].records) for key in orders},
+        still_locked=_still_locked(differences, pairs, broker, market),
+        ids_unrelated=_ids_unrelated(local, records),
+    )
+
+
+def _update(pair: OrderPair) -> Change | None:
+    """What brings local's record of an order to the broker's: adopted where local has it no more, else updated."""
+    ours, theirs = pair.local, pair.broker
+    if theirs is not None and (ours is None or (theirs.live and not ours.live)):
+        return AdoptOrder(theirs)
+    if theirs is not None:
+        return UpdateOrder(theirs)
+    if ours is None:
+        return None
+    # Nobody at the broker knows it: what was filled stays filled, and the rest is gone.
+    return UpdateOrder(replace(ours, status="cancelled" if ours.done else "rejected"))
+
+
+def _ids_unrelated(local: Snapshot, records: Sequence[Record]) -> bool:
+    unknown = sum(1 for r in records if r.standing is Standing.SURPLUS and r.code is CauseCode.PHANTOM_FILL and r.fill)
+    return unknown > 0 and unknown == len(local.fills or ())
+
+
+class _Reading:
+    """One observation's means of explaining a position or balance; continuity is set up only where it is asked for."""
+
+    def __init__(
+        self,
+        observation: Observation,
+        local: Snapshot,
+        broker: Snapshot,
+        ages: Ages,
+        memory: Memory,
+        market: Market,
+        evidence: Evidence,
+        pairs: Sequence[OrderPair],
+    ) -> None:
+        self._observation, self._local, self._broker = observation, local, broker
+        self._memory, self._market, self._evidence = memory, market, evidence
+        self._spans = young_spans(pairs, ages, market)
+        self._continuities: dict[int, Continuity] = {}
+
+    def cause(self, difference: Difference) -> Found:
+        """The first of the contract's causes that holds."""
+        if difference.type is DiscrepancyType.COST_MISMATCH or difference.type is DiscrepancyType.LOCKED_MISMATCH:
+            return Found(Cause(CauseCode.UNKNOWN, ZERO, difference.difference))
+        return (
+            self._rounding(difference)
+            or self._in_flight(difference)
+            or explain_fully(difference, self._evidence)
+            or self._lagging(difference)
+            or self._doubt(difference)
+            or explain_partly(difference, self._evidence)
+            or Found(Cause(CauseCode.UNKNOWN, ZERO, difference.difference))
+        )
+
+    def _rounding(self, difference: Difference) -> Found | None:
+        settings, key = self._market.settings, difference.key
+        if abs(difference.difference) > settings.rounding_unit(key.asset, cash=key.domain == "balance"):
+            return None
+        # One step of something dear is no rounding: above the cap the other causes are tried, and UNKNOWN is left.
+        worth = difference.usd_value
+        small = difference.within_tolerance or (worth is not None and worth <= settings.rounding_usd)
+        return Found(Cause(CauseCode.ROUNDING, difference.difference, ZERO)) if small else None
+
+    def _in_flight(self, difference: Difference) -> Found | None:
+        key = difference.key
+        young = self._moving(key, (Proof.IN_FLIGHT,))
+        spans = [span for span in self._spans if span.key == key]
+        moved = moved_while_reading(key, difference.difference, self._observation.local_before, self._market)
+        if not moved and not accounts_for(difference.difference, [amount for _, amount in young], spans):
+            return None
+        cited = (*(record.ref for record, _ in young), *_refs(spans))
+        records = tuple(record for record, _ in young)
+        return Found(Cause(CauseCode.IN_FLIGHT, difference.difference, ZERO, cited), records)
+
+    def _lagging(self, difference: Difference) -> Found | None:
+        """Records of local's that the broker does not show, but may not have had the time to show."""
+        rows = [
+            (record, amount)
+            for record, amount in self._moving(difference.key, (Proof.LAGGING, Proof.IN_FLIGHT))
+            if record.standing is Standing.SURPLUS
+        ]
+        if not accounts_for(difference.difference, [amount for _, amount in rows], ()):
+            return None
+        cited = tuple(record.ref for record, _ in rows)
+        return Found(Cause(CauseCode.STALE_BROKER, difference.difference, ZERO, cited))
+
+    def _doubt(self, difference: Difference) -> Found | None:
+        baseline = self._memory.baseline(difference.key)
+        if baseline is None:
+            return None
+        known = self._continuities.get(id(baseline))
+        if known is None:
+            known = Continuity(baseline, self._broker, self._market, self._evidence.settlements)
+            self._continuities[id(baseline)] = known
+        doubt = known.doubt(difference.key)
+        if doubt is None:
+            return None
+        return Found(Cause(doubt.code, doubt.by, difference.difference - doubt.by, doubt.evidence))
+
+    def _moving(self, key: Key, proofs: tuple[Proof, ...]) -> list[tuple[Record, Decimal]]:
+        rows = [(r, self._evidence.single[id(r)].get(key, ZERO)) for r in self._evidence.records if r.proof in proofs]
+        return [(record, amount) for record, amount in rows if amount]
+
+
+def _market(
+    local: Snapshot,
+    broker: Snapshot,
+    differences: Sequence[Difference],
+    records: Sequence[Record],
+    pairs: Sequence[OrderPair],
+    settings: Settings,
+    memory: Memory,
+) -> Market:
+    fills = [fill for record in records for fill in (record.fill, record.other) if fill is not None]
+    rows = [record.activity for record in records if record.activity is not None]
+    others = [name for row in rows for name in (row.asset, row.new_asset, row.currency)]
+    others += [pair.asset for pair in pairs]
+    names = names_of(differences, fills, others)
+    names |= currencies_of((local, broker), names)
+    return Market(local, broker, differences, names, settings, memory.positioned)
+
+
+def _later(local: Snapshot, market: Market) -> Later:
+    """What local booked of an asset after a record's time: it is in new units already, and is not split again."""
+
+    def later(key: Key, record: Record) -> Decimal:
+        fills = (fill for fill in local.fills or () if fill.asset == key.asset and fill.at > record.at)
+        mine = (
+            fill for fill in fills if key.domain == "position" and market.leg(fill.asset, fill.position_side) == key
+        )
+        return sum((fill.signed * market.scale(fill.asset, of_broker=False) for fill in mine), ZERO)
+
+    return later
+
+
+def _refs(spans: Iterable[Span]) -> tuple[str, ...]:
+    return tuple(sorted({span.ref for span in spans}))
+
+
+def _cited(found: Mapping[Key, Found]) -> set[str]:
+    """Every record that stands as evidence; behind its code where there are several."""
+    cited = {ref for value in found.values() for ref in value.cause.evidence}
+    cited |= {record.ref for value in found.values() for record in value.records}
+    return cited | {ref.partition(" ")[2] for ref in cited}
+
+
+def _explain_fill(difference: Difference, records: Sequence[Record]) -> Found:
+    """A fill by itself: whose it is, or in which way it was booked wrongly."""
+    ref = f"fill {difference.fill_id}"
+    mine = [r for r in records if r.ref == ref and r.fill is not None and r.fill.asset == difference.key.asset]
+    record = next(iter(mine), None)
+    if record is None or record.proof is Proof.NONE:
+        return Found(Cause(CauseCode.UNKNOWN, ZERO, difference.difference))
+    code = record.code
+    if record.proof is Proof.IN_FLIGHT:
+        code = CauseCode.IN_FLIGHT
+    elif record.proof is Proof.LAGGING:
+        code = CauseCode.STALE_BROKER
+    return Found(Cause(code, difference.difference, ZERO, (ref,)), (record,))
+
+
+def _still_locked(
+    differences: Sequence[Difference], pairs: Sequence[OrderPair], broker: Snapshot, market: Market
+) -> frozenset[Key]:
+    """Orders that only local knows, and for which the broker still seems to hold funds back."""
+    orphans = {d.key for d in differences if d.type is DiscrepancyType.ORPHANED_LOCAL}
+    if not orphans:
+        return frozenset()
+    held = set()
+    for pair in pairs:
+        if pair.key in orphans and pair.local is not None and _holds_back(pair.local, broker, market):
+            held.add(pair.key)
+    return frozenset(held)
+
+
+def _holds_back(order: Order, broker: Snapshot, market: Market) -> bool:
+    for row in broker.balances or ():
+        mine = locks_of(order, row.currency, market)
+        if not mine or row.locked is None:
+            continue
+        others = sum((locks_of(other, row.currency, market) for other in broker.orders or ()), ZERO)
+        if row.locked - others >= mine:
+            return True
+    return False

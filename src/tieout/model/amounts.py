@@ -7,16 +7,20 @@ rounds, and it says how (`ratio`, `percent`).
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Callable
 from decimal import (
-    ROUND_DOWN,
     ROUND_HALF_EVEN,
+    Clamped,
     Context,
     Decimal,
+    DecimalException,
     DivisionByZero,
     Inexact,
     InvalidOperation,
     Overflow,
+    Rounded,
     localcontext,
 )
 from functools import wraps
@@ -31,8 +35,18 @@ HUNDRED = Decimal(100)
 MAX_DIGITS = 64
 MAX_EXPONENT = 64
 
+DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 EXACT = Context(prec=2000, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
 DIVIDE = Context(prec=64, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+
+# Its least exponent is Emin - prec + 1 = -64, its largest Emax - prec + 1 = 64: what it must clamp or round does not fit.
+_BOUNDS = Context(
+    prec=MAX_DIGITS,
+    Emin=MAX_DIGITS - 1 - MAX_EXPONENT,
+    Emax=MAX_DIGITS - 1 + MAX_EXPONENT,
+    clamp=1,
+    traps=[InvalidOperation, Overflow, Rounded, Clamped],
+)
 
 
 def exact(function: Callable[P, R]) -> Callable[P, R]:
@@ -46,12 +60,15 @@ def exact(function: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def fits(value: Decimal) -> bool:
-    """Tell whether *value* is finite, has at most 64 digits and an exponent within ±64."""
-    if not value.is_finite():
+def fits(*values: Decimal) -> bool:
+    """Tell whether all are finite, with at most 64 digits and an exponent within ±64."""
+    if not all(map(Decimal.is_finite, values)):
         return False
-    _, digits, exponent = value.as_tuple()
-    return len(digits) <= MAX_DIGITS and isinstance(exponent, int) and -MAX_EXPONENT <= exponent <= MAX_EXPONENT
+    try:
+        deque(map(_BOUNDS.plus, values), maxlen=0)
+    except DecimalException:
+        return False
+    return True
 
 
 def dec(text: str | int) -> Decimal:
@@ -60,6 +77,8 @@ def dec(text: str | int) -> Decimal:
     Raises:
         ValueError: It is not a decimal number, not finite, or too long.
     """
+    if isinstance(text, bool) or (isinstance(text, str) and not DECIMAL.fullmatch(text)):
+        raise ValueError("not a decimal number")
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -84,19 +103,23 @@ def ratio(numerator: Decimal, denominator: Decimal) -> Decimal:
     return DIVIDE.divide(numerator, denominator)
 
 
+@exact
 def percent(part: Decimal, *amounts: Decimal) -> Decimal:
     """100 · |part| ÷ the largest of |amounts|, to 4 decimals, half even; 0 when all are 0."""
     base = max(abs(amount) for amount in amounts)
     if not base:
         return ZERO
-    # Quantized under a context of its own: the quotient has more digits than it keeps.
-    return DIVIDE.quantize(ratio(HUNDRED * abs(part), base), Decimal("0.0001"))
+    # Rounded once, by the remainder: a quotient cut to some digits first could look like a tie that it is not.
+    whole, rest = divmod(abs(part) * HUNDRED * 10**4, base)
+    if 2 * rest > base or (2 * rest == base and whole % 2):
+        whole += 1
+    return whole.scaleb(-4)
 
 
+@exact
 def truncate(value: Decimal, unit: Decimal) -> Decimal:
     """Round *value* toward zero to a multiple of the smallest *unit*."""
-    with localcontext(DIVIDE):
-        return (value / unit).to_integral_value(rounding=ROUND_DOWN) * unit
+    return value // unit * unit
 
 
 def fraction(text: str) -> tuple[Decimal, Decimal]:
@@ -105,8 +128,8 @@ def fraction(text: str) -> tuple[Decimal, Decimal]:
     Raises:
         ValueError: It is neither a decimal nor a fraction of two, or a part is not above 0.
     """
-    above, _, below = text.partition("/")
-    numerator, denominator = dec(above), dec(below or "1")
+    above, slash, below = text.partition("/")
+    numerator, denominator = dec(above), dec(below) if slash else ONE
     if numerator <= 0 or denominator <= 0:
         raise ValueError("a ratio above 0 is needed")
     return numerator, denominator

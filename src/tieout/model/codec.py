@@ -6,24 +6,28 @@ Source of the formats: the public contract, `docs/formats.md`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tieout.errors import BadInput, Problem
-from tieout.model.amounts import MAX_EXPONENT, plain
-from tieout.model.diagnose import Diagnosis
+from tieout.model.amounts import MAX_DIGITS, fits, plain
+from tieout.model.diagnose import SIDES, Diagnosis
 from tieout.model.report import ReconciliationReport
 from tieout.model.rules import finding, identity, snapshot_findings
 from tieout.model.snapshot import SECTIONS, Lookup, Moment, Name, Observation, Row, SideError, Snapshot, Source
 
 MAX_BYTES = 512 * 1024 * 1024
 
-_DIGITS = bytes.maketrans(b"123456789.", b"0000000000")
+_ASCII = bytes(range(128))
+_DIGITS = bytes.maketrans(b"123456789.+-", b"000000000000")
 _ODD_NUMBER = re.compile(rb'"[-+0-9.eE_]*_[-+0-9.eE_]*"')
+_PADDED_NUMBER = re.compile(rb'" +0|0 +"')
+_REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _snapshot = msgspec.json.Decoder(Snapshot)
 _anything = msgspec.json.Decoder()
 _side_error = msgspec.json.Decoder(SideError)
@@ -36,7 +40,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     account: Name
     local: msgspec.Raw
     broker: msgspec.Raw
-    local_before: msgspec.Raw | None = None
+    local_before: msgspec.Raw = msgspec.Raw(b"null")
     lookups: tuple[Lookup, ...] | None = None
 
 
@@ -44,24 +48,30 @@ _line = msgspec.json.Decoder(_Line)
 
 
 def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
-    """The bytes of a file.
+    """The bytes of a file, or of a pipe to its end.
 
     Raises:
         BadInput: It cannot be read, or is larger than *max_bytes*.
     """
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise BadInput([_too_large(path, size, max_bytes)])
-        return path.read_bytes()
+        if path.is_file() and path.stat().st_size > max_bytes:
+            raise BadInput([_too_large(path, max_bytes)])
+        read = bytearray()
+        with path.open("rb") as file:
+            # A pipe has no size until it ends, so the limit is held while reading.
+            while chunk := file.read(1 << 20):
+                read += chunk
+                if len(read) > max_bytes:
+                    raise BadInput([_too_large(path, max_bytes)])
     except OSError as error:
         what = (error.strerror or "cannot be read").lower()
         raise BadInput([Problem(str(path), "", what, "check the path and its permissions")]) from error
+    return bytes(read)
 
 
-def _too_large(path: Path, size: int, max_bytes: int) -> Problem:
+def _too_large(path: Path, max_bytes: int) -> Problem:
     mend = "split it, or raise limits.max_file_bytes"
-    return Problem(str(path), "", f"{size} bytes, above the limit of {max_bytes}", mend)
+    return Problem(str(path), "", f"more than {max_bytes} bytes", mend)
 
 
 def decode_snapshot(raw: bytes, file: str, source: Source | None = None) -> Snapshot:
@@ -75,16 +85,13 @@ def decode_snapshot(raw: bytes, file: str, source: Source | None = None) -> Snap
     Raises:
         BadInput: Every problem found, at once.
     """
+    snapshot = _fast_snapshot(raw)
+    if snapshot is not None and source in (None, snapshot.source):
+        return snapshot
     diagnosis = Diagnosis(file)
-    snapshot = _fast_snapshot(raw) if _plain_numbers(raw) and _single_keys(raw) else None
-    if snapshot is None:
-        document = diagnosis.load(raw)
-        if document is not None:
-            diagnosis.snapshot(document)
-        if not diagnosis.problems:
-            snapshot = _snapshot.decode(raw)
-    if snapshot is not None and source is not None and snapshot.source != source:
-        diagnosis.add("source", f'a snapshot of "{snapshot.source}" where "{source}" is due', "swap the two files")
+    document = diagnosis.load(raw)
+    if not diagnosis.problems:
+        snapshot = diagnosis.snapshot(document, source=source)
     if diagnosis.problems:
         raise BadInput(diagnosis.problems)
     assert snapshot is not None
@@ -97,23 +104,13 @@ def decode_observation(raw: bytes, file: str, number: int) -> Observation:
     Raises:
         BadInput: Every problem of the line, at once.
     """
-    diagnosis = Diagnosis(file, f"line {number}: ")
-    observation = _fast_observation(raw) if _plain_numbers(raw) and _single_keys(raw) else None
-    if observation is None:
-        document = diagnosis.load(raw)
-        if document is not None:
-            diagnosis.observation(document)
-        if not diagnosis.problems:
-            observation = _decode_line(raw)
+    observation = _fast_observation(raw)
     if observation is not None:
-        for name, source in (("local", "local"), ("broker", "broker"), ("local_before", "local")):
-            side = getattr(observation, name)
-            if not isinstance(side, Snapshot):
-                continue
-            if side.source != source:
-                diagnosis.add(f"{name}.source", f'"{side.source}" where "{source}" is due', "swap the two sides")
-            if side.account != observation.account:
-                diagnosis.add(f"{name}.account", "another account than the line's", "compare an account with itself")
+        return observation
+    diagnosis = Diagnosis(file, f"line {number}: ")
+    document = diagnosis.load(raw)
+    if not diagnosis.problems:
+        observation = diagnosis.observation(document)
     if diagnosis.problems:
         raise BadInput(diagnosis.problems)
     assert observation is not None
@@ -147,7 +144,7 @@ def encode(value: Snapshot | Observation | ReconciliationReport) -> bytes:
 def _writable(value: Any) -> Any:
     """The same record with every decimal in its one spelling."""
     if isinstance(value, Decimal):
-        return plain(value)
+        return _text(value)
     if isinstance(value, msgspec.Struct):
         return {
             name: _writable(getattr(value, name))
@@ -161,28 +158,41 @@ def _writable(value: Any) -> Any:
     return value
 
 
+def _text(value: Decimal) -> str:
+    """*value* in its one spelling, which the door takes back: plain, unless that had more digits than are admitted."""
+    return format(value, ".63E") if value.adjusted() >= MAX_DIGITS and fits(value) else plain(value)
+
+
 def _omits(value: msgspec.Struct) -> bool:
     return value.__struct_config__.omit_defaults
 
 
 def _plain_numbers(raw: bytes) -> bool:
     """Whether no number can be spelt in a way that only the thorough reading judges rightly."""
-    if b"\\" in raw or not raw.isascii():
+    if b"\\" in raw or not (raw.isascii() or _plain_letters(raw)):
         return False
     zeros = raw.translate(_DIGITS)
-    if b"0" * 65 in zeros or b'" 0' in zeros or b'0 "' in zeros or b'" -' in zeros:
+    if b"0" * 65 in zeros:
         return False
-    return b"0_0" not in zeros or _ODD_NUMBER.search(raw) is None
+    if (b'" ' in zeros or b"0 " in zeros) and _PADDED_NUMBER.search(zeros):
+        return False
+    return b"0_" not in zeros or _ODD_NUMBER.search(raw) is None
+
+
+def _plain_letters(raw: bytes) -> bool:
+    """Whether what is beyond ASCII is neither a digit nor a space: a decimal takes those of every script."""
+    try:
+        letters = raw.translate(None, _ASCII).decode()
+    except UnicodeDecodeError:
+        return False
+    return not any(letter.isdecimal() or letter.isspace() for letter in letters)
 
 
 def _single_keys(raw: bytes) -> bool:
     """Whether surely no key stands twice: as many keys were kept as colons follow a quote."""
-    if b'" :' in raw or b'"\t:' in raw or b'"\n:' in raw or b'"\r:' in raw:
+    if b" :" in raw or b"\t:" in raw or b"\n:" in raw or b"\r:" in raw:
         return False
-    try:
-        return raw.count(b'":') == _keys(_anything.decode(raw))
-    except (msgspec.DecodeError, RecursionError):
-        return False
+    return raw.count(b'":') == _keys(_anything.decode(raw))
 
 
 def _keys(value: Any) -> int:
@@ -198,40 +208,50 @@ def _keys(value: Any) -> int:
 def _fast_snapshot(raw: bytes) -> Snapshot | None:
     """The snapshot where it is plainly in order, else None."""
     try:
-        snapshot = _snapshot.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+        snapshot = _snapshot.decode(raw) if _plain_numbers(raw) else None
+        if snapshot is None or not _single_keys(raw):
+            return None
+    except _REFUSED:
         return None
     return snapshot if _in_order(snapshot) else None
 
 
 def _fast_observation(raw: bytes) -> Observation | None:
+    """The observation where it is plainly in order, else None."""
     try:
-        observation = _decode_line(raw)
-    except (msgspec.DecodeError, RecursionError):
+        observation = _decode_line(raw) if _plain_numbers(raw) else None
+        if observation is None or not _single_keys(raw):
+            return None
+    except _REFUSED:
         return None
-    sides = (observation.local, observation.broker, observation.local_before)
-    if not all(_in_order(side) for side in sides if isinstance(side, Snapshot)):
-        return None
+    for name, source in SIDES:
+        side = getattr(observation, name)
+        if isinstance(side, Snapshot) and not (
+            side.source == source and side.account == observation.account and _in_order(side)
+        ):
+            return None
     found = [lookup.order for lookup in observation.lookups or () if lookup.order is not None]
     return observation if _rows_in_order(found, unique=False) else None
 
 
 def _decode_line(raw: bytes) -> Observation:
     line = _line.decode(raw)
+    before = bytes(line.local_before)
     return Observation(
         line.at,
         line.account,
         _decode_side(bytes(line.local)),
         _decode_side(bytes(line.broker)),
-        _snapshot.decode(line.local_before) if line.local_before and bytes(line.local_before) != b"null" else None,
+        None if before == b"null" else _snapshot.decode(before),
         line.lookups,
     )
 
 
 def _decode_side(raw: bytes) -> Snapshot | SideError:
-    if b'"error"' in raw[:4096] and b'"schema"' not in raw[:4096]:
+    try:
         return _side_error.decode(raw)
-    return _snapshot.decode(raw)
+    except msgspec.ValidationError:
+        return _snapshot.decode(raw)
 
 
 def _in_order(snapshot: Snapshot) -> bool:
@@ -239,16 +259,14 @@ def _in_order(snapshot: Snapshot) -> bool:
     return all(_rows_in_order(rows) for rows in sections if rows) and not any(snapshot_findings(snapshot))
 
 
-def _rows_in_order(rows: Iterable[Row], *, unique: bool = True) -> bool:
-    rows = tuple(rows)
+def _rows_in_order(rows: Sequence[Row], *, unique: bool = True) -> bool:
+    """Whether every number fits, every row keeps its rules and, if *unique*, none stands twice."""
     if not rows:
         return True
-    names = [name for name in rows[0].__struct_fields__ if name in _DECIMALS]
-    for name in names:
-        values = [value for row in rows if (value := getattr(row, name)) is not None]
-        if values and not _within(values):
+    for name in _DECIMALS.intersection(rows[0].__struct_fields__):
+        if not fits(*[value for value in map(attrgetter(name), rows) if value is not None]):
             return False
-    if any(finding(row) is not None for row in rows):
+    if any(map(finding, rows)):
         return False
     if not unique:
         return True
@@ -260,13 +278,3 @@ _DECIMALS = frozenset(
     "amount average_price market_price multiplier total available locked usd_price quantity filled "
     "limit_price stop_price price fee new_amount".split()
 )
-
-
-def _within(values: list[Decimal]) -> bool:
-    """Whether all are finite and far from any bound; comparing with NaN raises, infinity is the largest."""
-    try:
-        if not -(10**63) < min(values) <= max(values) < 10**63:
-            return False
-    except ArithmeticError:
-        return False
-    return min(map(Decimal.adjusted, values)) > -MAX_EXPONENT

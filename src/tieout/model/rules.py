@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
+
+from msgspec.structs import replace
 
 from tieout.model.amounts import fraction
 from tieout.model.snapshot import (
@@ -82,17 +84,16 @@ def _split_finding(row: Activity) -> Finding | None:
     return None
 
 
-def identity(row: Row) -> Iterator[tuple[str, Hashable]]:
+def identity(row: Row) -> tuple[tuple[str, Hashable], ...]:
     """The fields that must be unique within a section, each with the value that a second row may not bear."""
     if isinstance(row, Position):
-        yield "asset", (row.asset, row.leg)
-    elif isinstance(row, Balance):
-        yield "currency", row.currency
-    elif isinstance(row, Order):
-        if row.broker_order_id is not None:
-            yield "broker_order_id", row.broker_order_id
-        if row.client_order_id is not None:
-            yield "client_order_id", row.client_order_id
+        return (("asset", (row.asset, row.leg)),)
+    if isinstance(row, Balance):
+        return (("currency", row.currency),)
+    if isinstance(row, Order):
+        ids = ("broker_order_id", row.broker_order_id), ("client_order_id", row.client_order_id)
+        return tuple((field, value) for field, value in ids if value is not None)
+    return ()
 
 
 def finding(row: Row) -> Finding | None:
@@ -109,7 +110,7 @@ def finding(row: Row) -> Finding | None:
 
 
 def snapshot_findings(snapshot: Snapshot) -> Iterator[Finding]:
-    """Rules between the sections of one snapshot."""
+    """Rules between the rows and the sections of one snapshot."""
     for section in SECTIONS:
         stated = (snapshot.coverage or {}).get(section)
         if stated == "complete" and getattr(snapshot, section) is None:
@@ -119,8 +120,26 @@ def snapshot_findings(snapshot: Snapshot) -> Iterator[Finding]:
                 "give the section, or do not call it complete",
             )
     if snapshot.source == "broker":
-        seen: dict[tuple[str, str, str, str | None], Fill] = {}
-        for index, fill in enumerate(snapshot.fills or ()):
-            known = seen.setdefault((fill.asset, fill.fill_id, fill.side, fill.broker_order_id), fill)
-            if known is not fill and known != fill:
-                yield f"fills[{index}]", "two records of one fill with different values", "keep the one that is right"
+        yield from _contradictions(snapshot.fills or ())
+
+
+def _contradictions(fills: Sequence[Fill]) -> Iterator[Finding]:
+    """A broker's fills of one identity with other values; a record without an order id must fit one that has it."""
+    finding = "two records of one fill with different values", "keep the one that is right"
+    seen: dict[tuple[str, str, str], dict[str | None, Fill]] = {}
+    for index, fill in enumerate(fills):
+        known = seen.setdefault(_triple(fill), {}).setdefault(fill.broker_order_id, fill)
+        if known is not fill and known != fill:
+            yield f"fills[{index}]", *finding
+    for index, fill in enumerate(fills):
+        alike = seen[_triple(fill)]
+        if fill.broker_order_id is None and len(alike) > 1 and not any(_fits(fill, other) for other in alike.values()):
+            yield f"fills[{index}]", *finding
+
+
+def _triple(fill: Fill) -> tuple[str, str, str]:
+    return fill.asset, fill.fill_id, fill.side
+
+
+def _fits(fill: Fill, other: Fill) -> bool:
+    return other.broker_order_id is not None and replace(other, broker_order_id=None) == fill

@@ -1,0 +1,142 @@
+"""Breaks over time: seen, confirmed, in doubt, closed. Each reading makes the next history."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from tieout.model.discrepancy import DOUBTS, Cause, CauseCode, Difference, Key
+
+SECTION_OF = {"position": "positions", "balance": "balances", "order": "orders", "fill": "fills"}
+TWO_READINGS = frozenset(("SPLIT", "SYMBOL_CHANGE", "CORPORATE_ACTION", "PHANTOM_FILL"))
+WITHOUT_RECORDS = frozenset((CauseCode.UNKNOWN, CauseCode.ROUNDING, CauseCode.MULTIPLIER, *DOUBTS))
+
+
+class Break(Struct, frozen=True, kw_only=True):
+    """One discrepancy followed over time.
+
+    Attributes:
+        id: Stays the same for as long as the break stands.
+        run: Readings in a row that showed this very difference, the first of them at `run_since`.
+        doubt_run: Readings in doubt on one set of evidence, the first of them at `doubt_since`.
+        corrected: The records, or the reason, with which it was last to be corrected; empty where it never was.
+    """
+
+    id: str
+    key: Key
+    first_seen: datetime
+    difference: Decimal
+    run: int
+    run_since: datetime
+    doubt_on: tuple[str, ...] = ()
+    doubt_run: int = 0
+    doubt_since: datetime | None = None
+    corrected: tuple[str, ...] = ()
+
+
+class Closed(Struct, frozen=True):
+    """A corrected break that went away, and the number of the reading that showed it gone."""
+
+    difference: Decimal
+    corrected: tuple[str, ...]
+    reading: int
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """What deciding has to know of earlier readings of an account.
+
+    Attributes:
+        breaks: The breaks that stand.
+        closed: Corrected breaks that went away lately.
+        changes: Cases that were to be changed: when first, by their fingerprint, and whether they heal by themselves.
+        sets: When an asset was set to a number without a record, by the id of the break.
+        foreign: Changes by somebody else, by row and record: when, and how much.
+        attempted: Fingerprints of cases that were acted on; acting again on them is refused.
+        last_complete: The last complete reading, else the first reading of all.
+        unreadable_alert: When it was last said that a side cannot be read.
+    """
+
+    breaks: dict[Key, Break] = field(default_factory=dict)
+    closed: dict[Key, Closed] = field(default_factory=dict)
+    changes: dict[str, tuple[datetime, bool]] = field(default_factory=dict)
+    sets: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    foreign: dict[Key, dict[str, tuple[datetime, Decimal]]] = field(default_factory=dict)
+    attempted: frozenset[str] = frozenset()
+    last_complete: datetime | None = None
+    unreadable_alert: datetime | None = None
+
+
+def break_id(account: str, key: Key, first_seen: datetime) -> str:
+    """An identity derived from account, row and the time first seen."""
+    text = "\n".join((account, key.domain, key.asset, key.leg, key.record, first_seen.isoformat()))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def follow(
+    history: History,
+    account: str,
+    differences: Iterable[Difference],
+    coverage: Mapping[str, str],
+    reading: int,
+    now: datetime,
+) -> History:
+    """The history after a reading: breaks that stand on, new ones, and those that a complete section shows gone."""
+    seen = {difference.key: difference for difference in differences}
+    breaks = {key: _standing(history.breaks.get(key), account, d, now) for key, d in seen.items()}
+    closed = dict(history.closed)
+    for key, old in history.breaks.items():
+        if key in seen:
+            continue
+        if coverage.get(SECTION_OF[key.domain]) != "compared":
+            breaks[key] = old  # not read whole: neither counted nor forgotten
+        elif old.corrected:
+            closed[key] = Closed(old.difference, old.corrected, reading)
+    return replace(history, breaks=breaks, closed=closed)
+
+
+def _standing(old: Break | None, account: str, difference: Difference, now: datetime) -> Break:
+    if old is None:
+        key, amount = difference.key, difference.difference
+        return Break(id=break_id(account, key, now), key=key, first_seen=now, difference=amount, run=1, run_since=now)
+    if old.difference == difference.difference:
+        return replace(old, run=old.run + 1)
+    return replace(old, difference=difference.difference, run=1, run_since=now)
+
+
+def doubt(broken: Break, cause: Cause, now: datetime) -> Break:
+    """The break with its doubt counted on, where it is in doubt on the same evidence as before, or begun anew."""
+    if cause.code not in DOUBTS:
+        return replace(broken, doubt_on=(), doubt_run=0, doubt_since=None)
+    evidence = (str(broken.difference), *cause.evidence)
+    if broken.doubt_since is not None and broken.doubt_on == evidence:
+        return replace(broken, doubt_run=broken.doubt_run + 1)
+    return replace(broken, doubt_on=evidence, doubt_run=1, doubt_since=now)
+
+
+def is_confirmed(
+    broken: Break,
+    cause: Cause,
+    parts: frozenset[str],
+    youngest: Decimal | None,
+    *,
+    settle_seconds: Decimal,
+    now: datetime,
+) -> bool:
+    """Whether a break may be acted on: two readings in a row, or records old enough that explain it all."""
+    if cause.code is CauseCode.IN_FLIGHT:
+        return False
+    if broken.run >= 2 and seconds(broken.run_since, now) >= settle_seconds:
+        return True
+    proven = not cause.residual and cause.code not in WITHOUT_RECORDS and not parts & TWO_READINGS
+    return proven and youngest is not None and youngest >= settle_seconds
+
+
+def seconds(start: datetime, end: datetime) -> Decimal:
+    """Seconds from *start* to *end*, exactly."""
+    delta = end - start
+    return Decimal(delta.days * 86400 + delta.seconds) + Decimal(delta.microseconds).scaleb(-6)

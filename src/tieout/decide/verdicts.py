@@ -1,0 +1,157 @@
+"""One case, one strategy: each member is judged, and the strictest word is that of all (contract, section 5, rule 0)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+
+from msgspec import Struct
+
+from tieout.decide.lifecycle import Break, History, seconds
+from tieout.decide.policy import Facts, Policy, Verdict, judge
+from tieout.decide.reading import Reading
+from tieout.model.amounts import ZERO, percent, ratio
+from tieout.model.case import Case
+from tieout.model.discrepancy import (
+    DOUBTS,
+    SEVERITY_RANK,
+    Cause,
+    CauseCode,
+    Difference,
+    DiscrepancyType,
+    Key,
+    ReconciliationStrategy,
+    Severity,
+)
+from tieout.model.settings import Settings
+
+S = ReconciliationStrategy
+
+
+class Judged(Struct, frozen=True):
+    """A case with its verdict."""
+
+    case: Case
+    verdict: Verdict
+    votes: tuple[Key, ...]
+    fully: bool
+    confirmed: bool
+
+
+def judge_case(case: Case, reading: Reading, history: History, confirmed: Mapping[Key, bool]) -> Judged:
+    """The strategy of a case, by its strictest member."""
+    differences = {key: reading.differences[key] for key in case.keys}
+    votes = tuple(key for key in case.keys if _votes(differences[key]))
+    fully = {key: _fully(differences[key], reading.causes[key], reading.settings) for key in case.keys}
+    own = {key: _own_severity(key, case, reading, history, fully=fully[key]) for key in votes}
+    worst = max(own.values(), key=SEVERITY_RANK.__getitem__, default=Severity.MINOR)
+    verdicts = [
+        _judge(key, case, reading, history, worst if fully[key] else own[key], fully=fully[key]) for key in votes
+    ]
+    verdict = max(verdicts, key=lambda one: one.strictness, default=Verdict(S.WARN_ONLY, reason="within_tolerance"))
+    if verdicts and any(one.alert for one in verdicts) and not verdict.alert:
+        verdict = Verdict(verdict.strategy, verdict.approval, True, verdict.heals, verdict.reason)
+    all_heal = all(one.heals for one in verdicts)
+    verdict = Verdict(verdict.strategy, verdict.approval, verdict.alert, all_heal, verdict.reason)
+    ready = all(confirmed[key] for key in votes) if votes else False
+    return Judged(case, _escalate(case, verdict, reading, history), votes, all(fully[key] for key in votes), ready)
+
+
+def _votes(difference: Difference) -> bool:
+    return not difference.within_tolerance and difference.type is not DiscrepancyType.LOCKED_MISMATCH
+
+
+def _judge(key: Key, case: Case, reading: Reading, history: History, severity: Severity, *, fully: bool) -> Verdict:
+    difference, parts = reading.differences[key], case.parts[key]
+    if reading.first_start:
+        return Verdict(S.SYNC_TO_BROKER, approval=True, reason="first_start")
+    if reading.is_lost_order(key):
+        parts = frozenset(("LOST_ORDER",))
+    if reading.causes[key].code in DOUBTS and _doubted_too_long(history.breaks[key], reading):
+        return Verdict(S.HALT_AND_ALERT, reason="doubted_too_long")
+    verdict = judge(Facts(difference, parts, fully, severity), reading.policy.table())
+    if (
+        verdict.reason == "unexplained"
+        and verdict.approval
+        and _blind_sync(difference, history.breaks[key], reading.policy)
+    ):
+        return Verdict(S.SYNC_TO_BROKER, alert=True, reason="blind_sync")
+    return verdict
+
+
+def _doubted_too_long(broken: Break, reading: Reading) -> bool:
+    lag = reading.settings.venue_lag_seconds
+    limit = reading.policy.doubt_seconds or (3 * lag if lag is not None else Decimal(60))
+    if broken.doubt_since is None or broken.doubt_run < reading.policy.doubt_readings:
+        return False
+    return seconds(broken.doubt_since, reading.now) >= limit
+
+
+def _blind_sync(difference: Difference, broken: Break, policy: Policy) -> bool:
+    worth = difference.usd_value
+    return worth is not None and worth <= policy.blind_sync_max_usd and broken.run >= 3
+
+
+def _fully(difference: Difference, cause: Cause, settings: Settings) -> bool:
+    """Whether nothing is left to explain: a residual within tolerance counts as 0."""
+    if cause.code is CauseCode.UNKNOWN:
+        return False
+    return not cause.residual or within(difference, cause.residual, settings)
+
+
+def within(difference: Difference, residual: Decimal, settings: Settings) -> bool:
+    """Whether a part of a difference, by itself, would be within tolerance."""
+    cash = difference.key.domain == "balance"
+    if abs(residual) <= settings.smallest_unit(difference.key.asset, cash=cash):
+        return True
+    worth = _worth(difference, residual)
+    if cash and worth is None:
+        return percent(residual, difference.local_amount, difference.broker_amount) <= settings.unvalued_percent
+    cap = settings.threshold_usd if cash else settings.position_threshold_usd
+    return worth is not None and cap is not None and worth <= cap
+
+
+def _worth(difference: Difference, residual: Decimal) -> Decimal | None:
+    if difference.usd_value is None or not difference.difference:
+        return None
+    return difference.usd_value * ratio(abs(residual), abs(difference.difference))
+
+
+def _own_severity(key: Key, case: Case, reading: Reading, history: History, *, fully: bool) -> Severity:
+    difference, cause = reading.differences[key], reading.causes[key]
+    if not fully and cause.code is not CauseCode.UNKNOWN:
+        return _band(percent(cause.residual, difference.local_amount, difference.broker_amount), reading.settings)
+    return max(difference.severity, _cumulated(key, case, reading, history), key=SEVERITY_RANK.__getitem__)
+
+
+def _band(share: Decimal, settings: Settings) -> Severity:
+    if share < settings.moderate_from_percent:
+        return Severity.MINOR
+    return Severity.MODERATE if share <= settings.critical_above_percent else Severity.CRITICAL
+
+
+def _cumulated(key: Key, case: Case, reading: Reading, history: History) -> Severity:
+    """What somebody else changed here over the last day, together, against the amount without it."""
+    if not case.foreign.get(key):
+        return Severity.MINOR
+    since = reading.now - timedelta(hours=reading.policy.cumulate_hours)
+    changes = [amount for at, amount in history.foreign.get(key, {}).values() if at > since]
+    together, stated = sum(changes, ZERO), reading.differences[key].broker_amount
+    return _band(percent(together, stated - together, stated), reading.settings)
+
+
+def _escalate(case: Case, verdict: Verdict, reading: Reading, history: History) -> Verdict:
+    """A cure that did not hold is not tried again, and a correction that comes back is not corrected again."""
+    if verdict.strategy is not S.SYNC_TO_BROKER or verdict.approval:
+        return verdict
+    if reading.fingerprint(case) in history.attempted:
+        return Verdict(S.HALT_AND_ALERT, reason="did_not_converge")
+    for key in case.keys:
+        closed, broken = history.closed.get(key), history.breaks[key]
+        if closed is None or reading.number - closed.reading > reading.policy.comeback_readings:
+            continue
+        same_evidence = closed.corrected == (case.refs or (verdict.reason,))
+        if closed.difference == broken.difference and same_evidence and _votes(reading.differences[key]):
+            return Verdict(S.HALT_AND_ALERT, reason="came_back")
+    return verdict

@@ -1,0 +1,141 @@
+"""Continuity: between two broker snapshots, what it holds now = what it held + its own fills + its own activities.
+
+Where that does not hold, the snapshot contradicts itself, and nothing that it says of the row is acted on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tieout.explain.market import Market
+from tieout.explain.projection import Projection
+from tieout.explain.records import Record, Standing, plain_record
+from tieout.model.amounts import ZERO, ratio
+from tieout.model.discrepancy import CauseCode, Key
+from tieout.model.pairing import pair_fills
+from tieout.model.snapshot import Activity, Fill, Settlement, Snapshot
+
+
+class Doubt(Struct, frozen=True):
+    """The broker's answer contradicts itself about a key, by *by* = what it says now - what it must hold."""
+
+    code: CauseCode
+    by: Decimal
+    evidence: tuple[str, ...] = ()
+
+
+class Continuity:
+    """Holds one broker snapshot against an earlier one.
+
+    Args:
+        baseline: The last snapshot that was continuous.
+        broker: The present one.
+        market: The present observation, whose keys are asked about.
+        settlements: How assets settle, as far as it is known.
+    """
+
+    def __init__(
+        self, baseline: Snapshot, broker: Snapshot, market: Market, settlements: Mapping[str, Settlement]
+    ) -> None:
+        self._baseline, self._broker, self._settlements, self._outer = baseline, broker, settlements, market
+        names = frozenset((*market.local_rows, *market.broker_rows, *market.local_cash, *market.broker_cash))
+        names |= {key.asset for key in market.differences}
+        self._market = Market(baseline, broker, (), names, replace(market.settings, unmanaged={}), market.positioned)
+        since = [row for row in _new_records(baseline, broker) if row.at > baseline.as_of]
+        late = [row for row in _new_records(baseline, broker) if row.at <= baseline.as_of]
+        self._certain, self._ambiguous = tuple(since), tuple(late)
+
+    def doubt(self, key: Key) -> Doubt | None:
+        """What is wrong with the broker's word on *key*; None where it is continuous, or cannot be judged."""
+        if not self._vouches(key):
+            return None
+        now, before = self._now(key), self._before(key)
+        doubts = [now - expected for expected in self._expected(key, before)]
+        if not doubts or any(not by for by in doubts):
+            return None
+        touching = self._touching(key)
+        lost = before and not now and not touching
+        by = min(doubts, key=lambda gap: (abs(gap), gap))
+        return Doubt(CauseCode.PARTIAL_RESPONSE if lost else CauseCode.STALE_BROKER, by * self._factor(key), touching)
+
+    def _vouches(self, key: Key) -> bool:
+        """Whether the broker's lists tell of everything since the baseline."""
+        baseline, broker = self._baseline, self._broker
+        if key.domain == "balance":
+            reach = (broker.fills_since, broker.activities_since)
+            lists = broker.covers("fills") == broker.covers("activities") == "complete"
+            return lists and all(since is not None and since <= baseline.as_of for since in reach)
+        if broker.covers("fills") != "complete":
+            return False
+        # For a row in doubt an empty list means: no fills since then.
+        oldest = broker.fills_since or min((fill.at for fill in broker.fills or ()), default=baseline.as_of)
+        return oldest <= baseline.as_of
+
+    def _keys(self, key: Key) -> list[Key]:
+        if key.domain == "balance" or key.leg != "net":
+            return [key]
+        return [Key("position", key.asset, pair.leg) for pair in self._market.legs(key.asset)] or [key]
+
+    def _now(self, key: Key) -> Decimal:
+        if key.domain == "balance":
+            row = self._market.broker_cash.get(key.asset)
+            return row.total if row is not None else ZERO
+        legs = {pair.leg: pair.broker for pair in self._market.legs(key.asset)}
+        return sum((legs.get(part.leg, ZERO) for part in self._keys(key)), ZERO)
+
+    def _before(self, key: Key) -> Decimal:
+        return sum((self._market.held(part) for part in self._keys(key)), ZERO)
+
+    def _expected(self, key: Key, before: Decimal) -> list[Decimal]:
+        """What the row may rightly say now: a fill that was listed late may or may not have been in the baseline."""
+        choices: list[Mapping[str, Settlement]] = [self._settlements]
+        if key.domain == "balance":
+            assets = {row.fill.asset for row in (*self._certain, *self._ambiguous) if row.fill is not None}
+            margin: dict[str, Settlement] = dict.fromkeys(assets - set(self._settlements), "margin")
+            choices.append({**margin, **self._settlements})
+        expected = []
+        for settlements in choices:
+            for records in (self._certain, (*self._ambiguous, *self._certain)):
+                copy = Projection(self._market, settlements, self._market.held, lambda _key, _record: ZERO)
+                for record in records:
+                    copy.apply(record)
+                expected.append(before + sum((copy.changes[part] for part in self._keys(key)), ZERO))
+        return expected
+
+    def _touching(self, key: Key) -> tuple[str, ...]:
+        found = []
+        for record in (*self._ambiguous, *self._certain):
+            copy = Projection(self._market, self._settlements, self._market.held, lambda _key, _record: ZERO)
+            copy.apply(record)
+            if any(copy.changes[part] for part in self._keys(key)):
+                found.append(record.ref)
+        return tuple(found)
+
+    def _factor(self, key: Key) -> Decimal:
+        """From the units that the broker's snapshots share into the units that this observation compares."""
+        if key.domain == "balance":
+            return Decimal(1)
+        inner = self._market.scale(key.asset, of_broker=True)
+        return ratio(self._outer.scale(key.asset, of_broker=True), inner)
+
+
+def _new_records(baseline: Snapshot, broker: Snapshot) -> list[Record]:
+    """The broker's records that the baseline did not list, oldest first."""
+    fills: tuple[Fill, ...]
+    if baseline.fills is None:
+        fills = tuple(fill for fill in broker.fills or () if fill.at > baseline.as_of)
+    else:
+        fills = pair_fills(baseline.fills, broker.fills or (), {}).missing
+    known = {row.activity_id for row in baseline.activities or ()}
+    activities: list[Activity] = [
+        row
+        for row in broker.activities or ()
+        if row.activity_id not in known and (baseline.activities is not None or row.at > baseline.as_of)
+    ]
+    records = [plain_record(row, Standing.MISSING) for row in fills]
+    records += [plain_record(row, Standing.MISSING) for row in activities]
+    return sorted(records, key=lambda record: (record.at, record.ref))

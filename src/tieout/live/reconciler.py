@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from tieout.act import Effect, apply
+from tieout.books.base import LocalBooks
+from tieout.brokers.base import BrokerAdapter
+from tieout.clock import Clock, SystemClock
 from tieout.compare import compare
-from tieout.decide import Decided, History, Policy, Reading, decide
+from tieout.decide import Decided, History, Policy, Reading, attempted, decide
 from tieout.explain import explain
 from tieout.live.reporting import build_report
 from tieout.model.case import Explanation
-from tieout.model.discrepancy import DOUBTS, Difference
+from tieout.model.changes import KIND_OF_CHANGE
+from tieout.model.discrepancy import DOUBTS, ActionStatus, Difference
 from tieout.model.memory import Memory
-from tieout.model.report import ReconciliationReport, SectionCoverage, Trigger
+from tieout.model.report import Action, ReconciliationReport, SectionCoverage, Trigger
 from tieout.model.settings import Settings
-from tieout.model.snapshot import Observation, SideError, Snapshot
+from tieout.model.snapshot import Observation, Section, SideError, Snapshot
 from tieout.observe import coverage_of, is_complete, is_empty, remember
+from tieout.observe.reading import Reach, read_account
 
 NOTHING = Explanation({}, (), {}, {}, frozenset(), ids_unrelated=False)
 
@@ -34,6 +43,113 @@ class Outcome(Struct, frozen=True):
     report: ReconciliationReport
     decided: Decided
     state: State
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """One account to reconcile: its two sides, and what holds for it."""
+
+    name: str
+    local: LocalBooks
+    broker: BrokerAdapter
+    settings: Settings = Settings()
+    policy: Policy = Policy()
+    reach: Reach = Reach()
+
+
+class PositionReconciler:
+    """Reconciles accounts: reads both sides, compares, explains, decides, acts where the policy lets it, and reports.
+
+    One reconciliation of an account runs at a time; other accounts do not wait for it.
+
+    Args:
+        accounts: The accounts by name.
+        clock: Where time comes from.
+    """
+
+    def __init__(self, accounts: Mapping[str, Account], clock: Clock | None = None) -> None:
+        self._accounts = dict(accounts)
+        self._clock = clock or SystemClock()
+        self._states = {name: State() for name in self._accounts}
+        self._turns = {name: asyncio.Lock() for name in self._accounts}
+        self.observed: dict[str, Observation] = {}
+
+    async def reconcile(self, account: str, *, trigger: Trigger = "manual") -> ReconciliationReport:
+        """One whole reconciliation of *account*.
+
+        Returns:
+            The report. A side that could not be read makes it `incomplete`; nothing is raised for that.
+
+        Raises:
+            KeyError: There is no such account.
+        """
+        async with self._turns[account]:
+            observation = await self._observe(account)
+            outcome = self._judge(account, observation, trigger)
+            effects = await apply(outcome.decided.plans, self._accounts[account].local)
+            return self._remember(account, outcome, effects)
+
+    async def reconcile_positions(self, account: str) -> ReconciliationReport:
+        """Compare positions alone. Looks and reports; what it finds is acted on by a whole reconciliation only."""
+        return await self._look(account, "positions")
+
+    async def reconcile_cash(self, account: str) -> ReconciliationReport:
+        """Compare cash alone, looking only."""
+        return await self._look(account, "balances")
+
+    async def reconcile_orders(self, account: str) -> ReconciliationReport:
+        """Compare orders alone, looking only."""
+        return await self._look(account, "orders")
+
+    async def _look(self, account: str, section: Section) -> ReconciliationReport:
+        async with self._turns[account]:
+            narrowed = replace(self._accounts[account].settings, required=(section,))
+            observation = _only(await self._observe(account), section)
+            state, policy = self._states[account], self._accounts[account].policy
+            return reconcile_observation(observation, state, narrowed, policy, trigger="manual").report
+
+    async def _observe(self, account: str) -> Observation:
+        known = self._accounts[account]
+        observation = await read_account(account, known.local, known.broker, self._clock, known.reach)
+        self.observed[account] = observation
+        return observation
+
+    def _judge(self, account: str, observation: Observation, trigger: Trigger) -> Outcome:
+        known, state = self._accounts[account], self._states[account]
+        return reconcile_observation(
+            observation, state, known.settings, known.policy, trigger=trigger, finished_at=self._clock.now()
+        )
+
+    def _remember(self, account: str, outcome: Outcome, effects: tuple[Effect, ...]) -> ReconciliationReport:
+        history = attempted(outcome.state.history, [effect.plan for effect in effects])
+        self._states[account] = replace(outcome.state, history=history)
+        return replace(outcome.report, actions=tuple(_with_effect(a, effects) for a in outcome.report.actions))
+
+
+def _with_effect(action: Action, effects: tuple[Effect, ...]) -> Action:
+    """The action with what became of it: booked, or refused by the books. The next reading says whether it helped."""
+    mine = [effect for effect in effects if effect.plan.discrepancy_ids == action.discrepancy_ids]
+    if not mine or action.action not in _BOOKINGS or action.status is not ActionStatus.PLANNED:
+        return action
+    failure = mine[0].failure
+    if failure is None:
+        return replace(action, status=ActionStatus.DONE)
+    return replace(action, status=ActionStatus.FAILED, detail={**action.detail, "failure": failure})
+
+
+_BOOKINGS = frozenset(KIND_OF_CHANGE.values())
+
+
+def _only(observation: Observation, section: Section) -> Observation:
+    """The observation with one section to compare; fills and activities stay, for they explain."""
+    narrowed = {}
+    for name in ("local", "broker"):
+        side = getattr(observation, name)
+        if isinstance(side, Snapshot):
+            blank = {other: None for other in ("positions", "balances", "orders") if other != section}
+            coverage = {key: state for key, state in (side.coverage or {}).items() if key not in blank} or None
+            side = replace(side, **blank, coverage=coverage)
+        narrowed[name] = side
+    return replace(observation, **narrowed)
 
 
 def reconcile_observation(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
@@ -117,21 +118,31 @@ def decode_observation(raw: bytes, file: str, number: int) -> Observation:
     return observation
 
 
-def decode_history(lines: Iterable[bytes], file: str) -> Iterator[Observation]:
+def decode_history(lines: Iterable[bytes], file: str, problems: list[Problem] | None = None) -> Iterator[Observation]:
     """Read a history line by line; blank lines are passed over, an account's lines must be in the order of time.
+
+    Args:
+        lines: The lines, without their ends or with them.
+        file: How a person would name the history.
+        problems: Where to note what is wrong; lines that are wrong are then left out instead of raised.
 
     Raises:
         BadInput: At the first line that is wrong, with all that is wrong in it.
     """
-    last: dict[str, Any] = {}
+    last: dict[str, datetime] = {}
     for number, raw in enumerate(lines, 1):
         if not raw.strip():
             continue
-        observation = decode_observation(raw, file, number)
-        before = last.get(observation.account)
-        if before is not None and observation.at < before:
-            problem = Problem(file, f"line {number}: at", "earlier than the line before", "sort the lines by at")
-            raise BadInput([problem])
+        try:
+            observation = decode_observation(raw, file, number)
+            before = last.get(observation.account)
+            if before is not None and observation.at < before:
+                raise BadInput([Problem(file, f"line {number}: at", "earlier than before", "sort the lines by at")])
+        except BadInput as error:
+            if problems is None:
+                raise
+            problems += error.problems
+            continue
         last[observation.account] = observation.at
         yield observation
 

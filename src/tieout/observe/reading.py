@@ -1,0 +1,136 @@
+"""Local, broker, local: one observation of an account, fetched side by side with what each read may claim."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from tieout.books.base import LocalBooks
+from tieout.brokers.base import BrokerAdapter
+from tieout.clock import Clock
+from tieout.errors import SourceError, SourceIncomplete
+from tieout.model.snapshot import Coverage, Lookup, Observation, Order, Section, SideError, SideFailure, Snapshot
+
+# Fills and orders are read before what they lead to: a fill that lands in between then shows as a record, not as a riddle.
+READ_ORDER: tuple[Section, ...] = ("fills", "activities", "orders", "positions", "balances")
+MAX_LOOKUPS = 10
+
+
+class Reach(Struct, frozen=True):
+    """How far back lists are fetched, and how long a whole reading may take. In seconds."""
+
+    history_seconds: int = 7 * 86400
+    timeout_seconds: int = 30
+
+
+async def read_account(
+    account: str, local: LocalBooks, broker: BrokerAdapter, clock: Clock, reach: Reach | None = None
+) -> Observation:
+    """Both sides of one account. A side that fails is an error in the observation, never an empty side."""
+    reach = reach or Reach()
+    before = await _read_local(local)
+    stated = await read_broker(account, broker, reach)
+    held = await _read_local(local)
+    lookups = (
+        await _look_up(held, stated, broker) if isinstance(held, Snapshot) and isinstance(stated, Snapshot) else ()
+    )
+    return Observation(
+        at=clock.now(),
+        account=account,
+        local=held,
+        broker=stated,
+        local_before=before if isinstance(before, Snapshot) else None,
+        lookups=lookups or None,
+    )
+
+
+async def _read_local(local: LocalBooks) -> Snapshot | SideError:
+    try:
+        return await local.read()
+    except SourceError as error:
+        return SideError(SideFailure(error.code))
+
+
+async def read_broker(account: str, broker: BrokerAdapter, reach: Reach) -> Snapshot | SideError:
+    """The broker's statement; sections that failed are absent and say so. An error where nothing could be read."""
+    try:
+        async with asyncio.timeout(reach.timeout_seconds):
+            return await _sections(account, broker, reach)
+    except TimeoutError:
+        return SideError(SideFailure.TIMEOUT)
+    except SourceError as error:
+        return SideError(SideFailure(error.code))
+
+
+async def _sections(account: str, broker: BrokerAdapter, reach: Reach) -> Snapshot:
+    as_of = await broker.server_time()
+    since = as_of - timedelta(seconds=reach.history_seconds)
+    fetched: dict[str, tuple[Any, ...] | None] = {}
+    coverage: dict[Section, Coverage] = {}
+    failure: SourceError | None = None
+    offered = [section for section in READ_ORDER if section in broker.capabilities().sections]
+    for section in offered:
+        fetched[section], coverage[section], failed = await _fetch(_reader(broker, section, since))
+        failure = failure or failed
+    if failure is not None and "complete" not in coverage.values():
+        raise failure
+    return Snapshot(
+        schema="tieout.snapshot/1",
+        account=account,
+        source="broker",
+        as_of=as_of,
+        coverage=coverage if failure is not None else None,
+        fills_since=since if coverage.get("fills") == "complete" else None,
+        activities_since=since if coverage.get("activities") == "complete" else None,
+        **fetched,
+    )
+
+
+def _reader(broker: BrokerAdapter, section: Section, since: datetime) -> Callable[[], Awaitable[tuple[Any, ...]]]:
+    if section == "fills":
+        return lambda: broker.get_fills(since)
+    if section == "activities":
+        return lambda: broker.get_activities(since)
+    plain: dict[Section, Callable[[], Awaitable[tuple[Any, ...]]]] = {
+        "orders": broker.get_open_orders,
+        "positions": broker.get_positions,
+        "balances": broker.get_balances,
+    }
+    return plain[section]
+
+
+async def _fetch(
+    read: Callable[[], Awaitable[tuple[Any, ...]]],
+) -> tuple[tuple[Any, ...] | None, Coverage, SourceError | None]:
+    try:
+        return await read(), "complete", None
+    except SourceIncomplete as error:
+        return error.rows or None, "partial" if error.rows else "failed", error
+    except SourceError as error:
+        return None, "failed", error
+
+
+async def _look_up(local: Snapshot, broker: Snapshot, adapter: BrokerAdapter) -> tuple[Lookup, ...]:
+    """What became of local's live orders that the broker's list of open ones does not show; oldest first, a few at a time."""
+    if broker.orders is None or not adapter.capabilities().order_lookup:
+        return ()
+    known = {name for order in broker.orders for name in (order.broker_order_id, order.client_order_id) if name}
+    absent = [o for o in local.orders or () if o.live and not {o.broker_order_id, o.client_order_id} & known]
+    return tuple([await _ask(order, adapter) for order in _oldest(absent)])
+
+
+def _oldest(orders: Iterable[Order]) -> list[Order]:
+    return sorted(orders, key=lambda o: (o.touched_at is not None, o.touched_at, o.name))[:MAX_LOOKUPS]
+
+
+async def _ask(order: Order, adapter: BrokerAdapter) -> Lookup:
+    broker_id, client_id = order.broker_order_id, order.client_order_id
+    try:
+        found = await adapter.get_order(broker_order_id=broker_id, client_order_id=client_id)
+    except SourceError as error:
+        return Lookup(broker_id, client_id, error=SideFailure(error.code))
+    return Lookup(broker_id, client_id, order=found)

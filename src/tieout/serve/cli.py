@@ -1,0 +1,244 @@
+"""The commands. Exit status and standard output live here.
+
+0 matched, 1 discrepancies, 2 bad usage or bad input, 3 incomplete or failed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from tieout import __version__
+from tieout.config import load
+from tieout.errors import BadInput, Problem, TieoutError
+from tieout.model.report import ReconciliationReport
+from tieout.model.snapshot import Observation
+
+Format = Literal["table", "json", "html"]
+Write = Callable[[str], int]
+MATCHED, DISCREPANCIES, BAD, INCOMPLETE = 0, 1, 2, 3
+
+app = App(
+    name="tieout",
+    version=__version__,
+    help="Check what a trading system believes it holds against what its broker says: exactly, and with the cause.",
+    help_epilogue="""Examples:
+
+  tieout compare local.json broker.json
+
+  tieout replay observations.jsonl --format html --output week.html
+
+  tieout init && tieout compare local.json broker.json --config tieout.toml
+
+Exit status: 0 matched, 1 discrepancies, 2 bad usage or input, 3 incomplete or failed.""",
+    help_format="markdown",
+    result_action="return_value",
+)
+app.register_install_completion_command()
+
+FormatOption = Annotated[Format, Parameter(name=["--format", "-f"], help="How the report is written.")]
+OutputOption = Annotated[Path | None, Parameter(name=["--output", "-o"], help="A file instead of standard output.")]
+ConfigOption = Annotated[Path | None, Parameter(help="Settings, assets, accounts and policy (TOML).")]
+PolicyOption = Annotated[Path | None, Parameter(help="A policy alone (TOML); counts before the configuration's.")]
+
+
+@app.command
+def compare(
+    local: Path,
+    broker: Path,
+    /,
+    *,
+    format: FormatOption = "table",  # noqa: A002 - the option's public name
+    output: OutputOption = None,
+    config: ConfigOption = None,
+    policy: PolicyOption = None,
+) -> int:
+    """Compare two snapshot files once.
+
+    Both are taken as settled: what differs is reported as confirmed, unless it is in flight.
+
+    Parameters
+    ----------
+    local
+        The trading system's snapshot (tieout.snapshot/1, source "local").
+    broker
+        The broker's snapshot (tieout.snapshot/1, source "broker").
+    """
+    from tieout.serve.files import compare_files
+
+    report = compare_files(local, broker, load(config, policy))
+    _write([report], format, output, title=f"{report.account}: {local.name} against {broker.name}")
+    return _status([report])
+
+
+@app.command
+def replay(
+    observations: Path,
+    /,
+    *,
+    format: FormatOption = "table",  # noqa: A002 - the option's public name
+    output: OutputOption = None,
+    config: ConfigOption = None,
+    policy: PolicyOption = None,
+) -> int:
+    """Run a recorded history through the whole pipeline, on its own clock, acting on nothing.
+
+    JSON is one report a line, one a line of input, so that a week can be judged again under another policy.
+
+    Parameters
+    ----------
+    observations
+        A history: one observation a line (JSON Lines).
+    """
+    from tieout.serve.files import open_history, replay_history
+
+    settings = load(config, policy)
+    total, history = open_history(observations, settings.limits.max_file_bytes)
+    reports = replay_history(_progress(history, total), settings)
+    if format == "json":
+        return _stream(reports, output)
+    shown = list(reports)
+    _write(shown, format, output, title=f"Replay of {observations.name}")
+    return _status(shown)
+
+
+@app.command
+def init(path: Path = Path("tieout.toml"), /) -> int:
+    """Write a commented configuration with every setting at its default.
+
+    Parameters
+    ----------
+    path
+        Where to; an existing file is left alone.
+    """
+    from tieout.serve.template import render_template
+
+    if path.exists():
+        raise BadInput([Problem(str(path), "", "there is a file already", "name another, or move it away")])
+    path.write_text(render_template(), encoding="utf-8")
+    _say(f"{path} is written: every line is a comment until you change it.")
+    return MATCHED
+
+
+@app.command
+def demo(
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Folder for the report and the history.")] = Path(
+        "demo-output"
+    ),
+    *,
+    seed: Annotated[int, Parameter(help="Another seed tells another day.")] = 7,
+) -> int:
+    """Show it all on a simulated broker: seven things that go wrong in a day, each seen, explained and closed."""
+    from tieout.serve.demo import run_demo
+
+    return run_demo(output, seed)
+
+
+def _progress(items: Iterable[Observation], total: int) -> Iterable[Observation]:
+    """The same items, with a bar on standard error where a person waits there for long."""
+    if not sys.stderr.isatty() or total < 200:
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, total=total, description="replaying", console=Console(stderr=True), transient=True)
+
+
+def _stream(reports: Iterator[ReconciliationReport], output: Path | None) -> int:
+    from tieout.model.codec import encode
+
+    statuses: list[int] = []
+    with _sink(output) as write:
+        for report in reports:
+            write(encode(report).decode() + "\n")
+            statuses.append(_status([report]))
+    return _worst(statuses)
+
+
+def _write(reports: Sequence[ReconciliationReport], style: Format, output: Path | None, *, title: str) -> None:
+    with _sink(output) as write:
+        if style == "json":
+            from tieout.model.codec import encode
+
+            write("".join(encode(report).decode() + "\n" for report in reports))
+        elif style == "html":
+            from tieout.serve.render.page import render_page
+
+            write(render_page(reports, title))
+        else:
+            _table(reports, output, write)
+
+
+def _table(reports: Sequence[ReconciliationReport], output: Path | None, write: Write) -> None:
+    from rich.console import Console
+
+    from tieout.serve.render.table import render_table
+
+    if output is None:
+        render_table(reports, Console())
+        return
+    from io import StringIO
+
+    text = StringIO()
+    render_table(reports, Console(file=text, width=120))
+    write(text.getvalue())
+
+
+@contextmanager
+def _sink(output: Path | None) -> Iterator[Write]:
+    if output is None:
+        yield sys.stdout.write
+        return
+    try:
+        with output.open("w", encoding="utf-8") as file:
+            yield file.write
+    except OSError as error:
+        what = (error.strerror or "cannot be written").lower()
+        raise BadInput([Problem(str(output), "", what, "check the path and its permissions")]) from error
+
+
+def _status(reports: Sequence[ReconciliationReport]) -> int:
+    codes = {"matched": MATCHED, "discrepancies": DISCREPANCIES, "incomplete": INCOMPLETE, "failed": INCOMPLETE}
+    return _worst([codes[report.status] for report in reports])
+
+
+def _worst(statuses: Sequence[int]) -> int:
+    """Discrepancies count before an incomplete reading, and that before a match."""
+    for status in (DISCREPANCIES, INCOMPLETE):
+        if status in statuses:
+            return status
+    return MATCHED
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; a failure is one clear sentence each, never a traceback."""
+    try:
+        result = app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _say(f"tieout: {error} (see `tieout --help`)")
+        return BAD
+    except BadInput as error:
+        for problem in error.problems:
+            _say(f"tieout: {problem}")
+        return BAD
+    except TieoutError as error:
+        _say(f"tieout: {error}")
+        return INCOMPLETE
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone; there is nobody left to tell
+        return INCOMPLETE
+    return result if isinstance(result, int) else MATCHED
+
+
+def main() -> None:
+    """The `tieout` command."""
+    sys.exit(run())

@@ -1,0 +1,75 @@
+"""Snapshots and histories in files -> reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tieout.config import Config
+from tieout.errors import BadInput, Problem
+from tieout.live.reconciler import State, reconcile_observation
+from tieout.model.codec import decode_history, decode_snapshot, read_bytes
+from tieout.model.report import ReconciliationReport
+from tieout.model.snapshot import Observation, Snapshot
+
+SHORT_BYTES = 64 * 1024 * 1024  # a history up to this size is read once and kept, a longer one is read twice
+MAX_PROBLEMS = 100
+
+
+def compare_files(local: Path, broker: Path, config: Config) -> ReconciliationReport:
+    """One comparison of two snapshot files.
+
+    Raises:
+        BadInput: Every problem of both files, or that they are of different accounts.
+    """
+    problems: list[Problem] = []
+    sides: list[Snapshot] = []
+    for path, source in ((local, "local"), (broker, "broker")):
+        try:
+            raw = read_bytes(path, config.limits.max_file_bytes)
+            sides.append(decode_snapshot(raw, str(path), source))  # type: ignore[arg-type]
+        except BadInput as error:
+            problems += error.problems
+    if len(sides) == 2 and sides[0].account != sides[1].account:
+        mend = f'compare "{sides[0].account}" with itself'
+        problems.append(Problem(str(broker), "account", "another account than the local file's", mend))
+    if problems:
+        raise BadInput(problems)
+    held, stated = sides
+    observation = Observation(max(held.as_of, stated.as_of), held.account, held, stated)
+    settings = config.account(held.account)
+    return reconcile_observation(observation, State(), settings, config.policy, trigger="manual", settled=True).report
+
+
+def open_history(path: Path, max_bytes: int) -> tuple[int, Iterable[Observation]]:
+    """A history's number of lines and its observations; all its problems are found before the first is judged.
+
+    Raises:
+        BadInput: Every problem of the file (the first hundred).
+    """
+    raw = read_bytes(path, max_bytes)
+    if len(raw) <= SHORT_BYTES:
+        kept = list(_checked(raw, str(path)))
+        return len(kept), kept
+    total = sum(1 for _ in _checked(raw, str(path)))
+    return total, decode_history(raw.splitlines(), str(path))
+
+
+def _checked(raw: bytes, file: str) -> Iterator[Observation]:
+    problems: list[Problem] = []
+    yield from decode_history(raw.splitlines(), file, problems)
+    if problems:
+        raise BadInput(problems[:MAX_PROBLEMS])
+    if not raw.strip():
+        raise BadInput([Problem(file, "", "the file is empty", "write one observation a line")])
+
+
+def replay_history(history: Iterable[Observation], config: Config) -> Iterator[ReconciliationReport]:
+    """One report a reading, each account on its own, on the history's own clock."""
+    states: dict[str, State] = {}
+    for observation in history:
+        name = observation.account
+        state, settings = states.get(name, State()), config.account(name)
+        outcome = reconcile_observation(observation, state, settings, config.policy, trigger="replay")
+        states[name] = outcome.state
+        yield outcome.report

@@ -1,0 +1,105 @@
+"""The configuration that `tieout init` writes: every setting, its default and what it means, generated from the code."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from tieout.config import Limits
+from tieout.decide.policy import Policy, Rule, default_rules
+from tieout.model.amounts import plain
+from tieout.model.settings import AssetSettings, Settings
+
+HEAD = """\
+# Tieout. Every line that is commented out shows the default; take the # away to change it.
+# A misspelt name is refused, so nothing here is ever silently ignored.
+"""
+MEANINGS: dict[str, str] = {
+    "threshold_usd": "a balance that differs by at most this many USD is within tolerance",
+    "position_threshold_usd": "the same for positions; not set: only the smallest unit is tolerated",
+    "unvalued_percent": "tolerance of a balance whose USD value is not known, in percent of the amount",
+    "moderate_from_percent": "MINOR below this, MODERATE from it on",
+    "critical_above_percent": "CRITICAL above this",
+    "compare_cost": "also compare average prices where the amounts agree",
+    "cost_percent": "average prices that differ by more than this are a COST_MISMATCH",
+    "rounding_usd": "ROUNDING beyond tolerance is closed only up to this worth",
+    "settle_seconds": "younger records are in flight; two readings must be this far apart to confirm",
+    "venue_lag_seconds": "how far the venue's lists may trail; not set: 60",
+    "search_states": "bound of the search for the records that explain a difference",
+    "settlement_choices": "mixtures of cash and margin are tried for up to this many assets",
+    "own_client_ids": "client ids that begin so are yours",
+    "required": "sections without which a reading is incomplete; not set: what local has or the broker has rows in",
+    "unmanaged": "holdings at the broker to set aside: currency or asset = amount",
+    "scope": "assets that take part: include (empty: all) and exclude",
+    "smallest_unit": "the least amount there is; not set: ISO 4217 for fiat, else 1e-8",
+    "step": "the step in which amounts move, where it is coarser",
+    "multiplier": "contract size, where the venue does not say it",
+    "settlement": '"cash", "margin" or "inverse", where the venue does not say it',
+    "usd_price": "USD for one unit, where the snapshots do not say it",
+    "dust_usd": "a CRITICAL break known to be worth less only warns",
+    "blind_sync_max_usd": "set an unexplained number without asking, up to this worth and after three readings",
+    "doubt_readings": "a broker in doubt for this many readings",
+    "doubt_seconds": "and this long halts; not set: 60, or three times venue_lag_seconds",
+    "unreadable_seconds": "a side that was not read whole for this long halts",
+    "realert_seconds": "how often a side that cannot be read is said again",
+    "lost_order_seconds": "an order only local knows is lost after lookups over this time",
+    "lost_order_lookups": "and at least this many answers of no such order",
+    "changes_per_hour": "more changed cases an hour than this halt",
+    "heals_per_hour": "the same for what the broker's own records heal",
+    "cumulate_hours": "what somebody else changes is judged together over this time",
+    "sets_per_day": "an asset that has to be set to a number more often halts",
+    "comeback_readings": "a corrected difference that is back within this many readings halts",
+    "max_file_bytes": "larger files are refused",
+    "rules": "",
+}
+
+
+def render_template() -> str:
+    """The commented configuration, as TOML."""
+    parts = [HEAD, "[settings]", *_lines(Settings, leave=("unmanaged", "scope", "assets"))]
+    parts += ["", "# [settings.unmanaged]", f"# {MEANINGS['unmanaged']}", '# BTC = "0.5"']
+    parts += ["", "# [settings.scope]", f"# {MEANINGS['scope']}", "# include = []", '# exclude = ["XYZ"]']
+    parts += ["", '# [assets."BTC/USD"]', *_lines(AssetSettings)]
+    parts += ["", "# [accounts.main]", "# what holds for one account only: any of the settings above"]
+    parts += ["", "[limits]", *_lines(Limits), "", "[policy]", *_lines(Policy, leave=("rules",)), "", *_rules()]
+    return "\n".join(parts) + "\n"
+
+
+def _lines(kind: type[Struct], leave: tuple[str, ...] = ()) -> list[str]:
+    lines = []
+    for each in fields(kind):
+        if each.name not in leave:
+            lines += [f"# {MEANINGS[each.name]}", f"# {each.name} = {_toml(each.default)}"]
+    return lines
+
+
+def _rules() -> list[str]:
+    lines = [
+        "# Rules are tried in their order, yours before these; the first that matches wins.",
+        "# The default table:",
+    ]
+    for rule in default_rules(Policy().dust_usd):
+        lines.append("#")
+        lines.append("# [[policy.rules]]")
+        lines += [f"# {name} = {_toml(value)}" for name, value in _given(rule).items()]
+    return lines
+
+
+def _given(rule: Rule) -> dict[str, Any]:
+    rows = {each.name: (getattr(rule, each.name), each.default) for each in fields(rule)}
+    return {name: value for name, (value, default) in rows.items() if value != default}
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return '""  # not set'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f'"{plain(value)}"'
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(_toml(each) for each in value) + "]"
+    return str(value) if isinstance(value, int) else f'"{value}"'

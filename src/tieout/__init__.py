@@ -1,3 +1,51 @@
-"""Tieout checks what a trading system believes it holds against what its broker says, names the cause, and acts safely."""
+"""Tieout checks what a trading system believes it holds against what its broker says: exactly, and with the cause.
+
+The names below are the library. They are fetched where they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tieout.books import DecimalLedger, EngineBooks, OrderManager
+    from tieout.brokers.base import BrokerAdapter
+    from tieout.live.reconciler import Account, PositionReconciler, reconcile_observation
+    from tieout.model.discrepancy import ReconciliationStrategy
+    from tieout.model.report import Discrepancy as PositionDiscrepancy
+    from tieout.model.report import ReconciliationReport
 
 __version__ = "0.1.0"
+__all__ = [
+    "Account",
+    "BrokerAdapter",
+    "DecimalLedger",
+    "EngineBooks",
+    "OrderManager",
+    "PositionDiscrepancy",
+    "PositionReconciler",
+    "ReconciliationReport",
+    "ReconciliationStrategy",
+    "reconcile_observation",
+]
+
+_HOMES = {
+    "Account": ("tieout.live.reconciler", "Account"),
+    "BrokerAdapter": ("tieout.brokers.base", "BrokerAdapter"),
+    "DecimalLedger": ("tieout.books", "DecimalLedger"),
+    "EngineBooks": ("tieout.books", "EngineBooks"),
+    "OrderManager": ("tieout.books", "OrderManager"),
+    "PositionDiscrepancy": ("tieout.model.report", "Discrepancy"),
+    "PositionReconciler": ("tieout.live.reconciler", "PositionReconciler"),
+    "ReconciliationReport": ("tieout.model.report", "ReconciliationReport"),
+    "ReconciliationStrategy": ("tieout.model.discrepancy", "ReconciliationStrategy"),
+    "reconcile_observation": ("tieout.live.reconciler", "reconcile_observation"),
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home[0]), home[1])

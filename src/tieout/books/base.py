@@ -25,3 +25,10 @@ class LocalBooks(Protocol):
         Raises:
             BookError: One of them does not fit; the books are as they were.
         """
+
+    async def adopt(self, statement: Snapshot) -> None:
+        """Take a broker's whole statement as the opening entries of empty books, once.
+
+        Raises:
+            BookError: The books hold something already, or a row does not fit; they are as they were.
+        """

@@ -15,6 +15,7 @@ from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
 from tieout.compare import compare
 from tieout.decide import Decided, History, Policy, Reading, attempted, decide
+from tieout.errors import SourceIncomplete
 from tieout.explain import explain
 from tieout.live.reporting import build_report
 from tieout.model.case import Explanation
@@ -25,7 +26,7 @@ from tieout.model.report import Action, ReconciliationReport, SectionCoverage, T
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
 from tieout.observe import coverage_of, is_complete, is_empty, remember
-from tieout.observe.reading import Reach, read_account
+from tieout.observe.reading import Reach, read_account, read_broker
 
 NOTHING = Explanation({}, (), {}, {}, frozenset(), ids_unrelated=False)
 
@@ -87,6 +88,26 @@ class PositionReconciler:
             outcome = self._judge(account, observation, trigger)
             effects = await apply(outcome.decided.plans, self._accounts[account].local)
             return self._remember(account, outcome, effects)
+
+    async def adopt(self, account: str) -> Snapshot:
+        """Take what the broker holds as the opening entries of empty books. Ask the person first; it happens once.
+
+        Returns:
+            The statement that was adopted.
+
+        Raises:
+            SourceError: The broker could not be read whole; nothing was adopted.
+            BookError: The books hold something already.
+        """
+        async with self._turns[account]:
+            known = self._accounts[account]
+            stated = await read_broker(account, known.broker, known.reach)
+            if isinstance(stated, SideError):
+                raise SourceIncomplete("broker", "account", f"not read ({stated.error})")
+            if "failed" in (stated.coverage or {}).values() or "partial" in (stated.coverage or {}).values():
+                raise SourceIncomplete("broker", "account", "not read whole")
+            await known.local.adopt(stated)
+            return stated
 
     async def reconcile_positions(self, account: str) -> ReconciliationReport:
         """Compare positions alone. Looks and reports; what it finds is acted on by a whole reconciliation only."""

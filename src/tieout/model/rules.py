@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from operator import attrgetter
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -96,17 +98,37 @@ def identity(row: Row) -> tuple[tuple[str, Hashable], ...]:
     return ()
 
 
+def distinct(rows: Sequence[Row]) -> bool:
+    """Whether no two rows of one section have the same identity."""
+    columns = _IDENTITY.get(type(rows[0]), ())
+    if all(_once([value for value in map(attrgetter(name), rows) if value is not None]) for name in columns):
+        return True
+    return _once([pair for row in rows for pair in identity(row)])
+
+
+_IDENTITY: dict[type[Row], tuple[str, ...]] = {
+    Position: ("asset",),
+    Balance: ("currency",),
+    Order: ("broker_order_id", "client_order_id"),
+}
+
+
+def _once(values: Sequence[Hashable]) -> bool:
+    return len(set(values)) == len(values)
+
+
 def finding(row: Row) -> Finding | None:
     """The first rule that *row* breaks, whatever it is."""
-    if isinstance(row, Position):
-        return position_finding(row)
-    if isinstance(row, Order):
-        return order_finding(row)
-    if isinstance(row, Fill):
-        return fill_finding(row)
-    if isinstance(row, Activity):
-        return activity_finding(row)
-    return None
+    rule = _RULES.get(type(row))
+    return rule(row) if rule is not None else None
+
+
+_RULES: dict[type[Row], Callable[[Any], Finding | None]] = {
+    Position: position_finding,
+    Order: order_finding,
+    Fill: fill_finding,
+    Activity: activity_finding,
+}
 
 
 def snapshot_findings(snapshot: Snapshot) -> Iterator[Finding]:

@@ -108,6 +108,39 @@ def replay(
 
 
 @app.command
+def adopt(
+    account: str,
+    /,
+    *,
+    local: Annotated[Path, Parameter(help="Local's snapshot file: empty books, or none yet. It is written.")],
+    broker: Annotated[Path, Parameter(help="The broker's snapshot file.")],
+    yes: Annotated[bool, Parameter(help="Do not ask.")] = False,
+) -> int:
+    """Take the broker's holdings as the opening entries of empty books, once, after asking.
+
+    Parameters
+    ----------
+    account
+        The account, as both files name it.
+    """
+    from tieout.serve.files import adopt_file, opening_of
+
+    opening = opening_of(account, local, broker)
+    rows = ", ".join(f"{len(getattr(opening, name) or ())} {name}" for name in ("positions", "balances", "orders"))
+    if not yes and not _asked(f"Write {rows} of the broker into {local} as the opening entries of {account}? [y/N] "):
+        _say("Nothing was written.")
+        return INCOMPLETE
+    adopt_file(opening, local)
+    _say(f"{local} now holds {rows}.")
+    return MATCHED
+
+
+def _asked(question: str) -> bool:
+    _say(question)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+@app.command
 def init(path: Path = Path("tieout.toml"), /) -> int:
     """Write a commented configuration with every setting at its default.
 

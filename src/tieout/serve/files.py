@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from tieout.config import Config
 from tieout.errors import BadInput, Problem
 from tieout.live.reconciler import State, reconcile_observation
-from tieout.model.codec import decode_history, decode_snapshot, read_bytes
+from tieout.model.codec import decode_history, decode_snapshot, encode, read_bytes
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation, Snapshot
+from tieout.observe import is_empty
 
 SHORT_BYTES = 64 * 1024 * 1024  # a history up to this size is read once and kept, a longer one is read twice
 MAX_PROBLEMS = 100
@@ -39,6 +42,46 @@ def compare_files(local: Path, broker: Path, config: Config) -> ReconciliationRe
     observation = Observation(max(held.as_of, stated.as_of), held.account, held, stated)
     settings = config.account(held.account)
     return reconcile_observation(observation, State(), settings, config.policy, trigger="manual", settled=True).report
+
+
+def opening_of(account: str, local: Path, broker: Path) -> Snapshot:
+    """What empty books would hold after adopting a broker's statement.
+
+    Raises:
+        BadInput: Local holds something already, the statement is not whole, or a file is of another account.
+    """
+    stated = decode_snapshot(read_bytes(broker), str(broker), "broker")
+    problems = []
+    if stated.account != account:
+        problems.append(Problem(str(broker), "account", "another account", f'adopt "{stated.account}" instead'))
+    for section in ("positions", "balances", "orders"):
+        if stated.covers(section) != "complete":
+            problems.append(
+                Problem(str(broker), section, "not there whole", "fetch it whole; nothing is adopted in part")
+            )
+    if local.exists():
+        held = decode_snapshot(read_bytes(local), str(local), "local")
+        if not is_empty(held):
+            problems.append(Problem(str(local), "", "the books are not empty", "adopting is for a first start only"))
+    if problems:
+        raise BadInput(problems)
+    return replace(stated, source="local")
+
+
+def adopt_file(opening: Snapshot, local: Path) -> None:
+    """Write the opening entries, whole or not at all.
+
+    Raises:
+        BadInput: The file cannot be written; what was there is untouched.
+    """
+    fresh = local.with_name(local.name + ".new")
+    try:
+        fresh.write_bytes(encode(opening) + b"\n")
+        # A crash before this line leaves the old books and a file beside them; after it, the new ones.
+        fresh.replace(local)
+    except OSError as error:
+        what = (error.strerror or "cannot be written").lower()
+        raise BadInput([Problem(str(local), "", what, "check the path and its permissions")]) from error
 
 
 def open_history(path: Path, max_bytes: int) -> tuple[int, Iterable[Observation]]:

@@ -1,0 +1,93 @@
+"""ccxt's exceptions -> the family of `SourceError`, by class and by HTTP status, for neither alone tells the truth.
+
+Classes are known by name along the MRO, so nothing of ccxt is imported to read an error. Texts of ccxt's exceptions hold
+signed URLs and whole bodies: none of it is passed on.
+"""
+
+from __future__ import annotations
+
+from tieout.brokers.ccxt_guard import Answers
+from tieout.errors import (
+    ActionError,
+    ActionRefused,
+    OutcomeUnknown,
+    SourceError,
+    SourceIncomplete,
+    SourceMalformed,
+    SourceRefused,
+    SourceThrottled,
+    SourceTimeout,
+    SourceUnreachable,
+)
+
+THROTTLED = frozenset(("RateLimitExceeded", "DDoSProtection"))
+REFUSED = frozenset(("AuthenticationError", "RestrictedLocation"))
+UNREACHABLE = frozenset(("NetworkError", "OnMaintenance", "CancelPending", "ExchangeClosedByUser", "ClientError"))
+INCOMPLETE = frozenset(("NotSupported", "ArgumentsRequired"))
+
+# The venue's definite no. A duplicate id is none of them: it says that an earlier attempt may well have arrived.
+DEFINITE = frozenset(
+    (
+        "AuthenticationError", "ArgumentsRequired", "BadRequest", "InsufficientFunds", "InvalidOrder", "MarketClosed",
+        "NotSupported", "RateLimitExceeded", "RestrictedLocation",
+    )
+)  # fmt: skip
+AMBIGUOUS = frozenset(("DuplicateOrderId", "OrderNotCached", "ExchangeNotAvailable", "RequestTimeout", "BadResponse"))
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """All that a call into ccxt may raise: its own tree, its transport's, and what its parsers trip over."""
+    from aiohttp import ClientError
+    from ccxt.base.errors import BaseError
+
+    tripped = (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    )
+    return (BaseError, ClientError, *tripped)
+
+
+def names(error: BaseException) -> frozenset[str]:
+    """The names of the error's class and of all above it."""
+    return frozenset(kind.__name__ for kind in type(error).__mro__)
+
+
+def source_error(error: Exception, source: str, scope: str, answers: Answers) -> SourceError:
+    """The failure that *error* is for a reading of *scope*; only its class and the HTTP status are told."""
+    kinds, status = names(error), answers.status
+    why = type(error).__name__ if status is None else f"{type(error).__name__}, HTTP {status}"
+    if status in (418, 429) or kinds & THROTTLED:
+        return SourceThrottled(source, scope, why, answers.retry_after_s)
+    if status in (401, 403, 451) or kinds & REFUSED:
+        return SourceRefused(source, scope, why)
+    if status in (408, 504) or kinds & {"RequestTimeout", "TimeoutError"}:
+        return SourceTimeout(source, scope, why)
+    if (status or 0) >= 500 or kinds & UNREACHABLE or _cut_off(error):
+        return SourceUnreachable(source, scope, why)
+    if "BadResponse" in kinds or "BaseError" not in kinds:
+        return SourceMalformed(source, scope, why)
+    if kinds & INCOMPLETE:
+        return SourceIncomplete(source, scope, why)
+    return SourceError(source, scope, why)
+
+
+def _cut_off(error: Exception) -> bool:
+    """Whether the connection broke within the body: ccxt calls that a plain ExchangeError."""
+    return error.__cause__ is not None and "ClientError" in names(error.__cause__)
+
+
+def action_error(error: Exception, action: str, answers: Answers) -> ActionError:
+    """`ActionRefused` only where the venue surely said no; all else may have happened, so `OutcomeUnknown`."""
+    kinds, status = names(error), answers.status or 0
+    why = f"{type(error).__name__}, HTTP {status}" if status else type(error).__name__
+    if status in (408, 409) or status >= 500 or kinds & AMBIGUOUS:
+        return OutcomeUnknown(action, why)
+    if kinds & DEFINITE or status in (401, 403, 429, 451):
+        return ActionRefused(action, why)
+    return OutcomeUnknown(action, why)

@@ -1,0 +1,108 @@
+"""Keeps a ccxt client honest: every number from its text, and no answer without content taken for an empty account.
+
+ccxt 4.5.90 returns ``[]`` or an empty balance for a body that is cut off, HTML or empty, as long as the status is 2xx; and it
+reads unquoted numbers through binary floats. Both are mended here, once per client, without changing ccxt itself.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+_REFUSED = "not a number of JSON"
+_QUIET = logging.getLogger("tieout.ccxt.client")
+
+
+class Answer(Struct, frozen=True):
+    """What came back for one request: its URL without the query, the HTTP status, and the parsed body."""
+
+    url: str
+    status: int
+    body: Any
+
+
+class Answers:
+    """The answers to the requests of one question, in order; the raw side by which a reading is held to be whole."""
+
+    def __init__(self) -> None:
+        self._answers: list[Answer] = []
+        self.status: int | None = None
+        self.retry_after_s: int | None = None
+
+    def begin(self) -> None:
+        """Forget the question before."""
+        self._answers.clear()
+        self.status = self.retry_after_s = None
+
+    def note_headers(self, status: int, headers: Mapping[str, str] | None) -> None:
+        """Keep the status of the latest response, and how long it asks us to wait."""
+        self.status = status
+        told = {name.lower(): value for name, value in (headers or {}).items()}.get("retry-after", "")
+        self.retry_after_s = int(told) if told.isdecimal() else None
+
+    def add(self, answer: Answer) -> None:
+        """Keep a usable answer."""
+        self._answers.append(answer)
+
+    def bodies(self, endpoint: str) -> list[Any]:
+        """The bodies of the answers whose URL ends in *endpoint*, in order."""
+        return [answer.body for answer in self._answers if answer.url.endswith(endpoint)]
+
+
+def exact_json(text: str) -> Any:
+    """The document with each fraction as its own text, so that no digit passes through a float.
+
+    Raises:
+        ValueError: It is not JSON, or holds NaN or an infinity.
+    """
+    return json.loads(text, parse_float=str, parse_constant=_refuse)
+
+
+def _refuse(_name: str) -> None:
+    raise ValueError(_REFUSED)
+
+
+def arm(exchange: Any) -> Answers:
+    """Make *exchange* exact and guarded, and return where its answers are kept. Once per client."""
+    from ccxt.base.errors import BadResponse  # the price of ccxt is paid only where it is used
+
+    answers = Answers()
+    classify = exchange.handle_errors
+
+    def guarded(
+        code: int, reason: str, url: str, method: str, headers: Any, body: str, response: Any, *rest: Any
+    ) -> Any:
+        answers.note_headers(code, headers)
+        fine = 200 <= code < 300
+        if fine and (response is None or isinstance(response, str) or response == {}):
+            raise BadResponse("an answer without content")
+        verdict = classify(code, reason, url, method, headers, body, response, *rest)
+        if fine:
+            answers.add(Answer(url.partition("?")[0], code, response))
+        return verdict
+
+    exchange.handle_errors = guarded
+    exchange.on_json_response = exact_json
+    exchange.number = str
+    exchange.enableLastJsonResponse = exchange.enableLastResponseHeaders = False
+    exchange.enableLastHttpResponse = exchange.id == "kraken"  # its cancel_order reads the text back to name the error
+    _QUIET.setLevel(logging.WARNING)  # ccxt logs signed requests, keys included, at DEBUG
+    exchange.logger = _QUIET
+    return answers
+
+
+def connect(venue: str, credentials: Mapping[str, str], options: Mapping[str, Any]) -> Any:
+    """A new ccxt client for *venue*; imports ccxt. *credentials* bear ccxt's own names (apiKey, secret, walletAddress, …).
+
+    Raises:
+        LookupError: ccxt knows no such venue.
+    """
+    import ccxt.async_support as ccxt
+
+    if venue not in ccxt.exchanges:
+        raise LookupError(venue)
+    return getattr(ccxt, venue)({**credentials, "enableRateLimit": True, "options": dict(options)})

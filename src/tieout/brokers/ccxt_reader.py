@@ -1,0 +1,221 @@
+"""Asks one venue through ccxt, section by section, and holds each answer against its own envelope before it is believed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Context, localcontext
+from typing import Any, TypeVar
+
+from tieout.brokers import ccxt_parse as parse
+from tieout.brokers.ccxt_cash import Line, balances, coin_code, rows_at, walk
+from tieout.brokers.ccxt_errors import action_error, failures, source_error
+from tieout.brokers.ccxt_guard import Answers, arm
+from tieout.brokers.ccxt_parse import RowError, RowLeft
+from tieout.brokers.ccxt_venues import Call, Venue
+from tieout.errors import SourceError, SourceIncomplete, SourceMalformed
+from tieout.model.snapshot import Balance, Section
+
+T = TypeVar("T")
+Json = dict[str, Any]
+Make = Callable[[Json, Json], Any]
+
+# ccxt sets flags and rounding on the decimal context it finds: it gets its own, with room for every digit.
+_ROOM = Context(prec=200)
+
+
+class CcxtReader:
+    """Reads whole sections. One question at a time, for the answers it keeps are those of the question in hand."""
+
+    def __init__(self, name: str, venue: Venue, client: Callable[[], Any], assets: Sequence[str]) -> None:
+        self._name, self._venue, self._assets = name, venue, tuple(assets)
+        self._connect = client
+        self._client: Any = None
+        self.answers = Answers()
+        self._turn = asyncio.Lock()
+
+    def client(self) -> Any:
+        """The ccxt client, made and armed at first use."""
+        if self._client is None:
+            self._client = self._connect()
+            self.answers = arm(self._client)
+        return self._client
+
+    async def ask(self, scope: str, question: Callable[[Any], Awaitable[T]]) -> T:
+        """What the venue answers to *question*, once more after the clocks were compared if ours was refused.
+
+        Raises:
+            SourceError: In any case that is no usable answer; nothing of ccxt's own text is in it.
+        """
+        async with self._turn:
+            try:
+                with localcontext(_ROOM):
+                    return await self._once(question)
+            except failures() as error:
+                raise self._failed(error, scope) from None
+
+    async def act(self, action: str, deed: Callable[[Any], Awaitable[T]]) -> T:
+        """What *deed* gives, done once and never again.
+
+        Raises:
+            ActionRefused: The venue said no, or nothing was sent.
+            OutcomeUnknown: All else.
+        """
+        async with self._turn:
+            client = self.client()
+            self.answers.begin()
+            try:
+                with localcontext(_ROOM):
+                    return await deed(client)
+            except failures() as error:
+                raise action_error(error, action, self.answers) from None
+
+    async def close(self) -> None:
+        """Close the client's connections, if it was ever used. Safe to repeat."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _once(self, question: Callable[[Any], Awaitable[T]]) -> T:
+        from ccxt.base.errors import InvalidNonce
+
+        client = self.client()
+        self.answers.begin()
+        try:
+            return await question(client)
+        except InvalidNonce:
+            if not client.has.get("fetchTime"):
+                raise
+        await client.load_time_difference()
+        self.answers.begin()
+        return await question(client)
+
+    def _failed(self, error: Exception, scope: str) -> SourceError:
+        if isinstance(error, RowError):
+            return SourceMalformed(self._name, scope, str(error))
+        return source_error(error, self._name, scope, self.answers)
+
+    async def balances(self) -> tuple[Balance, ...]:
+        """Every currency of the wallets in scope.
+
+        Raises:
+            SourceError: Not known to be whole.
+        """
+        read, lines, missing = self._venue.cash, list[Line](), self._gap("balances")
+        assert read is not None
+
+        async def question(client: Any) -> tuple[Balance, ...]:
+            lines.clear()
+            for params in self._venue.balances:
+                body = (await client.fetch_balance(dict(params)))["info"]
+                if isinstance(body, dict) and body.get("has_next"):
+                    missing.append("more pages follow")
+                try:
+                    lines.extend(read(body))
+                except RowLeft as left:
+                    missing.append(str(left))
+            return balances(lines, coin_code(client))
+
+        return self._whole("balances", await self.ask("balances", question), missing)
+
+    async def rows(self, section: Section, make: Make, since: datetime | None = None) -> tuple[Any, ...]:
+        """Every record of *section*, made by *make* from a unified row and its market.
+
+        Raises:
+            SourceError: Not known to be whole.
+        """
+        missing = self._gap(section)
+        calls: tuple[Call, ...] = getattr(self._venue, section)
+        records: list[Any] = []
+        for call in calls:
+            for asset in self._assets if call.per_asset else (None,):
+                records += await self._read(section, call, make, missing, asset=asset, since=since)
+        if any(call.per_asset for call in calls) and not self._assets:
+            missing.append("this venue is asked asset by asset, and no assets are named")
+        return self._whole(section, tuple(records), missing)
+
+    async def _read(
+        self, section: Section, call: Call, make: Make, missing: list[str], *, asset: str | None, since: datetime | None
+    ) -> list[Any]:
+        async def question(client: Any) -> list[Any]:
+            unified = await self._call(client, section, call, asset=asset, since=since)
+            raw = _rows(call, self._body(call))
+            records = self._make(client, make, unified, missing)
+            if self._follows(call, raw) and not _reaches(call, records, since):
+                missing.append("more pages follow")
+            if section != "fills" and len(unified) != _counted(call, raw):
+                missing.append("ccxt left rows out")
+            return records if since is None else [record for record in records if record.at >= since]
+
+        return await self.ask(section, question)
+
+    async def _call(
+        self, client: Any, section: Section, call: Call, *, asset: str | None, since: datetime | None
+    ) -> list[Json]:
+        params = dict(call.params)
+        if section == "positions":
+            found = await client.fetch_positions(None, params)
+        elif section == "orders":
+            found = await client.fetch_open_orders(asset, None, None, params)
+        else:
+            start = None if since is None or call.latest else parse.milliseconds(since)
+            found = await client.fetch_my_trades(asset, start, None, params)
+        return list(found)
+
+    def _body(self, call: Call) -> Any:
+        bodies = self.answers.bodies(call.endpoint)
+        if not bodies:
+            raise RowError(f"no answer from {call.endpoint}")
+        return bodies[-1]
+
+    def _make(self, client: Any, make: Make, unified: list[Json], missing: list[str]) -> list[Any]:
+        records = []
+        for row in unified:
+            market = client.markets.get(row.get("symbol"))
+            if market is None:
+                missing.append("a row in a market that is not known")
+                continue
+            try:
+                record = make(row, market)
+            except RowLeft as left:
+                missing.append(f"left out: {left}")
+                continue
+            if record is not None:
+                records.append(record)
+        return records
+
+    def _follows(self, call: Call, raw: list[Any]) -> bool:
+        full = call.page is not None and len(raw) >= call.page
+        if call.more is None:
+            return full
+        told = walk(self._body(call), call.more) not in (None, "", "0", False)
+        return told if call.page is None else told and full
+
+    def _gap(self, section: Section) -> list[str]:
+        gap = self._venue.gaps.get(section)
+        return [gap] if gap else []
+
+    def _whole(self, section: str, records: tuple[T, ...], missing: list[str]) -> tuple[T, ...]:
+        if missing:
+            raise SourceIncomplete(self._name, section, "; ".join(dict.fromkeys(missing)), records)
+        return records
+
+
+def _reaches(call: Call, records: list[Any], since: datetime | None) -> bool:
+    """Whether a full page of the latest rows goes back beyond *since*, so that nothing of it is missing."""
+    return call.latest and since is not None and any(record.at < since for record in records)
+
+
+def _rows(call: Call, body: Any) -> list[Any]:
+    groups = rows_at(body, call.rows)
+    return groups if call.inner is None else [row for group in groups for row in rows_at(group, (call.inner,))]
+
+
+def _counted(call: Call, raw: list[Any]) -> int:
+    """How many rows ccxt has to give for *raw*."""
+    return len(raw) if call.zero is None else sum(1 for row in raw if parse.due(row, call.zero))
+
+
+def too_old(venue: Venue, since: datetime, now: datetime) -> bool:
+    """Whether one request for fills does not reach from *since* to *now*."""
+    return venue.fills_days is not None and now - since > timedelta(days=venue.fills_days)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from tieout.model.amounts import plain
@@ -43,30 +44,33 @@ class DayPrinter:
 
     def _reading(self, report: ReconciliationReport, known: dict[str, bool]) -> None:
         moment = f"{report.started_at:%H:%M:%S}"
-        beyond = [row for row in report.discrepancies if not row.within_tolerance]
-        for row in beyond:
+        rows = [row for row in report.discrepancies if not row.within_tolerance]
+        for row in rows:
             if row.discrepancy_id not in known:
                 self._line(moment, "seen", "yellow", _figures(row))
                 self._line("", "why", "cyan", f"{_sentence(row)}{_evidence(row)}")
-            if row.confirmed and not known.get(row.discrepancy_id):
-                doubted = any(action.action is ActionKind.WAIT for action in _of(report, row))
-                said = "the broker contradicts itself: waiting" if doubted else "confirmed"
-                self._line(moment, "held" if doubted else "sure", "yellow", f"{_name(row)}: {said}")
-            known[row.discrepancy_id] = row.confirmed
+        fresh = [row for row in rows if row.confirmed and not known.get(row.discrepancy_id)]
+        waiting = [row for row in fresh if any(action.action is ActionKind.WAIT for action in _of(report, row))]
+        for word, named in (("waiting", waiting), ("confirmed", [row for row in fresh if row not in waiting])):
+            if named:
+                self._line(moment, word, "yellow", ", ".join(map(_name, named)))
+        known.update({row.discrepancy_id: row.confirmed for row in rows})
         for action in report.actions:
             if action.action not in QUIET:
-                self._line(
-                    moment, "done" if action.status is ActionStatus.DONE else action.status, "magenta", _done(action)
-                )
+                word = "done" if action.status is ActionStatus.DONE else action.status.replace("_", " ")
+                self._line(moment, word, "magenta", _done(action))
         if report.status == "incomplete":
-            self._line(
-                moment, "away", "yellow", "the broker could not be read: nothing is concluded, nothing is forgotten"
-            )
+            self._line(moment, "not read", "yellow", "nothing is concluded, and nothing known is forgotten")
         if report.status == "matched":
-            self._line(moment, "match", "green", "both sides agree" if known else report.summary.text)
+            self._line(moment, "closed" if known else "matched", "green", "both sides agree")
 
     def _line(self, moment: str, word: str, style: str, text: str) -> None:
-        self._console.print(Text(f"  {moment:8}  "), Text(f"{word:6}", style=style), Text(text), sep="")
+        row = Table.grid(padding=(0, 1))
+        row.add_column(width=9)
+        row.add_column(width=9)
+        row.add_column()
+        row.add_row(f" {moment}", Text(word, style=style), Text(text))
+        self._console.print(row)
 
 
 def _of(report: ReconciliationReport, row: Discrepancy) -> list[Action]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tieout.books import DecimalLedger, EngineBooks, OrderManager
     from tieout.brokers.base import BrokerAdapter
-    from tieout.live.reconciler import Account, PositionReconciler, reconcile_observation
+    from tieout.live.reconciler import Account, PositionReconciler
+    from tieout.live.road import reconcile_observation
     from tieout.model.discrepancy import ReconciliationStrategy
     from tieout.model.report import Discrepancy as PositionDiscrepancy
     from tieout.model.report import ReconciliationReport
@@ -40,7 +41,7 @@ _HOMES = {
     "PositionReconciler": ("tieout.live.reconciler", "PositionReconciler"),
     "ReconciliationReport": ("tieout.model.report", "ReconciliationReport"),
     "ReconciliationStrategy": ("tieout.model.discrepancy", "ReconciliationStrategy"),
-    "reconcile_observation": ("tieout.live.reconciler", "reconcile_observation"),
+    "reconcile_observation": ("tieout.live.road", "reconcile_observation"),
 }
 
 

@@ -22,7 +22,7 @@ from tieout.model.amounts import fits
 from tieout.model.codec import MAX_BYTES, read_bytes
 from tieout.model.settings import AssetSettings, Settings
 
-Table = dict[str, Any]
+Table = dict[str, object]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,7 +87,7 @@ class _Reader:
     def config(self, tables: Table) -> Config:
         assets = self._assets(tables, "assets")
         general = self._fields(Settings, _table(tables, "settings"), "settings")
-        settings = replace(Settings(**general), assets=assets)
+        settings = replace(msgspec.convert(general, Settings), assets=assets)
         accounts = {}
         for name, own in _table(tables, "accounts").items():
             place = f"accounts.{name}"
@@ -95,12 +95,15 @@ class _Reader:
             changed = self._fields(Settings, {key: each for key, each in plain.items() if key != "assets"}, place)
             merged = {**assets, **self._assets(plain, f"{place}.assets")}
             accounts[name] = replace(settings, **{**changed, "assets": merged})
-        limits = Limits(**self._fields(Limits, _table(tables, "limits"), "limits"))
+        limits = msgspec.convert(self._fields(Limits, _table(tables, "limits"), "limits"), Limits)
         return Config(settings, accounts, self._policy(tables), limits)
 
     def _assets(self, tables: Table, place: str) -> dict[str, AssetSettings]:
         named = _table(tables, "assets").items()
-        return {name: AssetSettings(**self._fields(AssetSettings, table, f"{place}.{name}")) for name, table in named}
+        return {
+            name: msgspec.convert(self._fields(AssetSettings, table, f"{place}.{name}"), AssetSettings)
+            for name, table in named
+        }
 
     def _policy(self, tables: Table) -> Policy:
         table = dict(_table(tables, "policy"))
@@ -109,10 +112,11 @@ class _Reader:
         for index, row in enumerate(given if isinstance(given, list) else [given]):
             good = self._fields(Rule, row, f"policy.rules[{index}]")
             if "strategy" in good:
-                rules.append(Rule(**good))
+                rules.append(msgspec.convert(good, Rule))
             elif not isinstance(row, dict) or "strategy" not in row:
                 self._problem(f"policy.rules[{index}].strategy", "a rule without a strategy", "say what it picks")
-        return replace(Policy(**self._fields(Policy, table, "policy")), rules=tuple(rules))
+        policy = msgspec.convert(self._fields(Policy, table, "policy"), Policy)
+        return replace(policy, rules=tuple(rules))
 
     def _fields(self, kind: type[Struct], table: Any, place: str) -> Table:
         """The fields of one table that are right; what is wrong in it is noted, field by field."""

@@ -190,13 +190,14 @@ class EngineBooks:
     @contextmanager
     def _all_or_none(self) -> Iterator[None]:
         """Take back everything written inside if it does not end well. Nothing is awaited, so nobody sees the middle."""
-        entries, orders_back = len(self.ledger.entries), self.orders.saved()
+        entries, orders_back, whole = len(self.ledger.entries), self.orders.saved(), False
         try:
             yield
-        except BaseException:
-            self.ledger.cut_back(entries)
-            orders_back()
-            raise
+            whole = True
+        finally:
+            if not whole:
+                self.ledger.cut_back(entries)
+                orders_back()
 
     def _apply_one(self, change: Change, reason: str) -> None:
         ledger, orders = self.ledger, self.orders

@@ -1,10 +1,9 @@
-"""The road, written once: observe, compare, explain, decide, act, report. Only this module knows the order."""
+"""`PositionReconciler`: the road over live sides. It reads both, judges, acts where the policy lets it, and reports."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,37 +12,15 @@ from tieout.act import Effect, apply
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
-from tieout.compare import compare
-from tieout.decide import Decided, History, Policy, Reading, attempted, decide
+from tieout.decide import Policy, attempted
 from tieout.errors import SourceIncomplete
-from tieout.explain import explain
-from tieout.live.reporting import build_report
-from tieout.model.case import Explanation
+from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.model.changes import KIND_OF_CHANGE
-from tieout.model.discrepancy import DOUBTS, ActionStatus, Difference
-from tieout.model.memory import Memory
-from tieout.model.report import Action, ReconciliationReport, SectionCoverage, Trigger
+from tieout.model.discrepancy import ActionStatus
+from tieout.model.report import Action, ReconciliationReport, Trigger
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
-from tieout.observe import coverage_of, is_complete, is_empty, remember
 from tieout.observe.reading import Reach, read_account, read_broker
-
-NOTHING = Explanation({}, (), {}, {}, frozenset(), ids_unrelated=False)
-
-
-class State(Struct, frozen=True):
-    """What one account's next reconciliation has to know of the earlier ones."""
-
-    memory: Memory = Memory()
-    history: History = History()
-
-
-class Outcome(Struct, frozen=True):
-    """One reconciliation: its report, what was decided, and the state after it."""
-
-    report: ReconciliationReport
-    decided: Decided
-    state: State
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -171,75 +148,3 @@ def _only(observation: Observation, section: Section) -> Observation:
             side = replace(side, **blank, coverage=coverage)
         narrowed[name] = side
     return replace(observation, **narrowed)
-
-
-def reconcile_observation(
-    observation: Observation,
-    state: State,
-    settings: Settings,
-    policy: Policy,
-    *,
-    trigger: Trigger,
-    settled: bool = False,
-    finished_at: datetime | None = None,
-) -> Outcome:
-    """Take one observation down the whole road, acting on nothing.
-
-    Args:
-        observation: Both sides at one moment.
-        state: What earlier readings of this account left.
-        settings: The account's tolerances, units and scope.
-        policy: What is done about breaks.
-        trigger: What asked for it.
-        settled: Whether both sides are taken as settled, as one comparison of two files is.
-        finished_at: When it ended, where that is not the observation's own time.
-    """
-    coverage = coverage_of(observation, settings)
-    differences, explanation = _established(observation, coverage, state.memory, settings)
-    doubted = [key for key, cause in explanation.causes.items() if cause.code in DOUBTS]
-    memory = remember(state.memory, observation, doubted)
-    reading = Reading(
-        account=observation.account,
-        now=observation.at,
-        number=memory.readings,
-        differences={difference.key: difference for difference in differences},
-        explanation=explanation,
-        coverage=coverage,
-        complete=is_complete(observation, coverage, settings),
-        unreadable=_unreadable(observation, coverage),
-        first_start=_first_start(observation, memory),
-        settled=settled,
-        memory=memory,
-        settings=settings,
-        policy=policy,
-    )
-    decided = decide(reading, state.history)
-    report = build_report(observation, reading, decided, trigger=trigger, finished_at=finished_at or observation.at)
-    return Outcome(report, decided, State(memory, decided.history))
-
-
-def _established(
-    observation: Observation, coverage: dict[str, SectionCoverage], memory: Memory, settings: Settings
-) -> tuple[tuple[Difference, ...], Explanation]:
-    """What differs and why; nothing at all where a side could not be read."""
-    local, broker = observation.local, observation.broker
-    if isinstance(local, SideError) or isinstance(broker, SideError):
-        return (), NOTHING
-    differences = compare(local, broker, coverage, settings, observation.lookups or ())
-    return differences, explain(observation, differences, memory, settings)
-
-
-def _unreadable(observation: Observation, coverage: dict[str, SectionCoverage]) -> str | None:
-    for name in ("local", "broker"):
-        side = getattr(observation, name)
-        if isinstance(side, SideError):
-            return f"{name} {side.error}"
-    failed = [section for section, state in coverage.items() if state == "failed"]
-    return f"{failed[0]} failed" if failed else None
-
-
-def _first_start(observation: Observation, memory: Memory) -> bool:
-    local, broker = observation.local, observation.broker
-    if memory.local_held or not isinstance(local, Snapshot) or not isinstance(broker, Snapshot):
-        return False
-    return not is_empty(broker)

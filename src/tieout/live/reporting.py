@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from tieout.decide import Decided
 from tieout.decide.reading import Reading
@@ -13,12 +13,13 @@ from tieout.model.report import Discrepancy, ReconciliationReport, Status, Summa
 from tieout.model.snapshot import Observation, Snapshot
 
 BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SKEW_WARNING_S = 5
 
 
 def report_id(account: str, at: datetime, number: int) -> str:
     """A ULID whose random part is derived from what was read, so that a replay gives it again."""
-    value = int(at.timestamp() * 1000) << 80
+    value = (at - EPOCH) // timedelta(milliseconds=1) << 80
     value |= int.from_bytes(hashlib.sha256(f"{account}\n{at.isoformat()}\n{number}".encode()).digest()[:10])
     digits = []
     for _ in range(26):
@@ -77,7 +78,7 @@ def _text(reading: Reading, found: tuple[Discrepancy, ...], compared: Mapping[st
         worst = max((row.severity for row in beyond), key=SEVERITY_RANK.__getitem__)
         noun = "discrepancy" if len(beyond) == 1 else "discrepancies"
         return f"{len(beyond)} {noun} beyond tolerance, the worst {worst}; compared {rows}."
-    if reading.unreadable is not None:
+    if reading.unreadable is not None and not reading.complete:
         return (
             f"A side could not be read ({reading.unreadable}): nothing is established, and nothing known is forgotten."
         )

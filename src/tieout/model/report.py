@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -82,5 +82,3 @@ class ReconciliationReport(Struct, frozen=True, kw_only=True):
     actions: tuple[Action, ...]
     summary: Summary
 
-
-Detail = dict[str, Any]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tieout.config import Config
 from tieout.errors import BadInput, Problem
-from tieout.live.reconciler import State, reconcile_observation
+from tieout.live.road import State, reconcile_observation
 from tieout.model.codec import decode_history, decode_snapshot, encode, read_bytes
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation, Snapshot

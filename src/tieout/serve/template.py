@@ -88,7 +88,7 @@ def _rules() -> list[str]:
     return lines
 
 
-def _given(rule: Rule) -> dict[str, Any]:
+def _given(rule: Rule) -> dict[str, object]:
     rows = {each.name: (getattr(rule, each.name), each.default) for each in fields(rule)}
     return {name: value for name, (value, default) in rows.items() if value != default}
 

@@ -75,12 +75,14 @@ def _lead(items: Sequence[Numbered]) -> int:
 
 
 def print_cause(sheet: Sheet, item: Discrepancy) -> None:
+    """Why it differs, in a sentence with its evidence."""
     sheet.labelled("why", sheet.text(cause_words(item)), width=6)
 
 
 def print_next(
     sheet: Sheet, number: int, item: Discrepancy, actions: tuple[Action, ...], *, said: dict[tuple[str, ...], int]
 ) -> None:
+    """What will be done, spelt out once for all that share it."""
     plan = (item.strategy, *map(action_words, actions))
     first = said.setdefault(plan, number)
     if first != number:
@@ -94,6 +96,7 @@ def print_next(
 
 
 def action_text(sheet: Sheet, action: Action) -> Text:
+    """One action with its status, a halt standing out."""
     style = HALT_STYLE if action.action == ActionKind.HALT else ACTION_STYLE[action.status]
     return sheet.text(action_words(action), style)
 
@@ -184,6 +187,7 @@ def print_tolerated(sheet: Sheet, items: Sequence[Discrepancy]) -> None:
 
 
 def print_general(sheet: Sheet, actions: Sequence[Action]) -> None:
+    """What concerns no single discrepancy."""
     if actions:
         sheet.line(Text("for the account as a whole:", style="bold"))
     for action in actions:

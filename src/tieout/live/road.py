@@ -1,0 +1,111 @@
+"""The road, written once: observe, compare, explain, decide, report. Pure; only this module knows the order.
+
+`tieout compare` and `tieout replay` take it on files, `PositionReconciler` on what it has just read.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from tieout.compare import compare
+from tieout.decide import Decided, History, Policy, Reading, decide
+from tieout.explain import explain
+from tieout.live.reporting import build_report
+from tieout.model.case import Explanation
+from tieout.model.discrepancy import DOUBTS, Difference
+from tieout.model.memory import Memory
+from tieout.model.report import ReconciliationReport, SectionCoverage, Trigger
+from tieout.model.settings import Settings
+from tieout.model.snapshot import Observation, SideError, Snapshot
+from tieout.observe import coverage_of, is_complete, is_empty, remember
+
+NOTHING = Explanation({}, (), {}, {}, frozenset(), ids_unrelated=False)
+
+
+class State(Struct, frozen=True):
+    """What one account's next reconciliation has to know of the earlier ones."""
+
+    memory: Memory = Memory()
+    history: History = History()
+
+
+class Outcome(Struct, frozen=True):
+    """One reconciliation: its report, what was decided, and the state after it."""
+
+    report: ReconciliationReport
+    decided: Decided
+    state: State
+
+
+def reconcile_observation(
+    observation: Observation,
+    state: State,
+    settings: Settings,
+    policy: Policy,
+    *,
+    trigger: Trigger,
+    settled: bool = False,
+    finished_at: datetime | None = None,
+) -> Outcome:
+    """Take one observation down the whole road, acting on nothing.
+
+    Args:
+        observation: Both sides at one moment.
+        state: What earlier readings of this account left.
+        settings: The account's tolerances, units and scope.
+        policy: What is done about breaks.
+        trigger: What asked for it.
+        settled: Whether both sides are taken as settled, as one comparison of two files is.
+        finished_at: When it ended, where that is not the observation's own time.
+    """
+    coverage = coverage_of(observation, settings)
+    differences, explanation = _established(observation, coverage, state.memory, settings)
+    doubted = [key for key, cause in explanation.causes.items() if cause.code in DOUBTS]
+    memory = remember(state.memory, observation, doubted)
+    reading = Reading(
+        account=observation.account,
+        now=observation.at,
+        number=memory.readings,
+        differences={difference.key: difference for difference in differences},
+        explanation=explanation,
+        coverage=coverage,
+        complete=is_complete(observation, coverage, settings),
+        unreadable=_unreadable(observation, coverage),
+        first_start=_first_start(observation, memory),
+        settled=settled,
+        memory=memory,
+        settings=settings,
+        policy=policy,
+    )
+    decided = decide(reading, state.history)
+    report = build_report(observation, reading, decided, trigger=trigger, finished_at=finished_at or observation.at)
+    return Outcome(report, decided, State(memory, decided.history))
+
+
+def _established(
+    observation: Observation, coverage: dict[str, SectionCoverage], memory: Memory, settings: Settings
+) -> tuple[tuple[Difference, ...], Explanation]:
+    """What differs and why; nothing at all where a side could not be read."""
+    local, broker = observation.local, observation.broker
+    if isinstance(local, SideError) or isinstance(broker, SideError):
+        return (), NOTHING
+    differences = compare(local, broker, coverage, settings, observation.lookups or ())
+    return differences, explain(observation, differences, memory, settings)
+
+
+def _unreadable(observation: Observation, coverage: dict[str, SectionCoverage]) -> str | None:
+    for name in ("local", "broker"):
+        side = getattr(observation, name)
+        if isinstance(side, SideError):
+            return f"{name} {side.error}"
+    failed = [section for section, state in coverage.items() if state == "failed"]
+    return f"{failed[0]} failed" if failed else None
+
+
+def _first_start(observation: Observation, memory: Memory) -> bool:
+    local, broker = observation.local, observation.broker
+    if memory.local_held or not isinstance(local, Snapshot) or not isinstance(broker, Snapshot):
+        return False
+    return not is_empty(broker)

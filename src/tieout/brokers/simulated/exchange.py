@@ -134,8 +134,7 @@ class Exchange:
         quantity = order.remaining
         leg = order.position_side or "net"
         only_reduces = reduces(order.side, leg, reduce_only=resting.reduce_only)
-        spot = self._state.instruments[order.asset].base is not None
-        room = closable(account, order.asset, order.side, leg) if only_reduces and not spot else quantity
+        room = closable(account, order.asset, order.side, leg) if only_reduces else quantity
         quantity = min(quantity, room)
         if market.available is not None:
             quantity = min(quantity, market.available)

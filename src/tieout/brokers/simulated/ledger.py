@@ -64,9 +64,9 @@ def _trade(holdings: Holdings, instrument: Instrument, fill: Fill) -> Decimal:
     after = held.amount + fill.signed
     closing = held.amount * fill.signed < 0
     if not closing:
-        average = fill.price
-        if held.amount and held.average is not None:
-            average = instrument.average(abs(held.amount), held.average, fill.quantity, fill.price)
+        average = held.average if held.amount else fill.price
+        if held.amount and average is not None:
+            average = instrument.average(abs(held.amount), average, fill.quantity, fill.price)
         holdings.put(fill.asset, leg, Holding(after, average))
         return ZERO
     turned = held.amount * after < 0

@@ -111,7 +111,7 @@ def require_order(state: State, account: Account, request: OrderRequest) -> None
         price = state.prices[request.asset].price
     require_notional(action, instrument, request.quantity, price)
     leg = _require_leg(action, account, instrument, request)
-    only_reduces = reduces(request.side, leg, reduce_only=request.reduce_only) and instrument.base is None
+    only_reduces = reduces(request.side, leg, reduce_only=request.reduce_only)
     if only_reduces and not closable(account, request.asset, request.side, leg):
         raise ActionRefused(action, "nothing to reduce")
     if instrument.paid_in_full:

@@ -57,14 +57,18 @@ class BackOffice:
         new_asset: str | None = None,
         new_amount: Decimal | None = None,
     ) -> Activity:
-        """Move units of a position without a trade: a transfer of shares, an expiry, a merger into *new_asset*."""
+        """Move units of a position without a trade: a transfer of shares, an expiry, a merger into *new_asset*.
+
+        Contracts on margin can only leave this way, because nothing would tell what those that come had cost.
+        """
         if self._state.account(account).hedge_mode or kind not in CASH_KINDS | CORPORATE_KINDS:
             raise ActionRefused(kind, "units move in net accounts only, and not in this kind")
         for name, units in ((asset, amount), (new_asset, new_amount)):
             if name is not None and self._state.instrument(name).base is not None:
                 raise ActionRefused(kind, "the coins of a spot pair are balances: pay them")
-            if units is not None:
+            if name is not None and units is not None:
                 require_amount(kind, units)
+                self._require_cost(account, kind, name, units)
         return self._book(account, kind, asset=asset, amount=amount, new_asset=new_asset, new_amount=new_amount)
 
     @change
@@ -117,6 +121,12 @@ class BackOffice:
             raise ActionRefused(kind, wrong[1])
         self.recorder.record(Moved(account, activity))
         return activity
+
+    def _require_cost(self, account: str, kind: str, asset: str, units: Decimal) -> None:
+        held = self._state.account(account).leg(asset, "net")
+        leaves = held * units < 0 and abs(units) <= abs(held)
+        if not (self._state.instrument(asset).paid_in_full or leaves):
+            raise ActionRefused(kind, "contracts on margin can only leave without a trade")
 
     def _holders(self, asset: str) -> list[str]:
         return [

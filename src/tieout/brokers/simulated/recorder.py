@@ -73,23 +73,17 @@ class Recorder:
         """Make the change under way durable, all of it or nothing.
 
         Raises:
-            WorldBroken: The journal did not take it. Memory is ahead of the file then, so nothing is answered any more.
+            WorldBroken: The journal did not take it; memory is then ahead of the file.
         """
         if self._pending:
-            # Until the journal has it, the change must not be seen by anybody: a crash here loses it as a whole.
-            self._broken = True
+            # Until the journal has it, nobody hears of the change: a crash here loses it as a whole.
             self._journal.append(self._pending)
-            self._broken = False
             self._entries.extend(self._pending)
             self._pending = []
 
     def spoil(self) -> None:
-        """Note that a change ended in the middle: what it recorded so far must not be answered from."""
+        """Note that a change that is not durable has moved the state: nothing may be answered from it any more."""
         self._broken = self._broken or bool(self._pending)
-
-    def close(self) -> None:
-        """Let go of the journal. Safe to repeat."""
-        self._journal.close()
 
 
 class Recorded(Protocol):

@@ -20,7 +20,7 @@ from tieout.model.snapshot import Fill, Leg, Order, OrderSide, OrderStatus, Snap
 from .exchange import Exchange
 from .facts import AccountAdded, InstrumentAdded, Journal, MemoryJournal, OrderPut, Priced, Resting, Seen
 from .instruments import Instrument, require_instrument, require_notional, require_number
-from .matching import require_order
+from .matching import closable, reduces, require_order
 from .office import BackOffice
 from .recorder import Recorder, change
 from .state import Account, State
@@ -153,12 +153,14 @@ class World:
 
     @change
     def fill(self, account: str, broker_order_id: str, quantity: Decimal, price: Decimal) -> Fill:
-        """Execute a part of a live order at *price*, whatever the market and the funds say."""
+        """Execute a part of a live order at *price*, whatever the market and the funds say; never more than it may close."""
         resting = self._live(account, broker_order_id)
         _require_trade("fill", self.state.instrument(resting.order.asset), quantity, price)
-        if quantity > resting.order.remaining:
+        owner, order = self.state.account(account), resting.order
+        if quantity > order.remaining:
             raise ActionRefused("fill", "more than is open")
-        return self._exchange.execute(self.state.account(account), resting, quantity, price)
+        _require_room(owner, order, quantity, reduce_only=resting.reduce_only)
+        return self._exchange.execute(owner, resting, quantity, price)
 
     @change
     def trade(
@@ -180,16 +182,13 @@ class World:
         owner, instrument = self.state.account(account), self.state.instrument(asset)
         _require_trade("trade", instrument, quantity, price)
         _require_leg_of_trade(owner, instrument, position_side)
-        if position_side in ("long", "short"):
-            after = owner.leg(asset, position_side) + (quantity if side == "buy" else -quantity)
-            if after * (1 if position_side == "long" else -1) < 0:
-                raise ActionRefused("trade", "more than the leg holds")
         if client_order_id is not None and owner.find(None, client_order_id) is not None:
             raise ActionRefused("trade", "duplicate client order id")
         request = OrderRequest(
             client_order_id=client_order_id or "", asset=asset, side=side, quantity=quantity, type="market",
             position_side=position_side,
         )  # fmt: skip
+        _require_room(owner, request, quantity, reduce_only=False)
         resting = self._exchange.put_new(owner, request)
         return self._exchange.execute(owner, resting, quantity, price, liquidation=liquidation)
 
@@ -216,6 +215,14 @@ def _require_trade(action: str, instrument: Instrument, quantity: Decimal, price
     require_number(action, "quantity", quantity)
     require_number(action, "price", price)
     require_notional(action, instrument, quantity, price)
+
+
+def _require_room(account: Account, order: Order | OrderRequest, quantity: Decimal, *, reduce_only: bool) -> None:
+    """Refuse what would close more of a leg than it holds."""
+    leg = order.position_side or "net"
+    only_reduces = reduces(order.side, leg, reduce_only=reduce_only)
+    if only_reduces and quantity > closable(account, order.asset, order.side, leg):
+        raise ActionRefused("fill", "more than there is to close")
 
 
 def _require_leg_of_trade(account: Account, instrument: Instrument, leg: Leg | None) -> None:

@@ -1,0 +1,262 @@
+"""The promises of `tieout.brokers.base.BrokerAdapter`, held against every implementation in `conftest.VENUES`.
+
+*Failures* must raise. *Lies* (stale, empty or shortened answers that the venue itself calls whole) cannot be told from the
+truth at the adapter, by their nature; what is tested of them is that they pass through and that the next answer is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.contracts.conftest import Venue
+from tests.contracts.steps import buy, found, list_share, populate
+
+from tieout.brokers.base import BrokerAdapter, OrderRequest
+from tieout.brokers.simulated import Fault, FaultRule, Instrument
+from tieout.brokers.simulated.commands import AddInstrument, Advance, EndOrder, Pay, SetPrice, Trade
+from tieout.brokers.simulated.faults import Call
+from tieout.errors import (
+    ActionError,
+    SourceError,
+    SourceIncomplete,
+    SourceMalformed,
+    SourceRefused,
+    SourceThrottled,
+    SourceTimeout,
+    SourceUnreachable,
+)
+from tieout.model.amounts import dec
+from tieout.model.snapshot import Activity, Fill, Leg, OrderSide
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+ROWS: dict[Call, Callable[[BrokerAdapter], Awaitable[tuple[object, ...]]]] = {
+    "get_positions": lambda broker: broker.get_positions(),
+    "get_balances": lambda broker: broker.get_balances(),
+    "get_open_orders": lambda broker: broker.get_open_orders(),
+    "get_fills": lambda broker: broker.get_fills(EPOCH),
+    "get_activities": lambda broker: broker.get_activities(EPOCH),
+}
+READS: dict[Call, Callable[[BrokerAdapter], Awaitable[object]]] = {
+    **ROWS,
+    "get_order": lambda broker: broker.get_order(client_order_id="c-rest"),
+    "get_account_info": lambda broker: broker.get_account_info(),
+    "server_time": lambda broker: broker.server_time(),
+}
+FAILURES: dict[Fault, type[SourceError]] = {
+    Fault.TIMEOUT: SourceTimeout,
+    Fault.THROTTLED: SourceThrottled,
+    Fault.UNAVAILABLE: SourceUnreachable,
+    Fault.REFUSED: SourceRefused,
+    Fault.MALFORMED: SourceMalformed,
+}
+
+
+async def test_reads_are_the_whole_truth(venue: Venue, ticker: str) -> None:
+    """Every read gives every row of its section, and nothing else."""
+    await populate(venue, ticker)
+    truth = (await venue.truth()).snapshot
+    assert await venue.broker.get_positions() == truth.positions
+    assert await venue.broker.get_balances() == truth.balances
+    assert await venue.broker.get_open_orders() == tuple(order for order in truth.orders or () if order.live)
+    assert await venue.broker.get_fills(EPOCH) == truth.fills
+    assert await venue.broker.get_activities(EPOCH) == truth.activities
+    assert [len(await read(venue.broker)) for read in ROWS.values()] == [2, 2, 2, 2, 3]
+
+
+@pytest.mark.parametrize("call", ROWS)
+async def test_an_empty_account_is_empty(venue: Venue, call: Call) -> None:
+    """An account without anything answers an empty tuple, not a failure."""
+    assert await ROWS[call](venue.broker) == ()
+
+
+@pytest.mark.parametrize("call", READS)
+@pytest.mark.parametrize("fault", FAILURES)
+async def test_a_failed_read_raises_its_kind(venue: Venue, call: Call, fault: Fault) -> None:
+    """A failed read raises the member of the family that fits, also for an empty account; the next one answers."""
+    await venue.go_wrong(FaultRule(fault=fault, calls=frozenset({call}), seconds=3))
+    with pytest.raises(FAILURES[fault]) as failure:
+        await READS[call](venue.broker)
+    assert (failure.value.source, failure.value.scope) == (venue.broker.name, call)
+    if isinstance(failure.value, SourceThrottled):
+        assert failure.value.retry_after_s == 3
+    await READS[call](venue.broker)
+
+
+@pytest.mark.parametrize("call", ROWS)
+async def test_a_partial_answer_raises_with_its_rows(venue: Venue, ticker: str, call: Call) -> None:
+    """An answer that says it is partial raises, and carries the rows that did come."""
+    await populate(venue, ticker)
+    whole = await ROWS[call](venue.broker)
+    await venue.go_wrong(FaultRule(fault=Fault.PARTIAL))
+    with pytest.raises(SourceIncomplete) as failure:
+        await ROWS[call](venue.broker)
+    assert set(failure.value.rows) < set(whole)
+    assert await ROWS[call](venue.broker) == whole
+
+
+@pytest.mark.parametrize("fault", [Fault.EMPTY, Fault.DROPPED])
+@pytest.mark.parametrize("call", ROWS)
+async def test_a_lie_lasts_one_answer(venue: Venue, ticker: str, call: Call, fault: Fault) -> None:
+    """Rows that the venue hides without a word cannot be missed here; the next answer is whole again."""
+    await populate(venue, ticker)
+    whole = await ROWS[call](venue.broker)
+    await venue.go_wrong(FaultRule(fault=fault))
+    lie = await ROWS[call](venue.broker)
+    assert set(lie) < set(whole)
+    assert lie == () or fault is Fault.DROPPED
+    assert await ROWS[call](venue.broker) == whole
+
+
+async def test_a_stale_answer_is_a_former_truth(venue: Venue, ticker: str) -> None:
+    """A stale answer is exactly what was answered then."""
+    await populate(venue, ticker)
+    before = await venue.broker.get_positions()
+    await venue.let(Advance(seconds=10))
+    await venue.let(Trade(account=venue.account, asset=ticker, side="sell", quantity=dec(1), price=dec(95)))
+    await venue.go_wrong(FaultRule(fault=Fault.STALE, seconds=10))
+    assert await venue.broker.get_positions() == before
+    assert await venue.broker.get_positions() != before
+
+
+async def test_lagging_fills_come_in_the_end(venue: Venue, ticker: str) -> None:
+    """Fills younger than the lag are missing while it lasts, and listed afterwards."""
+    await list_share(venue, ticker)
+    trade = Trade(account=venue.account, asset=ticker, side="buy", quantity=dec(1), price=dec(9))
+    old = await venue.let(trade)
+    await venue.let(Advance(seconds=5))
+    new = await venue.let(trade)
+    await venue.go_wrong(FaultRule(fault=Fault.LAG, seconds=5))
+    assert await venue.broker.get_fills(EPOCH) == old.fills
+    assert await venue.broker.get_fills(EPOCH) == old.fills + new.fills
+
+
+@pytest.mark.parametrize(
+    "digits", ["0.000000000000000001", "123456789.123456789012345678", "0.1", "1.100000000000000000", "99999999999"]
+)
+async def test_numbers_keep_every_digit(venue: Venue, ticker: str, digits: str) -> None:
+    """Amounts, quantities and prices of 18 decimals arrive digit by digit."""
+    await venue.let(AddInstrument(instrument=Instrument(asset=ticker, kind="margin", currency="USDT")))
+    await venue.let(Pay(account=venue.account, kind="deposit", currency="WEI", amount=dec(digits)))
+    await venue.let(Trade(account=venue.account, asset=ticker, side="sell", quantity=dec(digits), price=dec("0.1")))
+    request = buy("c-1", ticker, digits, "0.000000000000000003")
+    order = await venue.broker.submit_order(request)
+    (balance,) = [row for row in await venue.broker.get_balances() if row.currency == "WEI"]
+    (position,) = await venue.broker.get_positions()
+    (fill,) = await venue.broker.get_fills(EPOCH)
+    (activity,) = await venue.broker.get_activities(EPOCH)
+    seen = (balance.total, balance.available, position.amount, fill.quantity, activity.amount, order.quantity)
+    assert [format(value, "f") for value in seen] == [digits, digits, f"-{digits}", digits, digits, digits]
+    assert [format(value, "f") for value in (order.limit_price, fill.price)] == ["0.000000000000000003", "0.1"]
+    assert await venue.broker.get_order(client_order_id="c-1") == order
+
+
+async def test_reads_are_safe_to_repeat(venue: Venue, ticker: str) -> None:
+    """Reading changes nothing, and the same account gives the same answers."""
+    await populate(venue, ticker)
+    before = await venue.truth()
+    first = [await read(venue.broker) for read in READS.values()]
+    assert [await read(venue.broker) for read in READS.values()] == first
+    assert await venue.truth() == before
+
+
+async def test_orders_are_found_by_either_id_also_ended(venue: Venue, ticker: str) -> None:
+    """A live, a filled, a cancelled and an expired order are found by the broker's and by the client's id."""
+    await list_share(venue, ticker)
+    for name in ("live", "cancelled", "expired"):
+        await venue.broker.submit_order(buy(name, ticker, price="50"))
+    await venue.broker.submit_order(buy("filled", ticker))
+    await venue.let(SetPrice(asset=ticker, price=dec(90)))
+    await venue.broker.cancel_order(client_order_id="cancelled")
+    expired = (await found(venue, "expired")).broker_order_id
+    await venue.let(EndOrder(account=venue.account, broker_order_id=expired or ""))
+    for name, status in (("live", "open"), ("filled", "filled"), ("cancelled", "cancelled"), ("expired", "expired")):
+        order = await found(venue, name)
+        assert (order.client_order_id, order.status) == (name, status)
+        assert await venue.broker.get_order(broker_order_id=order.broker_order_id) == order
+    assert [order.client_order_id for order in await venue.broker.get_open_orders()] == ["live"]
+
+
+async def test_none_is_the_word_that_there_is_no_such_order(venue: Venue, ticker: str) -> None:
+    """Only an order that the venue does not know is None; two ids of different orders name none."""
+    await populate(venue, ticker)
+    other = await found(venue, "c-rest-2")
+    assert await venue.broker.get_order(client_order_id="c-never") is None
+    assert await venue.broker.get_order(broker_order_id="o-never") is None
+    assert await venue.broker.get_order(broker_order_id=other.broker_order_id, client_order_id="c-rest") is None
+
+
+async def test_conditional_orders_are_open_orders(venue: Venue, ticker: str) -> None:
+    """A stop that was not touched yet is among the open orders."""
+    await list_share(venue, ticker)
+    stop = OrderRequest(
+        client_order_id="s-1", asset=ticker, side="buy", quantity=dec(1), type="stop", stop_price=dec(120)
+    )
+    order = await venue.broker.submit_order(stop)
+    assert await venue.broker.get_open_orders() == (order,)
+    assert order.stop_price == dec(120)
+
+
+async def test_since_includes_its_own_moment(venue: Venue, ticker: str) -> None:
+    """Fills and activities at exactly *since* are listed, earlier ones are not, each once."""
+    await list_share(venue, ticker)
+    trade = Trade(account=venue.account, asset=ticker, side="buy", quantity=dec(1), price=dec(9))
+    pay = Pay(account=venue.account, kind="interest", currency="USDT", amount=dec("-0.01"))
+    fills: list[Fill] = []
+    activities: list[Activity] = []
+    for _ in range(3):
+        await venue.let(Advance(seconds=1))
+        fills += (await venue.let(trade)).fills
+        activities += (await venue.let(pay)).activities
+    moment, tick = fills[1].at, timedelta(microseconds=1)
+    assert await venue.broker.get_fills(moment) == tuple(fills[1:])
+    assert await venue.broker.get_fills(moment + tick) == tuple(fills[2:])
+    assert await venue.broker.get_activities(activities[1].at) == tuple(activities[1:])
+    assert await venue.broker.get_activities(activities[1].at + tick) == tuple(activities[2:])
+    assert await venue.broker.get_fills(fills[2].at + tick) == ()
+
+
+async def test_hedge_mode_has_two_legs(hedged: Venue, ticker: str) -> None:
+    """An account in hedge mode shows a long and a short row of one asset, each with its sign."""
+    await hedged.let(AddInstrument(instrument=Instrument(asset=ticker, kind="margin", currency="USDT")))
+    await hedged.let(SetPrice(asset=ticker, price=dec(10)))
+    legs: tuple[tuple[str, OrderSide, Leg], ...] = (("c-1", "buy", "long"), ("c-2", "sell", "short"))
+    for name, side, leg in legs:
+        request = OrderRequest(
+            client_order_id=name, asset=ticker, side=side, quantity=dec(2), type="market", position_side=leg
+        )
+        assert (await hedged.broker.submit_order(request)).position_side == leg
+    rows = {row.side: row.amount for row in await hedged.broker.get_positions()}
+    assert rows == {"long": dec(2), "short": dec(-2)}
+    assert [fill.position_side for fill in await hedged.broker.get_fills(EPOCH)] == ["long", "short"]
+
+
+async def test_server_time_is_aware_and_moves(venue: Venue) -> None:
+    """The venue's clock carries an offset, and goes on; latency passes on it."""
+    before = await venue.broker.server_time()
+    assert before.utcoffset() is not None
+    await venue.let(Advance(seconds=30))
+    await venue.go_wrong(FaultRule(fault=Fault.LATENCY, seconds=2))
+    assert await venue.broker.server_time() - before == timedelta(seconds=32)
+
+
+async def test_the_account_says_who_it_is(venue: Venue) -> None:
+    """The account's name is the one asked for, and the capabilities need no network."""
+    info = await venue.broker.get_account_info()
+    assert (info.account, info.venue, info.currency) == (venue.account, "simulated", "USDT")
+    await venue.broker.close()
+    assert venue.broker.capabilities().sections == {"positions", "balances", "orders", "fills", "activities"}
+
+
+async def test_close_can_be_repeated(venue: Venue) -> None:
+    """Closing twice is fine; whoever asks afterwards gets a failure, not an empty account."""
+    await venue.broker.get_positions()
+    await venue.broker.close()
+    await venue.broker.close()
+    for read in READS.values():
+        with pytest.raises(SourceError):
+            await read(venue.broker)
+    with pytest.raises(ActionError):
+        await venue.broker.submit_order(buy("c-1", "X"))

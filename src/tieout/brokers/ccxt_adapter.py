@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from tieout.brokers import ccxt_parse as parse
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
-from tieout.brokers.ccxt_guard import connect
+from tieout.brokers.ccxt_guard import connect, set_markets
+from tieout.brokers.ccxt_lookup import CcxtOrders
 from tieout.brokers.ccxt_orders import acknowledged, arguments
 from tieout.brokers.ccxt_reader import CcxtReader, Json, too_old
 from tieout.brokers.ccxt_venues import Venue
@@ -22,8 +23,6 @@ from tieout.brokers.ccxt_venues import venue as known_venue
 from tieout.clock import Clock, SystemClock
 from tieout.errors import ActionRefused, OutcomeUnknown, SourceError, SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Section
-
-_REMEMBERED = 10_000
 
 
 class CcxtBroker:
@@ -59,18 +58,17 @@ class CcxtBroker:
         self.name = f"{venue}:{account}"
         self._id, self._account = venue, account
         self._venue = replace(known, gaps=gaps)
-        self._assets = tuple(assets)
         self._clock = clock or SystemClock()
-        self._seen: dict[str, str] = {}  # order ids, either side's -> asset
 
         def make() -> Any:
             made = connect(venue, credentials or {}, known.options) if client is None else client
             made.options.update(known.options)
             if markets is not None:
-                made.set_markets([dict(market) for market in markets])
+                set_markets(made, markets)
             return made
 
-        self._reader = CcxtReader(self.name, self._venue, make, self._assets)
+        self._reader = CcxtReader(self.name, self._venue, make, tuple(assets))
+        self._orders = CcxtOrders(self.name, self._venue, self._reader, tuple(assets))
 
     async def get_positions(self) -> tuple[Position, ...]:
         """Every open position in the scopes of this venue, signed, netted over margin modes."""
@@ -100,13 +98,7 @@ class CcxtBroker:
         self, *, broker_order_id: str | None = None, client_order_id: str | None = None
     ) -> Order | None:
         """One order; None only where the venue said *no such order* in every market that was asked."""
-        id_, params = self._lookup(broker_order_id, client_order_id)
-        for asset in self._markets_of(broker_order_id, client_order_id):
-            for extra in self._venue.lookup_params:
-                row = await self._reader.ask("orders", _find(id_, asset, params | extra))
-                if row is not None:
-                    return self._made(row)
-        return None
+        return await self._orders.find(broker_order_id, client_order_id)
 
     async def get_account_info(self) -> AccountInfo:
         """Which account this is, as it was configured."""
@@ -115,7 +107,7 @@ class CcxtBroker:
     async def submit_order(self, request: OrderRequest) -> Order:
         """Send an order once, with the digits that were asked for or not at all."""
         action = f"submit {request.client_order_id}"
-        await self._ready(action)
+        await self._reader.load(action)
         told = await self._reader.act(action, _checked(self._venue, request, action))
         row = await self._reader.act(action, lambda client: client.create_order(**told))
         try:
@@ -124,7 +116,7 @@ class CcxtBroker:
             raise OutcomeUnknown(action, str(error)) from None
         if order.status == "rejected":
             raise ActionRefused(action, "rejected")
-        return self._remember(order)
+        return self._orders.remember(order)
 
     async def cancel_order(self, *, broker_order_id: str | None = None, client_order_id: str | None = None) -> Order:
         """Ask for an order's end, and read it back."""
@@ -187,69 +179,15 @@ class CcxtBroker:
             raise SourceIncomplete(self.name, section, "not read at this venue")
 
     def _position(self, row: Json, market: Json) -> Position | None:
-        return parse.position(row | self._venue.position(row), market)
+        mended = self._venue.position(row)
+        return None if mended is None else parse.position(row | mended, market)
 
     def _order(self, row: Json, _market: Json) -> Order:
-        return self._remember(parse.order(row | self._venue.order(row)))
+        return self._orders.made(row)
 
-    def _fill(self, row: Json, market: Json) -> Fill:
-        return parse.fill(row | self._venue.fill(row), market)
-
-    def _remember(self, order: Order) -> Order:
-        for id_ in filter(None, (order.broker_order_id, order.client_order_id)):
-            self._seen[id_] = order.asset
-        while len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
-        return order
-
-    def _lookup(self, broker_order_id: str | None, client_order_id: str | None) -> tuple[str | None, Json]:
-        """The id to look an order up by, and ccxt's parameters for it."""
-        if self._venue.lookup == "none":
-            raise SourceIncomplete(self.name, "orders", "single orders are not looked up at this venue")
-        if broker_order_id is not None:
-            return broker_order_id, {}
-        if self._venue.client_id is None or client_order_id is None:
-            raise SourceIncomplete(self.name, "orders", "an order is not looked up by its client id at this venue")
-        return None, {self._venue.client_id: client_order_id}
-
-    def _markets_of(self, *ids: str | None) -> tuple[str | None, ...]:
-        """The assets to ask for an order in: its own where it is known, else all; one None where none has to be named."""
-        if self._venue.lookup == "id":
-            return (None,)
-        asset = next((self._seen[id_] for id_ in ids if id_ in self._seen), None)
-        if asset is None and not self._assets:
-            raise SourceIncomplete(self.name, "orders", "orders are looked up asset by asset, and no assets are named")
-        return self._assets if asset is None else (asset,)
-
-    async def _ready(self, action: str) -> None:
-        """Have the markets loaded; nothing has been sent if they cannot be."""
-        try:
-            await self._reader.ask("markets", lambda client: client.load_markets())
-        except SourceError as error:
-            raise ActionRefused(action, f"nothing was sent: {error.why}") from None
-
-    def _made(self, row: Json) -> Order:
-        market = self._reader.client().markets.get(row.get("symbol"))
-        if market is None:
-            raise SourceIncomplete(self.name, "orders", "an order in a market that is not known")
-        try:
-            return self._order(row, market)
-        except ValueError as error:  # RowError or RowLeft
-            raise SourceMalformed(self.name, "orders", str(error)) from None
-
-
-def _find(id_: str | None, asset: str | None, params: Json) -> Callable[[Any], Awaitable[Json | None]]:
-    """The question for one order; its answer is None only where ccxt read the venue's own *no such order*."""
-
-    async def question(client: Any) -> Json | None:
-        from ccxt.base.errors import OrderNotFound
-
-        try:
-            return dict(await client.fetch_order(id_, asset, dict(params)))
-        except OrderNotFound:
-            return None
-
-    return question
+    def _fill(self, row: Json, market: Json) -> Fill | None:
+        mended = self._venue.fill(row)
+        return None if mended is None else parse.fill(row | mended, market)
 
 
 def _checked(venue: Venue, request: OrderRequest, action: str) -> Callable[[Any], Awaitable[Json]]:

@@ -62,7 +62,10 @@ def table(
     """A reader for plain rows; dots in a field's name go one deeper. Without *total* it is available + locked."""
 
     def read(body: Any) -> Iterator[Line]:
-        for row in rows_at(body, path):
+        rows = walk(body, path)
+        if not isinstance(rows, list):
+            raise RowError("no list where one is due")
+        for row in rows:
             free, held = (_amount(row, name, required=total is None) for name in (available, locked))
             whole = _amount(row, total, required=True) if total else None
             yield _line(str(walk(row, [currency])), whole, free, held)
@@ -107,25 +110,23 @@ def keyed(*path: str, total: str, locked: str | None = None) -> Reader:
 
 def bitfinex(body: Any) -> Iterator[Line]:
     """Rows are arrays: wallet type, currency, balance, unsettled interest, available balance."""
-    for row in rows_at(body, ()):
+    if not isinstance(body, list):
+        raise RowError("no list where one is due")
+    for row in body:
         fields = dict(zip(("type", "currency", "total", "interest", "available"), rows_at(row, ()), strict=False))
         yield Line(str(walk(fields, ["currency"])), due(fields, "total"))
 
 
-@exact
-def _hyperliquid_perpetuals(body: Any) -> Line:
+def hyperliquid_perpetuals(body: Any) -> Iterator[Line]:
     """Account value is cash plus unrealised profit; the positions say how much of it is the latter."""
     value = due(walk(body, ["marginSummary"]), "accountValue")
     profits = [due(walk(row, ["position"]), "unrealizedPnl") for row in rows_at(body, ["assetPositions"])]
-    return Line("USDC", value - sum(profits, Decimal(0)))
+    yield Line("USDC", _less(value, profits))
 
 
-def hyperliquid(body: Any) -> Iterator[Line]:
-    """Spot tokens, or the USDC behind perpetual positions, whichever was asked for."""
-    if isinstance(body, dict) and "balances" in body:
-        yield from table("balances", currency="coin", total="total", locked="hold")(body)
-    else:
-        yield _hyperliquid_perpetuals(body)
+@exact
+def _less(value: Decimal, parts: list[Decimal]) -> Decimal:
+    return value - sum(parts, Decimal(0))
 
 
 def dydx(body: Any) -> Iterator[Line]:
@@ -138,7 +139,8 @@ def dydx(body: Any) -> Iterator[Line]:
 
 def kraken_futures(body: Any) -> Iterator[Line]:
     """Cash and multi-collateral wallets; a single-collateral wallet mixes coins and contracts, so one in use is left."""
-    for name, account in walk(body, ["accounts"]).items():
+    accounts, left = walk(body, ["accounts"]), list[str]()
+    for name, account in accounts.items():
         kind = account.get("type")
         if kind == "multiCollateralMarginAccount":
             yield from keyed("currencies", total="quantity")(account)
@@ -146,7 +148,9 @@ def kraken_futures(body: Any) -> Iterator[Line]:
             balances = walk(account, ["balances"])
             yield from (Line(currency, due(balances, currency)) for currency in balances)
         elif any(due(account["balances"], coin) for coin in walk(account, ["balances"])):
-            raise RowLeft(f"the margin account {name} is in use, and is not read")
+            left.append(name)
+    if left:
+        raise RowLeft(f"margin accounts in use are not read: {', '.join(left)}")
 
 
 @exact
@@ -154,13 +158,14 @@ def balances(lines: Iterable[Line], code: Callable[[str], str]) -> tuple[Balance
     """One balance a currency; wallets of one currency are added up, parts only where every wallet gives them."""
     merged: dict[str, Line] = {}
     for line in lines:
+        if not (line.total or line.available or line.locked):
+            continue  # an empty wallet says nothing about what is locked in another
         name = code(line.currency)
         known = merged.get(name)
         merged[name] = line if known is None else _sum(known, line)
     return tuple(
         Balance(currency=name, total=line.total, available=line.available, locked=line.locked)
         for name, line in merged.items()
-        if line.total or line.available or line.locked
     )
 
 

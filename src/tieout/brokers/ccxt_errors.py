@@ -82,11 +82,17 @@ def _cut_off(error: Exception) -> bool:
     return error.__cause__ is not None and "ClientError" in names(error.__cause__)
 
 
+def _repeated(error: Exception) -> bool:
+    """Whether the venue complains of an id it has seen; ccxt calls that a plain InvalidOrder at Binance, Bybit and KuCoin."""
+    text = str(error).lower()
+    return "duplicate" in text or ("already" in text and ("exist" in text or "used" in text))
+
+
 def action_error(error: Exception, action: str, answers: Answers) -> ActionError:
     """`ActionRefused` only where the venue surely said no; all else may have happened, so `OutcomeUnknown`."""
     kinds, status = names(error), answers.status or 0
     why = f"{type(error).__name__}, HTTP {status}" if status else type(error).__name__
-    if status in (408, 409) or status >= 500 or kinds & AMBIGUOUS:
+    if status in (408, 409) or status >= 500 or kinds & AMBIGUOUS or _repeated(error):
         return OutcomeUnknown(action, why)
     if kinds & DEFINITE or status in (401, 403, 429, 451):
         return ActionRefused(action, why)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -34,9 +34,13 @@ class Answers:
         self.retry_after_s: int | None = None
 
     def begin(self) -> None:
-        """Forget the question before."""
-        self._answers.clear()
+        """Start anew, for another question."""
+        self.forget()
         self.status = self.retry_after_s = None
+
+    def forget(self) -> None:
+        """Let go of the bodies; the latest status stays."""
+        self._answers.clear()
 
     def note_headers(self, status: int, headers: Mapping[str, str] | None) -> None:
         """Keep the status of the latest response, and how long it asks us to wait."""
@@ -82,7 +86,9 @@ def arm(exchange: Any) -> Answers:
             raise BadResponse("an answer without content")
         verdict = classify(code, reason, url, method, headers, body, response, *rest)
         if fine:
-            answers.add(Answer(url.partition("?")[0], code, response))
+            # ccxt writes into some answers; their own top level is kept as it came
+            own = dict(response) if isinstance(response, dict) else response
+            answers.add(Answer(url.partition("?")[0], code, own))
         return verdict
 
     exchange.handle_errors = guarded
@@ -93,6 +99,13 @@ def arm(exchange: Any) -> Answers:
     _QUIET.setLevel(logging.WARNING)  # ccxt logs signed requests, keys included, at DEBUG
     exchange.logger = _QUIET
     return answers
+
+
+def set_markets(exchange: Any, markets: Iterable[Mapping[str, Any]]) -> None:
+    """Give *exchange* its markets, so that it does not load all of them; Kraken's other names for them included."""
+    exchange.set_markets([dict(market) for market in markets])
+    named = {market.get("altname"): market for market in exchange.markets.values()}
+    exchange.options["marketsByAltname"] = {name: market for name, market in named.items() if name}
 
 
 def connect(venue: str, credentials: Mapping[str, str], options: Mapping[str, Any]) -> Any:

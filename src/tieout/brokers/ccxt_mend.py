@@ -7,13 +7,15 @@ not know.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from tieout.brokers.ccxt_parse import RowLeft, due, number, raw
 from tieout.model.amounts import exact, plain
 
-Mend = Callable[[Mapping[str, Any]], dict[str, Any]]
+Mend = Callable[[Mapping[str, Any]], "dict[str, Any] | None"]  # None: no such record at all
 _BYBIT_TRADES = frozenset(("Trade", "AdlTrade", "BustTrade", "BlockTrade"))
+_BYBIT_CASH = frozenset(("Funding", "SessionSettlePnL"))
 _FORCED = frozenset(("AdlTrade", "BustTrade"))
 
 
@@ -40,6 +42,13 @@ def okx_position(row: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def okx_order(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A conditional order is triggered at its stop or its target; on a plain order those are orders to come."""
+    if raw(row).get("algoId") and not row.get("triggerPrice"):
+        return {"triggerPrice": row.get("stopLossPrice") or row.get("takeProfitPrice")}
+    return {}
+
+
 @exact
 def kraken_position(row: Mapping[str, Any]) -> dict[str, Any]:
     """ccxt gives the volume that was opened; what has been closed of it is apart."""
@@ -47,7 +56,7 @@ def kraken_position(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"contracts": plain(due(info, "vol") - due(info, "vol_closed"))}
 
 
-def _kraken_time(info: Mapping[str, Any], field: str) -> str | None:
+def _milliseconds(info: Mapping[str, Any], field: str) -> str | None:
     """Seconds with a fraction, as exact milliseconds; ccxt goes through a float."""
     seconds = number(info, field)
     return plain(seconds.scaleb(3)) if seconds else None
@@ -60,15 +69,34 @@ def kraken_order(row: Mapping[str, Any]) -> dict[str, Any]:
     """
     info = raw(row)
     kind = str((info.get("descr") or {}).get("ordertype"))
-    times = {"timestamp": _kraken_time(info, "opentm"), "lastUpdateTimestamp": _kraken_time(info, "closetm")}
-    told = {**times, "clientOrderId": info.get("cl_ord_id"), "triggerPrice": info.get("stopprice")}
+    times = {"timestamp": _milliseconds(info, "opentm"), "lastUpdateTimestamp": _milliseconds(info, "closetm")}
+    trigger = number(info, "stopprice") or number(row, "stopLossPrice") or number(row, "takeProfitPrice")
+    told = {**times, "clientOrderId": info.get("cl_ord_id"), "triggerPrice": _text(trigger)}
     return told if kind.endswith("limit") else {**told, "type": "market"}
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)
 
 
 def kraken_fill(row: Mapping[str, Any]) -> dict[str, Any]:
     """A trade with margin opens or closes a position; one without moves both currencies."""
     info = raw(row)
-    return {"timestamp": _kraken_time(info, "time"), "settlement": "margin" if number(info, "margin") else "cash"}
+    return {"timestamp": _milliseconds(info, "time"), "settlement": "margin" if number(info, "margin") else "cash"}
+
+
+def kraken_futures_order(row: Mapping[str, Any]) -> dict[str, Any]:
+    """ccxt leaves type and price out, for another endpoint tells the wrong price; open orders tell the right one.
+
+    Source: ccxt issue 27996 and pull request 28110.
+    """
+    info = raw(row)
+    kind = {"lmt": "limit", "mkt": "market"}.get(str(info.get("orderType")), info.get("orderType"))
+    return {
+        "type": kind,
+        "price": info.get("limitPrice"),
+        "clientOrderId": info.get("cliOrdId") or info.get("cli_ord_id"),
+    }
 
 
 def kraken_futures_fill(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,9 +115,11 @@ def _bitcoin(code: str | None) -> str | None:
     return {"XBT": "BTC"}.get(code or "", code)
 
 
-def bybit_fill(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Executions also list funding and settlements; those are no fills."""
+def bybit_fill(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Executions also list what moves cash alone, which is no fill, and deliveries, which are not read yet."""
     kind = raw(row).get("execType")
+    if kind in _BYBIT_CASH:
+        return None
     if kind not in _BYBIT_TRADES:
         raise RowLeft("an execution that is no trade")
     return {"liquidation": kind in _FORCED}
@@ -126,6 +156,22 @@ def bitfinex_position(row: Mapping[str, Any]) -> dict[str, Any]:
     """The raw row is an array: symbol, status, signed amount, base price, …; ccxt leaves the amount out."""
     info = row.get("info")
     return _signed(dict(zip(("symbol", "status", "amount"), info or (), strict=False)), "amount")
+
+
+def bitfinex_order(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The raw array tells creation and change at its fifth and sixth place, the price of a stop where a limit's is."""
+    fields = dict(enumerate(row.get("info") or ()))
+    times = {"timestamp": fields.get(4), "lastUpdateTimestamp": fields.get(5)}
+    kind = str(fields.get(8))
+    if "STOP" not in kind:
+        return times
+    return {**times, "triggerPrice": fields.get(16), "price": fields.get(19) if "LIMIT" in kind else None}
+
+
+def gate_order(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Times come in whole seconds, or beside them in milliseconds with a fraction."""
+    told = row.get("lastUpdateTimestamp")
+    return {"lastUpdateTimestamp": _milliseconds(raw(row), "update_time") if told is None else told}
 
 
 def gate_position(row: Mapping[str, Any]) -> dict[str, Any]:

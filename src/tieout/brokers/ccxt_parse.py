@@ -84,12 +84,8 @@ def price(row: Mapping[str, Any], *fields: str) -> Decimal | None:
 
 def moment(row: Mapping[str, Any], field: str) -> datetime | None:
     """The time in *field*, in milliseconds since 1970 (an int, or text that may have a fraction), to the microsecond."""
-    value = row.get(field)
-    if value is None:
-        return None
-    milliseconds = number(row, field)
-    assert milliseconds is not None
-    return EPOCH + timedelta(microseconds=int(milliseconds.scaleb(3)))
+    told = number(row, field)
+    return None if told is None else EPOCH + timedelta(microseconds=int(told.scaleb(3)))
 
 
 def at_milliseconds(told: int) -> datetime:
@@ -168,7 +164,7 @@ def order(row: Mapping[str, Any]) -> Order:
         type=kind,
         filled=filled,
         limit_price=None if kind is None or "market" in kind else price(row, "price"),
-        stop_price=price(row, "triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice"),
+        stop_price=price(row, "triggerPrice", "stopPrice"),
         created_at=moment(row, "timestamp"),
         updated_at=moment(row, "lastUpdateTimestamp"),
         position_side=leg(info),

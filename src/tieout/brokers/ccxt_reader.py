@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Context, localcontext
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from tieout.brokers.ccxt_errors import action_error, failures, source_error
 from tieout.brokers.ccxt_guard import Answers, arm
 from tieout.brokers.ccxt_parse import RowError, RowLeft
 from tieout.brokers.ccxt_venues import Call, Venue
-from tieout.errors import SourceError, SourceIncomplete, SourceMalformed
+from tieout.errors import ActionRefused, SourceError, SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Balance, Section
 
 T = TypeVar("T")
@@ -54,6 +54,8 @@ class CcxtReader:
                     return await self._once(question)
             except failures() as error:
                 raise self._failed(error, scope) from None
+            finally:
+                self.answers.forget()  # loading markets may have brought megabytes
 
     async def act(self, action: str, deed: Callable[[Any], Awaitable[T]]) -> T:
         """What *deed* gives, done once and never again.
@@ -70,6 +72,17 @@ class CcxtReader:
                     return await deed(client)
             except failures() as error:
                 raise action_error(error, action, self.answers) from None
+
+    async def load(self, action: str) -> None:
+        """Have the markets loaded before *action*.
+
+        Raises:
+            ActionRefused: They cannot be; nothing was sent.
+        """
+        try:
+            await self.ask("markets", lambda client: client.load_markets())
+        except SourceError as error:
+            raise ActionRefused(action, f"nothing was sent: {error.why}") from None
 
     async def close(self) -> None:
         """Close the client's connections, if it was ever used. Safe to repeat."""
@@ -101,19 +114,18 @@ class CcxtReader:
         Raises:
             SourceError: Not known to be whole.
         """
-        read, lines, missing = self._venue.cash, list[Line](), self._gap("balances")
-        assert read is not None
+        lines, missing = list[Line](), self._gap("balances")
 
         async def question(client: Any) -> tuple[Balance, ...]:
             lines.clear()
-            for params in self._venue.balances:
-                body = (await client.fetch_balance(dict(params)))["info"]
+            for call in self._venue.balances:
+                self.answers.begin()
+                await client.fetch_balance(dict(call.params))
+                for body in self._bodies(call):
+                    assert call.cash is not None, "a call for balances without a reader"
+                    _collect(call.cash(body), lines, missing)
                 if isinstance(body, dict) and body.get("has_next"):
                     missing.append("more pages follow")
-                try:
-                    lines.extend(read(body))
-                except RowLeft as left:
-                    missing.append(str(left))
             return balances(lines, coin_code(client))
 
         return self._whole("balances", await self.ask("balances", question), missing)
@@ -143,7 +155,7 @@ class CcxtReader:
             records = self._make(client, make, unified, missing)
             if self._follows(call, raw) and not _reaches(call, records, since):
                 missing.append("more pages follow")
-            if section != "fills" and len(unified) != _counted(call, raw):
+            if section != "fills" and _counted(call, [row.get("info") for row in unified]) != _counted(call, raw):
                 missing.append("ccxt left rows out")
             return records if since is None else [record for record in records if record.at >= since]
 
@@ -153,7 +165,11 @@ class CcxtReader:
         self, client: Any, section: Section, call: Call, *, asset: str | None, since: datetime | None
     ) -> list[Json]:
         params = dict(call.params)
-        if section == "positions":
+        if call.method is not None and since is not None:
+            params["startTime"] = parse.milliseconds(since)
+        if call.method is not None:
+            found = _unified(client, section, _rows(call, await getattr(client, call.method)(params)), params)
+        elif section == "positions":
             found = await client.fetch_positions(None, params)
         elif section == "orders":
             found = await client.fetch_open_orders(asset, None, None, params)
@@ -162,11 +178,14 @@ class CcxtReader:
             found = await client.fetch_my_trades(asset, start, None, params)
         return list(found)
 
-    def _body(self, call: Call) -> Any:
+    def _bodies(self, call: Call) -> list[Any]:
         bodies = self.answers.bodies(call.endpoint)
         if not bodies:
             raise RowError(f"no answer from {call.endpoint}")
-        return bodies[-1]
+        return bodies
+
+    def _body(self, call: Call) -> Any:
+        return self._bodies(call)[-1]
 
     def _make(self, client: Any, make: Make, unified: list[Json], missing: list[str]) -> list[Any]:
         records = []
@@ -201,18 +220,42 @@ class CcxtReader:
         return records
 
 
+def _collect(read: Iterator[Line], lines: list[Line], missing: list[str]) -> None:
+    """Take line by line, so that what came before a row that is left stays."""
+    try:
+        for line in read:
+            lines.append(line)  # noqa: PERF402
+    except RowLeft as left:
+        missing.append(str(left))
+
+
 def _reaches(call: Call, records: list[Any], since: datetime | None) -> bool:
     """Whether a full page of the latest rows goes back beyond *since*, so that nothing of it is missing."""
     return call.latest and since is not None and any(record.at < since for record in records)
 
 
+def _unified(client: Any, section: Section, rows: list[Any], params: Json) -> Any:
+    """The venue's rows through ccxt's parsers, told the category they were asked for: ids repeat between categories.
+
+    For orders ccxt goes by whether a row has a `tpslMode`, which rows of spot orders may have as well.
+    """
+    told = [{**row, "category": params["category"], "tpslMode": row.get("tpslMode")} for row in rows]
+    if params["category"] == "spot":
+        told = [{name: value for name, value in row.items() if name != "tpslMode"} for row in told]
+    if section == "positions":
+        return client.parse_positions(told)
+    return client.parse_orders(told) if section == "orders" else client.parse_trades(told)
+
+
 def _rows(call: Call, body: Any) -> list[Any]:
+    if not call.keyed and not isinstance(walk(body, call.rows), list):
+        raise RowError("no list where one is due")
     groups = rows_at(body, call.rows)
     return groups if call.inner is None else [row for group in groups for row in rows_at(group, (call.inner,))]
 
 
 def _counted(call: Call, raw: list[Any]) -> int:
-    """How many rows ccxt has to give for *raw*."""
+    """How many of the rows ccxt has to give, and gave if these are what it was given for its rows."""
     return len(raw) if call.zero is None else sum(1 for row in raw if parse.due(row, call.zero))
 
 

@@ -28,6 +28,9 @@ class Call(Struct, frozen=True):
     per_asset: bool = False  # has to be asked for each asset by name
     latest: bool = False  # gives its latest rows, whatever time is asked for
     zero: str | None = None  # ccxt drops rows in which this raw field is 0
+    method: str | None = None  # ccxt's name of the endpoint, where its unified method does not ask for all
+    keyed: bool = False  # the rows are an object's values, not a list
+    cash: cash.Reader | None = None  # how a body of balances is read
     inner: str | None = None  # the rows are groups, with the rows proper in this field
 
 
@@ -37,8 +40,7 @@ class Venue(Struct, frozen=True):
     positions: tuple[Call, ...] = ()
     orders: tuple[Call, ...] = ()
     fills: tuple[Call, ...] = ()
-    balances: tuple[dict[str, Any], ...] = ()
-    cash: cash.Reader | None = None
+    balances: tuple[Call, ...] = ()
     position: mend.Mend = mend.as_it_is
     order: mend.Mend = mend.as_it_is
     fill: mend.Mend = mend.as_it_is
@@ -55,7 +57,7 @@ class Venue(Struct, frozen=True):
     def sections(self) -> frozenset[Section]:
         """The sections that are read here."""
         calls: dict[Section, object] = {
-            "positions": self.positions, "balances": self.cash, "orders": self.orders, "fills": self.fills,
+            "positions": self.positions, "balances": self.balances, "orders": self.orders, "fills": self.fills,
         }  # fmt: skip
         return frozenset(name for name, asked in calls.items() if asked)
 
@@ -74,29 +76,19 @@ _CONDITIONAL: tuple[dict[str, Any], ...] = ({}, {"trigger": True})
 _OKX_ALGOS = ("conditional,oco", "trigger", "move_order_stop", "iceberg", "twap")
 
 
-def _bybit(endpoint: str, page: int, *scopes: dict[str, Any]) -> tuple[Call, ...]:
+def _bybit(endpoint: str, method: str, page: int, *scopes: dict[str, Any]) -> tuple[Call, ...]:
+    """Asked endpoint by endpoint: ccxt's own methods add a settle coin of USDT even to inverse contracts."""
     return tuple(
-        Call(
-            endpoint,
-            _BYBIT_ROWS,
-            {**scope, "limit": page, "type": _BYBIT_TYPES[scope["category"]]},
-            page,
-            _BYBIT_MORE,
-        )
-        for scope in scopes
+        Call(endpoint, _BYBIT_ROWS, {**scope, "limit": page}, page, _BYBIT_MORE, method=method) for scope in scopes
     )
 
 
-_BYBIT_TYPES = {"linear": "linear", "inverse": "inverse", "option": "option", "spot": "spot"}
-
-
-def _binance_futures(prefix: str, positions: str) -> Venue:
+def _binance_futures(prefix: str, positions: str, wallet: str) -> Venue:
     return Venue(
         positions=(Call(positions, zero="positionAmt"),),
         orders=(Call(f"/{prefix}/v1/openOrders"), Call(f"/{prefix}/v1/openAlgoOrders", params={"trigger": True})),
         fills=(Call(f"/{prefix}/v1/userTrades", page=1000, params={"limit": 1000}, per_asset=True),),
-        balances=({},),
-        cash=_BINANCE_WALLET,
+        balances=(Call(f"/{prefix}/{wallet}/account", cash=_BINANCE_WALLET),),
         position=mend.binance_position,
         options=_BINANCE_OPTIONS,
         lookup="asset",
@@ -112,27 +104,32 @@ VENUES: dict[str, Venue] = {
     "binance": Venue(
         orders=(Call("/api/v3/openOrders"),),
         fills=(Call("/api/v3/myTrades", params={"limit": 1000}, page=1000, per_asset=True),),
-        balances=({},),
-        cash=cash.table("balances", currency="asset", available="free", locked="locked"),
+        balances=(
+            Call("/api/v3/account", cash=cash.table("balances", currency="asset", available="free", locked="locked")),
+        ),
         options=_BINANCE_OPTIONS,
         lookup="asset",
         client_id="origClientOrderId",
         fills_days=1,
     ),
-    "binanceusdm": _binance_futures("fapi", "/fapi/v3/positionRisk"),
-    "binancecoinm": _binance_futures("dapi", "/dapi/v1/positionRisk"),
+    "binanceusdm": _binance_futures("fapi", "/fapi/v3/positionRisk", "v3"),
+    "binancecoinm": _binance_futures("dapi", "/dapi/v1/positionRisk", "v1"),
     "bybit": Venue(
-        positions=_bybit("/v5/position/list", 200, *_BYBIT_SCOPES),
-        orders=_bybit("/v5/order/realtime", 50, *_BYBIT_SCOPES, {"category": "spot"}),
+        positions=_bybit("/v5/position/list", "privateGetV5PositionList", 200, *_BYBIT_SCOPES),
+        orders=_bybit("/v5/order/realtime", "privateGetV5OrderRealtime", 50, *_BYBIT_SCOPES, {"category": "spot"}),
         fills=_bybit(
             "/v5/execution/list",
+            "privateGetV5ExecutionList",
             100,
-            *({"category": "linear", "execType": kind} for kind in ("Trade", "AdlTrade", "BustTrade", "BlockTrade")),
-            *({"category": "inverse", "execType": kind} for kind in ("Trade", "AdlTrade", "BustTrade", "BlockTrade")),
-            *({"category": kind, "execType": "Trade"} for kind in ("spot", "option")),
+            *({"category": kind} for kind in ("linear", "inverse", "spot", "option")),
         ),
-        balances=({"type": "unified"},),
-        cash=cash.table("result", "list", 0, "coin", currency="coin", total="walletBalance", locked="locked"),
+        balances=(
+            Call(
+                "/v5/account/wallet-balance",
+                params={"type": "unified"},
+                cash=cash.table("result", "list", 0, "coin", currency="coin", total="walletBalance", locked="locked"),
+            ),
+        ),
         fill=mend.bybit_fill,
         legs={"long": {"positionIdx": 1}, "short": {"positionIdx": 2}},
         hedge_mode=True,
@@ -148,9 +145,16 @@ VENUES: dict[str, Venue] = {
             Call("/trade/fills-history", ("data",), {"instType": kind}, 100)
             for kind in ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION")
         ),
-        balances=({},),
-        cash=cash.table("data", 0, "details", currency="ccy", total="cashBal", available="availBal", locked="frozenBal"),
+        balances=(
+            Call(
+                "/account/balance",
+                cash=cash.table(
+                    "data", 0, "details", currency="ccy", total="cashBal", available="availBal", locked="frozenBal"
+                ),
+            ),
+        ),
         position=mend.okx_position,
+        order=mend.okx_order,
         lookup="asset",
         client_id="clOrdId",
         lookup_params=_CONDITIONAL,
@@ -159,11 +163,10 @@ VENUES: dict[str, Venue] = {
         fills_days=90,
     ),
     "kraken": Venue(
-        positions=(Call("/0/private/OpenPositions", ("result",)),),
-        orders=(Call("/0/private/OpenOrders", ("result", "open")),),
-        fills=(Call("/0/private/TradesHistory", ("result", "trades"), page=50),),
-        balances=({},),
-        cash=cash.keyed("result", total="balance", locked="hold_trade"),
+        positions=(Call("/0/private/OpenPositions", ("result",), keyed=True),),
+        orders=(Call("/0/private/OpenOrders", ("result", "open"), keyed=True),),
+        fills=(Call("/0/private/TradesHistory", ("result", "trades"), page=50, keyed=True),),
+        balances=(Call("/0/private/BalanceEx", cash=cash.keyed("result", total="balance", locked="hold_trade")),),
         position=mend.kraken_position,
         order=mend.kraken_order,
         fill=mend.kraken_fill,
@@ -173,17 +176,25 @@ VENUES: dict[str, Venue] = {
         positions=(Call("/openpositions", ("openPositions",)),),
         orders=(Call("/openorders", ("openOrders",)),),
         fills=(Call("/fills", ("fills",), page=100, latest=True),),
-        balances=({"type": "flex"},),
-        cash=cash.kraken_futures,
+        balances=(Call("/accounts", params={"type": "flex"}, cash=cash.kraken_futures),),
+        order=mend.kraken_futures_order,
         fill=mend.kraken_futures_fill,
     ),
     "coinbase": Venue(
         positions=(Call("/brokerage/cfm/positions", ("positions",)),),
-        orders=(Call("/brokerage/orders/historical/batch", ("orders",), more=("has_next",)),),
+        orders=tuple(
+            Call("/brokerage/orders/historical/batch", ("orders",), {"order_status": status}, more=("has_next",))
+            for status in ("OPEN", "PENDING", "QUEUED")
+        ),
         fills=(Call("/brokerage/orders/historical/fills", ("fills",), {"limit": 250}, 250, ("cursor",)),),
-        balances=({"v3": True},),
-        cash=cash.table(
-            "accounts", currency="currency", available="available_balance.value", locked="hold.value"
+        balances=(
+            Call(
+                "/brokerage/accounts",
+                params={"v3": True},
+                cash=cash.table(
+                    "accounts", currency="currency", available="available_balance.value", locked="hold.value"
+                ),
+            ),
         ),
         position=mend.coinbase_position,
         fill=mend.coinbase_fill,
@@ -194,8 +205,14 @@ VENUES: dict[str, Venue] = {
         positions=(Call("/info", ("assetPositions",)),),
         orders=(Call("/info"),),
         fills=(Call("/info", page=2000),),
-        balances=({"type": "swap", "enableUnifiedMargin": False}, {"type": "spot", "enableUnifiedMargin": False}),
-        cash=cash.hyperliquid,
+        balances=(
+            Call("/info", params={"type": "swap", "enableUnifiedMargin": False}, cash=cash.hyperliquid_perpetuals),
+            Call(
+                "/info",
+                params={"type": "spot", "enableUnifiedMargin": False},
+                cash=cash.table("balances", currency="coin", total="total", locked="hold"),
+            ),
+        ),
         position=mend.hyperliquid_position,
         fill=mend.hyperliquid_fill,
         gaps={
@@ -206,8 +223,7 @@ VENUES: dict[str, Venue] = {
     "dydx": Venue(
         positions=(Call("/perpetualPositions", ("positions",)),),
         orders=(Call("/orders"),),
-        balances=({},),
-        cash=cash.dydx,
+        balances=(Call("/subaccountNumber/0", cash=cash.dydx),),
         gaps={
             "positions": "only subaccount 0 is read",
             "balances": "only subaccount 0 is read",
@@ -217,13 +233,19 @@ VENUES: dict[str, Venue] = {
     "kucoin": Venue(
         orders=(Call("/api/v1/orders", ("data", "items"), {"type": "spot"}, 50),),
         fills=(Call("/api/v1/fills", ("data", "items"), {"type": "spot"}, 50),),
-        balances=({"type": "trade"},),
-        cash=cash.table("data", currency="currency", total="balance", available="available", locked="holds"),
+        balances=(
+            Call(
+                "/api/v1/accounts",
+                params={"type": "trade"},
+                cash=cash.table("data", currency="currency", total="balance", available="available", locked="holds"),
+            ),
+        ),
         gaps={
             "orders": "stop, margin and high-frequency orders are not read",
             "balances": "only the trade account is read",
             "fills": "only spot fills are read",
         },
+        fills_days=7,
         options={"uta": False},
         lookup="id",
     ),
@@ -239,38 +261,46 @@ VENUES: dict[str, Venue] = {
     ),
     "gate": Venue(
         positions=tuple(
-            Call(f"/{kind}/{settle}/positions", params={"type": name, "settle": settle})
+            Call(f"/{kind}/{settle}/positions", params={"type": name, "settle": settle}, page=100)
             for kind, name, settle in (
-                ("futures", "swap", "usdt"), ("futures", "swap", "btc"), ("delivery", "future", "usdt"),
+                ("futures", "swap", "usdt"),
+                ("futures", "swap", "btc"),
+                ("delivery", "future", "usdt"),
             )
         ),
         orders=(Call("/spot/open_orders", params={"type": "spot"}, inner="orders"),),
         fills=(Call("/spot/my_trades", params={"type": "spot"}, page=100),),
-        balances=({"type": "spot"},),
-        cash=cash.table(currency="currency", available="available", locked="locked"),
+        balances=(
+            Call(
+                "/spot/accounts",
+                params={"type": "spot"},
+                cash=cash.table(currency="currency", available="available", locked="locked"),
+            ),
+        ),
         position=mend.gate_position,
+        order=mend.gate_order,
         gaps={
             "orders": "orders of futures and trigger orders are not read",
             "fills": "fills of futures are not read",
             "balances": "only the spot account is read",
         },
+        fills_days=30,
         hedge_mode=True,
     ),
     "bitfinex": Venue(
         positions=(Call("/auth/r/positions"),),
         orders=(Call("/auth/r/orders", page=2500),),
         fills=(Call("/auth/r/trades/hist", params={"limit": 2500}, page=2500),),
-        balances=({},),
-        cash=cash.bitfinex,
+        balances=(Call("/auth/r/wallets", cash=cash.bitfinex),),
         position=mend.bitfinex_position,
+        order=mend.bitfinex_order,
     ),
     "gemini": Venue(
         orders=(Call("/v1/orders"),),
         fills=(Call("/v1/mytrades", params={"limit_trades": 500}, page=500, per_asset=True),),
-        balances=({},),
-        cash=cash.table(currency="currency", total="amount", available="available"),
+        balances=(Call("/v1/balances", cash=cash.table(currency="currency", total="amount", available="available")),),
     ),
-}  # fmt: skip
+}
 UNKNOWN = Venue()
 
 

@@ -1,0 +1,98 @@
+"""Single orders: where to ask for one, and when *no such order* is the venue's own word."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tieout.brokers import ccxt_parse as parse
+from tieout.brokers.ccxt_reader import CcxtReader, Json
+from tieout.brokers.ccxt_venues import Venue
+from tieout.errors import SourceIncomplete, SourceMalformed
+from tieout.model.snapshot import Order
+
+_REMEMBERED = 10_000
+
+
+class CcxtOrders:
+    """Makes orders of rows and remembers in which asset each was, for most venues want that named."""
+
+    def __init__(self, name: str, venue: Venue, reader: CcxtReader, assets: tuple[str, ...]) -> None:
+        self._name, self._venue, self._reader, self._assets = name, venue, reader, assets
+        self._seen: dict[str, str] = {}  # order ids, either side's -> asset
+
+    async def find(self, broker_order_id: str | None, client_order_id: str | None) -> Order | None:
+        """One order; None only where the venue said *no such order* in every place that was asked.
+
+        Raises:
+            SourceError: The venue did not answer that question, or cannot be asked it.
+        """
+        id_, params = self._by(broker_order_id, client_order_id)
+        for asset in self._places(broker_order_id, client_order_id):
+            for extra in self._venue.lookup_params:
+                row = await self._reader.ask("orders", _question(id_, asset, params | extra, self._reader))
+                if row is not None:
+                    return self._known(row)
+        return None
+
+    def made(self, row: Json) -> Order:
+        """The order that a unified row tells, mended and remembered.
+
+        Raises:
+            RowError: The row breaks its format.
+            RowLeft: Its meaning is not known here.
+        """
+        return self.remember(parse.order(row | (self._venue.order(row) or {})))
+
+    def remember(self, order: Order) -> Order:
+        """The same order, its asset kept for when it is looked up."""
+        for id_ in filter(None, (order.broker_order_id, order.client_order_id)):
+            self._seen[id_] = order.asset
+        while len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return order
+
+    def _by(self, broker_order_id: str | None, client_order_id: str | None) -> tuple[str | None, Json]:
+        """The id to look an order up by, and ccxt's parameters for it."""
+        if self._venue.lookup == "none":
+            raise SourceIncomplete(self._name, "orders", "single orders are not looked up at this venue")
+        if broker_order_id is not None:
+            return broker_order_id, {}
+        if self._venue.client_id is None or client_order_id is None:
+            raise SourceIncomplete(self._name, "orders", "an order is not looked up by its client id at this venue")
+        return None, {self._venue.client_id: client_order_id}
+
+    def _places(self, *ids: str | None) -> tuple[str | None, ...]:
+        """The assets to ask for an order in: its own where it is known, else all; one None where none has to be named."""
+        if self._venue.lookup == "id":
+            return (None,)
+        asset = next((self._seen[id_] for id_ in ids if id_ in self._seen), None)
+        if asset is None and not self._assets:
+            raise SourceIncomplete(self._name, "orders", "orders are looked up asset by asset, and no assets are named")
+        return self._assets if asset is None else (asset,)
+
+    def _known(self, row: Json) -> Order:
+        if row.get("symbol") not in self._reader.client().markets:
+            raise SourceIncomplete(self._name, "orders", "an order in a market that is not known")
+        try:
+            return self.made(row)
+        except ValueError as error:  # RowError or RowLeft
+            raise SourceMalformed(self._name, "orders", str(error)) from None
+
+
+def _question(
+    id_: str | None, asset: str | None, params: Json, reader: CcxtReader
+) -> Callable[[Any], Awaitable[Json | None]]:
+    """The question for one order; its answer is None only where ccxt read the venue's own *no such order*."""
+
+    async def question(client: Any) -> Json | None:
+        from ccxt.base.errors import OrderNotFound
+
+        try:
+            return dict(await client.fetch_order(id_, asset, dict(params)))
+        except OrderNotFound:
+            if (reader.answers.status or 0) >= 500:
+                raise  # a server in trouble is believed in nothing
+            return None
+
+    return question

@@ -1,0 +1,35 @@
+"""`make conform`: recorded answers of real venues through a real HTTP server, the unmodified ccxt client and our adapter.
+
+Every number of every record is held against the recorded text, and no fault may be read as an empty account. Needs the folder
+of recordings as its argument; nothing of it is kept here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.conform import faults, recorded
+from tests.conform.output import say
+
+
+def main(shared: Path) -> int:
+    """Run all checks on the recordings under *shared*; 0 if something was fed and all of it passed."""
+    passed, failed = asyncio.run(_run(shared))
+    say(f"{passed} passed, {failed} failed")
+    return 0 if passed and not failed else 1
+
+
+async def _run(shared: Path) -> tuple[int, int]:
+    fed = await recorded.run(shared)
+    broken = await faults.run()
+    return fed[0] + broken[0], fed[1] + broken[1]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: run.py SHARED_DIR")
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,7 +1,7 @@
 """`make conform`: recorded answers of real venues through a real HTTP server, the unmodified ccxt client and our adapter.
 
-Every number of every record is held against the recorded text, and no fault may be read as an empty account. Needs the folder
-of recordings as its argument; nothing of it is kept here.
+Every number of every record is held against the recorded text, no fault may be read as an empty account, and every recorded
+incident is replayed to the verdict expected. Needs the folder of recordings as its argument; nothing of it is kept here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.conform import faults, recorded
+from tests.conform import faults, incidents, recorded
 from tests.conform.output import say
 
 
@@ -26,7 +26,9 @@ def main(shared: Path) -> int:
 async def _run(shared: Path) -> tuple[int, int]:
     fed = await recorded.run(shared)
     broken = await faults.run()
-    return fed[0] + broken[0], fed[1] + broken[1]
+    judged = await asyncio.to_thread(incidents.run, shared)
+    rounds = (fed, broken, judged)
+    return sum(passed for passed, _ in rounds), sum(failed for _, failed in rounds)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.decide.cures import Cure, cure, merge_fill_alerts
-from tieout.decide.lifecycle import Break, History, doubt, follow, is_confirmed, seconds
-from tieout.decide.limits import limit
+from tieout.decide.lifecycle import SECTION_OF, Break, History, doubt, follow, is_confirmed, seconds
+from tieout.decide.limits import LIMITS, Counter
 from tieout.decide.policy import Policy, Rule, Verdict
 from tieout.decide.reading import Reading
 from tieout.decide.verdicts import Judged, judge_case
 from tieout.model.amounts import exact
 from tieout.model.case import Approved, Case, Refused
-from tieout.model.discrepancy import ActionKind, ActionStatus, CauseCode, Key, ReconciliationStrategy
+from tieout.model.changes import SetBalance, SetPosition
+from tieout.model.discrepancy import DOUBTS, ActionKind, ActionStatus, CauseCode, Key, ReconciliationStrategy
 from tieout.model.report import Action, Discrepancy
 
 __all__ = ["Decided", "History", "Policy", "Reading", "Rule", "attempted", "decide"]
@@ -37,20 +40,17 @@ def decide(reading: Reading, history: History) -> Decided:
     """Confirm, judge, limit and cure every case of a reading."""
     reported = [reading.differences[key] for key in reading.causes]
     history = follow(history, reading.account, reported, reading.coverage, reading.number, reading.now)
-    breaks = {
-        key: doubt(broken, reading.causes[key], reading.now) if key in reading.causes else broken
-        for key, broken in history.breaks.items()
-    }
+    breaks = {key: _in_doubt(broken, reading) for key, broken in history.breaks.items()}
     history = replace(history, breaks=breaks, foreign=_foreign(history, reading))
     confirmed = {key: _confirmed(breaks[key], case, reading) for case in reading.explanation.cases for key in case.keys}
     judged = [judge_case(case, reading, history, confirmed) for case in reading.explanation.cases]
-    judged, history = limit(judged, reading, history)
-    cures = _cures(judged, reading, {key: broken.id for key, broken in breaks.items()})
-    history = replace(history, breaks=_corrected(history.breaks, cures))
+    cures, history = _cures(judged, reading, history)
+    history = replace(history, breaks=_marked(history.breaks, cures, reading))
     actions, history = _unreadable(reading, history)
     actions += _actions(cures, reading, breaks)
     plans = tuple(one.plan for one in cures if one.plan is not None)
-    return Decided(_discrepancies(judged, reading, breaks, confirmed), tuple(actions), plans, history)
+    found = _discrepancies([one.judged for one in cures], reading, breaks, confirmed)
+    return Decided(found, tuple(actions), plans, history)
 
 
 def attempted(history: History, plans: Iterable[Approved]) -> History:
@@ -58,15 +58,24 @@ def attempted(history: History, plans: Iterable[Approved]) -> History:
     return replace(history, attempted=history.attempted | {plan.fingerprint for plan in plans})
 
 
+def _in_doubt(broken: Break, reading: Reading) -> Break:
+    """The break with its doubt followed; a reading in which its section was not complete does not count."""
+    key = broken.key
+    if key not in reading.causes or reading.coverage.get(SECTION_OF[key.domain]) != "compared":
+        return broken
+    return doubt(broken, reading.differences[key], reading.causes[key], reading.now)
+
+
 def _confirmed(broken: Break, case: Case, reading: Reading) -> bool:
     key = broken.key
     cause = reading.causes[key]
     if reading.settled:
         return cause.code is not CauseCode.IN_FLIGHT
-    if reading.is_lost_order(key):
+    if reading.is_lost_order(key) or (cause.code in DOUBTS and reading.doubts_too_long(broken)):
         return True
     return is_confirmed(
         broken,
+        reading.differences[key],
         cause,
         case.parts[key],
         case.youngest,
@@ -75,35 +84,56 @@ def _confirmed(broken: Break, case: Case, reading: Reading) -> bool:
     )
 
 
-def _foreign(history: History, reading: Reading) -> dict[Key, dict[str, tuple]]:  # type: ignore[type-arg]
-    """What somebody else changed, remembered by row and record."""
-    known = {key: dict(rows) for key, rows in history.foreign.items()}
+def _foreign(history: History, reading: Reading) -> dict[Key, dict[str, tuple[datetime, Decimal]]]:
+    """What somebody else changed lately, remembered by row and record. What is in doubt is no fact yet."""
+    since = reading.now - timedelta(hours=reading.policy.cumulate_hours)
+    known = {
+        key: {ref: entry for ref, entry in rows.items() if entry[0] > since} for key, rows in history.foreign.items()
+    }
     for case in reading.explanation.cases:
         for key, rows in case.foreign.items():
-            for ref, at, amount in rows:
-                known.setdefault(key, {})[ref] = (at, amount)
-    return known
+            if reading.causes[key].code not in DOUBTS:
+                known.setdefault(key, {}).update({ref: (at, amount) for ref, at, amount in rows if at > since})
+    return {key: rows for key, rows in known.items() if rows}
 
 
-def _cures(judged: Sequence[Judged], reading: Reading, ids: Mapping[Key, str]) -> list[Cure]:
+def _cures(judged: Sequence[Judged], reading: Reading, history: History) -> tuple[list[Cure], History]:
     """Positions and balances first: what they book tells what is left to do for orders."""
+    ids = {key: broken.id for key, broken in history.breaks.items()}
+    counter = Counter(history, reading.policy, reading.now)
     booked: dict[str, ActionStatus] = {}
     done: dict[int, Cure] = {}
     for one in sorted(judged, key=lambda each: each.case.keys[0].domain == "order"):
         result = cure(one, reading, ids, booked)
+        past = counter.past(result.plan, heals=one.verdict.heals) if isinstance(result.plan, Approved) else None
+        if past is not None:
+            result = cure(replace(one, verdict=Verdict(S.HALT_AND_ALERT, reason=past)), reading, ids, booked)
         done[id(one)] = result
-        planned = isinstance(result.plan, Approved)
-        for ref in one.case.refs if one.case.keys[0].domain != "order" else ():
-            booked[ref] = ActionStatus.PLANNED if planned else ActionStatus.AWAITING_APPROVAL
-    return [done[id(one)] for one in judged]
+        booked.update(_booked(result))
+    return [done[id(one)] for one in judged], counter.counted(history)
 
 
-def _corrected(breaks: Mapping[Key, Break], cures: Iterable[Cure]) -> dict[Key, Break]:
+def _booked(done: Cure) -> dict[str, ActionStatus]:
+    """The records of a position's or balance's case: whether they are about to be booked."""
+    if done.judged.case.keys[0].domain not in ("position", "balance"):
+        return {}
+    by_number = (SetPosition, SetBalance)
+    planned = isinstance(done.plan, Approved) and not all(isinstance(each, by_number) for each in done.plan.changes)
+    status = ActionStatus.PLANNED if planned else ActionStatus.AWAITING_APPROVAL
+    return dict.fromkeys(done.judged.case.refs, status)
+
+
+def _marked(breaks: Mapping[Key, Break], cures: Iterable[Cure], reading: Reading) -> dict[Key, Break]:
+    """The breaks with what this reading decides for them: to be corrected, or stopped by a limit."""
     after = dict(breaks)
     for one in cures:
+        case, reason = one.judged.case, one.judged.verdict.reason
         if isinstance(one.plan, Approved):
-            for key in one.judged.case.keys:
-                after[key] = replace(after[key], corrected=one.judged.case.refs or (one.judged.verdict.reason,))
+            for key in case.keys:
+                after[key] = replace(after[key], corrected=reading.evidence(case) or (reason,))
+        elif reason in LIMITS:
+            for key in one.judged.votes:
+                after[key] = replace(after[key], halted=reason)
     return after
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tieout.decide.policy import Verdict
 from tieout.decide.reading import Reading
 from tieout.decide.verdicts import Judged
-from tieout.model.case import Approved, Case, Refused
+from tieout.model.amounts import ZERO
+from tieout.model.case import Approved, Refused
 from tieout.model.changes import (
     KIND_OF_CHANGE,
     AdoptOrder,
@@ -28,12 +31,15 @@ from tieout.model.discrepancy import (
     ActionStatus,
     CauseCode,
     Difference,
+    DiscrepancyType,
     Key,
     ReconciliationStrategy,
 )
 from tieout.model.report import Action
+from tieout.model.snapshot import Fill, Order
 
 S = ReconciliationStrategy
+HOLDINGS = frozenset(("position", "balance"))
 PLANNED, AWAITING = ActionStatus.PLANNED, ActionStatus.AWAITING_APPROVAL
 
 
@@ -61,8 +67,12 @@ def cure(judged: Judged, reading: Reading, ids: Mapping[Key, str], booked: Mappi
     doubted = any(reading.causes[key].code in DOUBTS for key in judged.votes)
     if not judged.confirmed or (doubted and verdict.strategy is S.WARN_ONLY):
         return _wait(judged, reading, named)
+    if verdict.strategy is S.SYNC_TO_LOCAL:
+        asked = tuple(_towards_local(judged, reading, named))
+        told = _said(judged, named) if asked else [_plain(ActionKind.ALERT, verdict, named)]
+        return Cure(judged, (*asked, *told), None)
     changes = _changes(judged, reading, booked)
-    status = _status(judged, changes)
+    status = _status(judged, reading, changes)
     actions = [_action(change, verdict, status, named) for change in changes]
     actions += _said(judged, named)
     return Cure(judged, tuple(actions), _plan(judged, reading, named, changes, status))
@@ -78,13 +88,26 @@ def _wait(judged: Judged, reading: Reading, named: tuple[str, ...]) -> Cure:
     return Cure(judged, tuple(actions), None)
 
 
-def _status(judged: Judged, changes: tuple[Change, ...]) -> ActionStatus:
+def _status(judged: Judged, reading: Reading, changes: tuple[Change, ...]) -> ActionStatus:
     """Planned only if the policy lets it, and applying it brings local to exactly what was reported."""
     verdict = judged.verdict
-    if verdict.strategy not in (S.SYNC_TO_BROKER, S.SYNC_TO_LOCAL) or verdict.approval:
+    if verdict.strategy is not S.SYNC_TO_BROKER or verdict.approval:
         return AWAITING
-    from_records = any(isinstance(change, (BookFill, ReverseFill, BookActivity, ReverseActivity)) for change in changes)
-    return AWAITING if from_records and not judged.case.closes else PLANNED
+    records = [
+        change for change in changes if isinstance(change, (BookFill, ReverseFill, BookActivity, ReverseActivity))
+    ]
+    doubted = {key.asset for key, cause in reading.causes.items() if cause.code in DOUBTS and key.domain in HOLDINGS}
+    # A record that moves a row in doubt is not booked, even where the sums happen to agree.
+    held = any(doubted & _moved_by(change) for change in records)
+    return AWAITING if records and (held or not judged.case.closes) else PLANNED
+
+
+def _moved_by(change: Change) -> set[str | None]:
+    """The assets and currencies that booking or reversing a record moves, as far as it names them."""
+    if isinstance(change, (BookFill, ReverseFill)):
+        return {change.fill.asset, change.fill.quote, change.fill.fee_currency}
+    assert isinstance(change, (BookActivity, ReverseActivity))
+    return {change.activity.asset, change.activity.new_asset, change.activity.currency}
 
 
 def _changes(judged: Judged, reading: Reading, booked: Mapping[str, ActionStatus]) -> tuple[Change, ...]:
@@ -95,29 +118,74 @@ def _changes(judged: Judged, reading: Reading, booked: Mapping[str, ActionStatus
         return _order_change(key, judged, reading, booked)
     if key.domain == "fill":
         return ()
-    if judged.fully and case.changes:
-        return case.changes
-    by_number = verdict.strategy is S.SYNC_TO_BROKER
-    if not by_number:
-        return ()
-    return tuple(_set(reading.differences[key], verdict.reason) for key in judged.votes)
+    # Records cure what they explain wholly; no record is booked for what they explain in part.
+    records = case.changes if len(judged.open) < len(judged.votes) else ()
+    if verdict.strategy is not S.SYNC_TO_BROKER:
+        return records
+    rows = [reading.differences[row] for row in (judged.open if records else judged.votes)]
+    # The amounts of a cost mismatch are prices: no position is ever set to one.
+    numbers = [row for row in rows if row.type is not DiscrepancyType.COST_MISMATCH]
+    return (*records, *(_set(row, verdict.reason) for row in numbers))
 
 
 def _order_change(key: Key, judged: Judged, reading: Reading, booked: Mapping[str, ActionStatus]) -> tuple[Change, ...]:
-    if judged.verdict.strategy is not S.SYNC_TO_BROKER:
-        return ()
     change = reading.explanation.updates.get(key)
-    if change is None:
+    if change is None or reading.causes[key].code in DOUBTS or judged.verdict.strategy is S.WARN_ONLY:
         return ()
     if isinstance(change, AdoptOrder):
-        return (change,)
+        # What local has as filled is never adopted, whatever a rule says.
+        return () if reading.causes[key].code is CauseCode.UNKNOWN else (change,)
     assert isinstance(change, UpdateOrder)
-    fills = [ref for ref in reading.explanation.brought.get(key, ()) if ref in booked]
-    # What the fills bring by being booked is not updated a second time; a status that they do not bring is.
-    brought = fills and change.order.status in ("filled", "partially_filled")
-    if brought or any(booked[ref] is not PLANNED for ref in fills):
+    difference, order = reading.differences[key], change.order
+    lost = difference.type is DiscrepancyType.ORPHANED_LOCAL
+    if lost and not reading.is_lost_order(key):
+        return ()  # an order that is merely absent is not ended, whatever a rule says
+    fills = {ref: quantity for ref, quantity in _fills_to_book(order, reading).items() if ref in booked}
+    if any(booked[ref] is not PLANNED for ref in fills):
         return ()
-    return (change,)
+    total = sum(fills.values(), ZERO)
+    if lost and total:
+        # It is gone now, but not before it was filled in part.
+        return (UpdateOrder(replace(order, status="cancelled", filled=min(order.done + total, order.quantity))),)
+    # What the fills bring by being booked is not updated a second time; terms, and an end that they do not bring, are.
+    progress = difference.type in (DiscrepancyType.STATUS_MISMATCH, DiscrepancyType.FILLED_MISMATCH)
+    brought = progress and order.status in ("filled", "partially_filled") and total == difference.difference
+    return () if fills and brought else (change,)
+
+
+def _fills_to_book(order: Order, reading: Reading) -> dict[str, Decimal]:
+    """The order's fills that cases of positions and balances book, with their quantities."""
+    found = {}
+    for case in reading.explanation.cases:
+        for change in case.changes if case.keys[0].domain in ("position", "balance") else ():
+            if isinstance(change, BookFill) and _is_of(change.fill, order):
+                found[f"fill {change.fill.fill_id}"] = change.fill.quantity
+    return found
+
+
+def _is_of(fill: Fill, order: Order) -> bool:
+    by_client = fill.client_order_id is not None and fill.client_order_id == order.client_order_id
+    return by_client or (fill.broker_order_id is not None and fill.broker_order_id == order.broker_order_id)
+
+
+def _towards_local(judged: Judged, reading: Reading, named: tuple[str, ...]) -> Iterator[Action]:
+    """What would bring the broker to local. It always waits for a person: nothing here sends an order by itself."""
+    for key in judged.votes:
+        difference = reading.differences[key]
+        if key.domain == "position":
+            kind, detail = ActionKind.SUBMIT_ORDER, {"asset": key.asset, "position_side": key.leg}
+        elif difference.type is DiscrepancyType.ORPHANED_BROKER:
+            ids = {"client_order_id": difference.client_order_id, "broker_order_id": difference.broker_order_id}
+            kind, detail = ActionKind.CANCEL_ORDER, {name: text for name, text in ids.items() if text}
+        else:
+            continue
+        yield Action(
+            action=kind,
+            strategy=judged.verdict.strategy,
+            status=AWAITING,
+            discrepancy_ids=named,
+            detail={**detail, "reason": judged.verdict.reason},
+        )
 
 
 def _set(difference: Difference, reason: str) -> Change:
@@ -141,10 +209,11 @@ def _plan(
 ) -> Approved | Refused | None:
     if not changes:
         return None
-    fingerprint, verdict = reading.fingerprint(judged.case), judged.verdict
+    fingerprint, verdict = reading.fingerprint(judged.case, named), judged.verdict
     if status is PLANNED:
         return Approved(fingerprint, named, verdict.strategy, changes, verdict.reason)
-    return Refused(fingerprint, named, verdict.strategy, verdict.reason if verdict.approval else "does_not_close")
+    open_ended = verdict.strategy is S.SYNC_TO_BROKER and not verdict.approval
+    return Refused(fingerprint, named, verdict.strategy, "does_not_close" if open_ended else verdict.reason)
 
 
 def _plain(kind: ActionKind, verdict: Verdict, named: tuple[str, ...], reason: str | None = None) -> Action:
@@ -203,8 +272,3 @@ def merge_fill_alerts(actions: Iterable[Action], fill_ids: frozenset[str]) -> li
             )
         )
     return kept
-
-
-def refs_of(case: Case) -> tuple[str, ...]:
-    """The records that a case books."""
-    return case.refs

@@ -25,6 +25,7 @@ class Break(Struct, frozen=True, kw_only=True):
         run: Readings in a row that showed this very difference, the first of them at `run_since`.
         doubt_run: Readings in doubt on one set of evidence, the first of them at `doubt_since`.
         corrected: The records, or the reason, with which it was last to be corrected; empty where it never was.
+        halted: Why a limit stopped it: it is not acted on again for as long as it stands.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Break(Struct, frozen=True, kw_only=True):
     doubt_run: int = 0
     doubt_since: datetime | None = None
     corrected: tuple[str, ...] = ()
+    halted: str | None = None
 
 
 class Closed(Struct, frozen=True):
@@ -53,8 +55,8 @@ class History(Struct, frozen=True, kw_only=True):
     Attributes:
         breaks: The breaks that stand.
         closed: Corrected breaks that went away lately.
-        changes: Cases that were to be changed: when first, by their fingerprint, and whether they heal by themselves.
-        sets: When an asset was set to a number without a record, by the id of the break.
+        changes: Cases that were to be changed within the hour: when first, by a break's id, and whether they heal.
+        sets: Corrections by a number, without a record, within the day: when first, of which row.
         foreign: Changes by somebody else, by row and record: when, and how much.
         attempted: Fingerprints of cases that were acted on; acting again on them is refused.
         last_complete: The last complete reading, else the first reading of all.
@@ -64,7 +66,7 @@ class History(Struct, frozen=True, kw_only=True):
     breaks: dict[Key, Break] = field(default_factory=dict)
     closed: dict[Key, Closed] = field(default_factory=dict)
     changes: dict[str, tuple[datetime, bool]] = field(default_factory=dict)
-    sets: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    sets: dict[str, tuple[datetime, Key]] = field(default_factory=dict)
     foreign: dict[Key, dict[str, tuple[datetime, Decimal]]] = field(default_factory=dict)
     attempted: frozenset[str] = frozenset()
     last_complete: datetime | None = None
@@ -87,7 +89,10 @@ def follow(
 ) -> History:
     """The history after a reading: breaks that stand on, new ones, and those that a complete section shows gone."""
     seen = {difference.key: difference for difference in differences}
-    breaks = {key: _standing(history.breaks.get(key), account, d, now) for key, d in seen.items()}
+    breaks = {}
+    for key, difference in seen.items():
+        whole = coverage.get(SECTION_OF[key.domain]) == "compared"
+        breaks[key] = _standing(history.breaks.get(key), account, difference, now, counts=whole)
     closed = dict(history.closed)
     for key, old in history.breaks.items():
         if key in seen:
@@ -99,20 +104,24 @@ def follow(
     return replace(history, breaks=breaks, closed=closed)
 
 
-def _standing(old: Break | None, account: str, difference: Difference, now: datetime) -> Break:
+def _standing(old: Break | None, account: str, difference: Difference, now: datetime, *, counts: bool) -> Break:
+    """The break with this reading counted on; one in which its section was not complete leaves the row as it was."""
+    key, amount = difference.key, difference.difference
     if old is None:
-        key, amount = difference.key, difference.difference
-        return Break(id=break_id(account, key, now), key=key, first_seen=now, difference=amount, run=1, run_since=now)
-    if old.difference == difference.difference:
+        name = break_id(account, key, now)
+        return Break(id=name, key=key, first_seen=now, difference=amount, run=int(counts), run_since=now)
+    if not counts:
+        return old
+    if old.run and old.difference == amount:
         return replace(old, run=old.run + 1)
-    return replace(old, difference=difference.difference, run=1, run_since=now)
+    return replace(old, difference=amount, run=1, run_since=now)
 
 
-def doubt(broken: Break, cause: Cause, now: datetime) -> Break:
+def doubt(broken: Break, difference: Difference, cause: Cause, now: datetime) -> Break:
     """The break with its doubt counted on, where it is in doubt on the same evidence as before, or begun anew."""
     if cause.code not in DOUBTS:
         return replace(broken, doubt_on=(), doubt_run=0, doubt_since=None)
-    evidence = (str(broken.difference), *cause.evidence)
+    evidence = (str(difference.difference), *cause.evidence)
     if broken.doubt_since is not None and broken.doubt_on == evidence:
         return replace(broken, doubt_run=broken.doubt_run + 1)
     return replace(broken, doubt_on=evidence, doubt_run=1, doubt_since=now)
@@ -120,6 +129,7 @@ def doubt(broken: Break, cause: Cause, now: datetime) -> Break:
 
 def is_confirmed(
     broken: Break,
+    difference: Difference,
     cause: Cause,
     parts: frozenset[str],
     youngest: Decimal | None,
@@ -130,7 +140,8 @@ def is_confirmed(
     """Whether a break may be acted on: two readings in a row, or records old enough that explain it all."""
     if cause.code is CauseCode.IN_FLIGHT:
         return False
-    if broken.run >= 2 and seconds(broken.run_since, now) >= settle_seconds:
+    same = broken.difference == difference.difference  # a reading that was not whole may show another
+    if same and broken.run >= 2 and seconds(broken.run_since, now) >= settle_seconds:
         return True
     proven = not cause.residual and cause.code not in WITHOUT_RECORDS and not parts & TWO_READINGS
     return proven and youngest is not None and youngest >= settle_seconds

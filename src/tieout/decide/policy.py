@@ -16,13 +16,15 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One row. Every condition that is given has to hold; an empty one always does.
 
     Attributes:
-        cause: All parts of the cause are among these codes (a wrong fill counts as WRONG_FILL_PRICE or WRONG_FILL_QUANTITY).
-        cause_any: At least one part of the cause is among these.
+        cause: The cause, or all its parts, are among these codes (a wrong fill has the part WRONG_FILL_PRICE or
+            WRONG_FILL_QUANTITY, an order proven to be gone LOST_ORDER).
+        cause_any: The cause, or at least one part of it, is among these.
         fully: Whether the cause leaves no residual beyond tolerance.
         severity: The severity that decides: the case's worst for what is fully explained, else the residual's own.
         usd_below: The difference is known to be worth less than this.
-        approval: The strategy's actions wait for a person.
+        approval: The strategy's actions wait for a person; where nothing is said, those of SYNC_TO_LOCAL do.
         alert: Acting on it alerts as well.
+        blind_sync_max_usd: An unexplained difference known to be worth at most this is set without asking; 0 is never.
     """
 
     strategy: ReconciliationStrategy
@@ -35,8 +37,9 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fully: bool | None = None
     usd_below: Decimal | None = None
     usd_from: Decimal | None = None
-    approval: bool = False
+    approval: bool | None = None
     alert: bool = False
+    blind_sync_max_usd: Decimal | None = None
     reason: str = ""
 
 
@@ -48,6 +51,7 @@ class Verdict(Struct, frozen=True):
     alert: bool = False
     heals: bool = False
     reason: str = ""
+    blind_sync_max_usd: Decimal | None = None
 
     @property
     def strictness(self) -> int:
@@ -86,6 +90,7 @@ def default_rules(dust_usd: Decimal) -> tuple[Rule, ...]:
         Rule(cause_any=("LIQUIDATION",), strategy=S.HALT_AND_ALERT, reason="forced_by_the_broker"),
         Rule(cause=HEALS, fully=True, strategy=S.SYNC_TO_BROKER, reason="heals_itself"),
         Rule(cause=("ROUNDING",), fully=True, strategy=S.SYNC_TO_BROKER, reason="rounding"),
+        Rule(severity=CRITICAL, usd_below=dust_usd, strategy=S.WARN_ONLY, reason="dust"),
         Rule(cause_any=FOREIGN, fully=True, severity=MINOR, strategy=S.WARN_ONLY, reason="somebody_else"),
         Rule(
             cause_any=FOREIGN,
@@ -96,7 +101,6 @@ def default_rules(dust_usd: Decimal) -> tuple[Rule, ...]:
             reason="somebody_else",
         ),
         Rule(cause_any=FOREIGN, fully=True, severity=CRITICAL, strategy=S.HALT_AND_ALERT, reason="somebody_else"),
-        Rule(severity=CRITICAL, usd_below=dust_usd, strategy=S.WARN_ONLY, reason="dust"),
         Rule(severity=MINOR, strategy=S.WARN_ONLY, reason="unexplained"),
         Rule(severity=MODERATE, strategy=S.SYNC_TO_BROKER, approval=True, reason="unexplained"),
         Rule(severity=CRITICAL, strategy=S.HALT_AND_ALERT, reason="unexplained"),
@@ -133,6 +137,7 @@ class Facts(Struct, frozen=True):
     """What a rule may look at."""
 
     difference: Difference
+    code: str
     parts: frozenset[str]
     fully: bool
     severity: Severity
@@ -143,7 +148,10 @@ def judge(facts: Facts, rules: Collection[Rule]) -> Verdict:
     rule = next((rule for rule in rules if _matches(rule, facts)), None)
     if rule is None:
         return Verdict(S.WARN_ONLY, reason="no_rule")
-    return Verdict(rule.strategy, rule.approval, rule.alert, rule.reason == "heals_itself", rule.reason)
+    # An order that goes to the broker is asked for, unless the rule itself says otherwise.
+    approval = rule.strategy is S.SYNC_TO_LOCAL if rule.approval is None else rule.approval
+    heals = rule.reason in ("heals_itself", "rounding")
+    return Verdict(rule.strategy, approval, rule.alert, heals, rule.reason or "own_rule", rule.blind_sync_max_usd)
 
 
 def _matches(rule: Rule, facts: Facts) -> bool:
@@ -154,8 +162,8 @@ def _matches(rule: Rule, facts: Facts) -> bool:
         and (not rule.type or difference.type in rule.type)
         and (not rule.asset or difference.key.asset in rule.asset)
         and (not rule.severity or facts.severity in rule.severity)
-        and (not rule.cause or facts.parts <= set(rule.cause))
-        and (not rule.cause_any or bool(facts.parts & set(rule.cause_any)))
+        and (not rule.cause or facts.code in rule.cause or facts.parts <= set(rule.cause))
+        and (not rule.cause_any or facts.code in rule.cause_any or bool(facts.parts & set(rule.cause_any)))
         and (rule.fully is None or rule.fully is facts.fully)
         # An unknown worth is above every cap.
         and (rule.usd_below is None or (worth is not None and worth < rule.usd_below))

@@ -7,8 +7,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from tieout.decide.lifecycle import Break, History, seconds
+from tieout.decide.lifecycle import Break, History
+from tieout.decide.limits import CAME_BACK, DID_NOT_CONVERGE
 from tieout.decide.policy import Facts, Policy, Verdict, judge
 from tieout.decide.reading import Reading
 from tieout.model.amounts import ZERO, percent, ratio
@@ -30,12 +32,12 @@ S = ReconciliationStrategy
 
 
 class Judged(Struct, frozen=True):
-    """A case with its verdict."""
+    """A case with its verdict; `votes` are its members beyond tolerance, `open` those of them that leave a residual."""
 
     case: Case
     verdict: Verdict
     votes: tuple[Key, ...]
-    fully: bool
+    open: tuple[Key, ...]
     confirmed: bool
 
 
@@ -55,7 +57,8 @@ def judge_case(case: Case, reading: Reading, history: History, confirmed: Mappin
     all_heal = all(one.heals for one in verdicts)
     verdict = Verdict(verdict.strategy, verdict.approval, verdict.alert, all_heal, verdict.reason)
     ready = all(confirmed[key] for key in votes) if votes else False
-    return Judged(case, _escalate(case, verdict, reading, history), votes, all(fully[key] for key in votes), ready)
+    left = tuple(key for key in votes if not fully[key])
+    return Judged(case, _escalate(case, votes, verdict, reading, history), votes, left, ready)
 
 
 def _votes(difference: Difference) -> bool:
@@ -63,34 +66,30 @@ def _votes(difference: Difference) -> bool:
 
 
 def _judge(key: Key, case: Case, reading: Reading, history: History, severity: Severity, *, fully: bool) -> Verdict:
-    difference, parts = reading.differences[key], case.parts[key]
+    difference, code, broken = reading.differences[key], reading.causes[key].code, history.breaks[key]
     if reading.first_start:
         return Verdict(S.SYNC_TO_BROKER, approval=True, reason="first_start")
-    if reading.is_lost_order(key):
-        parts = frozenset(("LOST_ORDER",))
-    if reading.causes[key].code in DOUBTS and _doubted_too_long(history.breaks[key], reading):
+    if code in DOUBTS and reading.doubts_too_long(broken):
         return Verdict(S.HALT_AND_ALERT, reason="doubted_too_long")
-    verdict = judge(Facts(difference, parts, fully, severity), reading.policy.table())
-    if (
-        verdict.reason == "unexplained"
-        and verdict.approval
-        and _blind_sync(difference, history.breaks[key], reading.policy)
-    ):
+    facts = Facts(difference, code, case.parts[key], fully, severity)
+    if reading.is_lost_order(key):
+        facts = replace(facts, code="LOST_ORDER", parts=frozenset(("LOST_ORDER",)))
+    verdict = judge(facts, reading.policy.table())
+    if code in DOUBTS and verdict.strategy in (S.SYNC_TO_BROKER, S.SYNC_TO_LOCAL):
+        return Verdict(S.WARN_ONLY, reason="in_doubt")  # no rule makes a fact of a doubt
+    if not fully and _blind_sync(verdict, difference, broken, reading.policy):
         return Verdict(S.SYNC_TO_BROKER, alert=True, reason="blind_sync")
     return verdict
 
 
-def _doubted_too_long(broken: Break, reading: Reading) -> bool:
-    lag = reading.settings.venue_lag_seconds
-    limit = reading.policy.doubt_seconds or (3 * lag if lag is not None else Decimal(60))
-    if broken.doubt_since is None or broken.doubt_run < reading.policy.doubt_readings:
+def _blind_sync(verdict: Verdict, difference: Difference, broken: Break, policy: Policy) -> bool:
+    """Whether an unexplained difference is small enough to be set without asking, and three readings agree on it."""
+    if verdict.strategy is not S.SYNC_TO_BROKER or not verdict.approval:
         return False
-    return seconds(broken.doubt_since, reading.now) >= limit
-
-
-def _blind_sync(difference: Difference, broken: Break, policy: Policy) -> bool:
-    worth = difference.usd_value
-    return worth is not None and worth <= policy.blind_sync_max_usd and broken.run >= 3
+    told, worth = verdict.blind_sync_max_usd, difference.usd_value
+    cap = policy.blind_sync_max_usd if told is None and verdict.reason == "unexplained" else told
+    agreed = broken.run >= 3 and broken.difference == difference.difference
+    return agreed and cap is not None and worth is not None and cap > 0 and worth <= cap
 
 
 def _fully(difference: Difference, cause: Cause, settings: Settings) -> bool:
@@ -141,17 +140,20 @@ def _cumulated(key: Key, case: Case, reading: Reading, history: History) -> Seve
     return _band(percent(together, stated - together, stated), reading.settings)
 
 
-def _escalate(case: Case, verdict: Verdict, reading: Reading, history: History) -> Verdict:
+def _escalate(case: Case, votes: tuple[Key, ...], verdict: Verdict, reading: Reading, history: History) -> Verdict:
     """A cure that did not hold is not tried again, and a correction that comes back is not corrected again."""
     if verdict.strategy is not S.SYNC_TO_BROKER or verdict.approval:
         return verdict
-    if reading.fingerprint(case) in history.attempted:
-        return Verdict(S.HALT_AND_ALERT, reason="did_not_converge")
-    for key in case.keys:
-        closed, broken = history.closed.get(key), history.breaks[key]
+    halted = next((reason for key in votes if (reason := history.breaks[key].halted) is not None), None)
+    if halted is not None:
+        return Verdict(S.HALT_AND_ALERT, reason=halted)
+    if reading.fingerprint(case, [history.breaks[key].id for key in case.keys]) in history.attempted:
+        return Verdict(S.HALT_AND_ALERT, reason=DID_NOT_CONVERGE)
+    for key in votes:
+        closed = history.closed.get(key)
         if closed is None or reading.number - closed.reading > reading.policy.comeback_readings:
             continue
-        same_evidence = closed.corrected == (case.refs or (verdict.reason,))
-        if closed.difference == broken.difference and same_evidence and _votes(reading.differences[key]):
-            return Verdict(S.HALT_AND_ALERT, reason="came_back")
+        same_evidence = closed.corrected == (reading.evidence(case) or (verdict.reason,))
+        if closed.difference == reading.differences[key].difference and same_evidence:
+            return Verdict(S.HALT_AND_ALERT, reason=CAME_BACK)
     return verdict

@@ -24,7 +24,7 @@ def _coverage(section: Section, observation: Observation, settings: Settings) ->
         return "compared"
     if "failed" in states:
         stated = any((side.coverage or {}).get(section) == "failed" for side in (local, broker))
-        if stated and needed:
+        if stated:
             return "failed"
         return "not_fetched" if needed or _somewhere(section, local, broker) else "not_required"
     return "partial"

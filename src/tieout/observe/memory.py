@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from tieout.model.discrepancy import Key
 from tieout.model.memory import Memory
-from tieout.model.snapshot import Lookup, Observation, Snapshot
+from tieout.model.snapshot import Observation, Snapshot
 
 
 def remember(memory: Memory, observation: Observation, doubted: Collection[Key]) -> Memory:
@@ -26,8 +26,8 @@ def remember(memory: Memory, observation: Observation, doubted: Collection[Key])
         after = _of_local(after, local)
     if isinstance(broker, Snapshot):
         after = _of_broker(after, broker, doubted)
-    if observation.lookups:
-        after = replace(after, lookups=_lookups(memory, observation.lookups, observation.at))
+    if memory.lookups or observation.lookups:
+        after = replace(after, lookups=_lookups(memory, observation))
     return replace(after, ahead=_ahead(memory, observation))
 
 
@@ -72,11 +72,12 @@ def is_empty(side: Snapshot) -> bool:
     )
 
 
-def _lookups(memory: Memory, answers: Iterable[Lookup], at: datetime) -> dict[str, tuple[datetime, datetime, int]]:
-    """Counts answers of *no such order*; an order that was found starts over, an error proves nothing."""
-    counted = dict(memory.lookups)
-    for answer in answers:
-        name = answer.client_order_id or answer.broker_order_id
+def _lookups(memory: Memory, observation: Observation) -> dict[str, tuple[datetime, datetime, int]]:
+    """Counts answers of *no such order*; an order that was found, or listed, starts over, an error proves nothing."""
+    counted, at, names = dict(memory.lookups), observation.at, _names(observation)
+    for answer in observation.lookups or ():
+        given = answer.client_order_id or answer.broker_order_id
+        name = names.get(answer.client_order_id or "") or names.get(answer.broker_order_id or "") or given
         if name is None or answer.error is not None:
             continue
         if answer.order is not None:
@@ -84,7 +85,16 @@ def _lookups(memory: Memory, answers: Iterable[Lookup], at: datetime) -> dict[st
         else:
             first, _, times = counted.get(name, (at, at, 0))
             counted[name] = (first, at, times + 1)
+    for order in observation.broker.orders or () if isinstance(observation.broker, Snapshot) else ():
+        for listed in (order.client_order_id, order.broker_order_id):
+            counted.pop(names.get(listed or "", listed or ""), None)
     return counted
+
+
+def _names(observation: Observation) -> dict[str, str]:
+    """By either id of each of local's orders: the name under which its lookups are counted."""
+    orders = observation.local.orders or () if isinstance(observation.local, Snapshot) else ()
+    return {given: order.name for order in orders for given in (order.broker_order_id, order.client_order_id) if given}
 
 
 def _ahead(memory: Memory, observation: Observation) -> dict[str, datetime]:
@@ -100,4 +110,4 @@ def _ahead(memory: Memory, observation: Observation) -> dict[str, datetime]:
                 dated.append((f"order {order.name}", order.touched_at))
         for ref, _ in dated:
             ahead[ref] = memory.ahead.get(ref, observation.at)
-    return ahead or {}
+    return ahead

@@ -21,7 +21,7 @@ MAX_LOOKUPS = 10
 
 
 class Reach(Struct, frozen=True):
-    """How far back lists are fetched, and how long a whole reading may take. In seconds."""
+    """How far back lists are fetched, and how long a side, or the answer about one order, may take. In seconds."""
 
     history_seconds: int = 7 * 86400
     timeout_seconds: int = 30
@@ -32,12 +32,12 @@ async def read_account(
 ) -> Observation:
     """Both sides of one account. A side that fails is an error in the observation, never an empty side."""
     reach = reach or Reach()
-    before = await _read_local(local)
+    before = await _read_local(local, reach)
     stated = await read_broker(account, broker, reach)
-    held = await _read_local(local)
-    lookups = (
-        await _look_up(held, stated, broker) if isinstance(held, Snapshot) and isinstance(stated, Snapshot) else ()
-    )
+    held = await _read_local(local, reach)
+    lookups: tuple[Lookup, ...] = ()
+    if isinstance(held, Snapshot) and isinstance(stated, Snapshot):
+        lookups = await _look_up(held, stated, broker, reach)
     return Observation(
         at=clock.now(),
         account=account,
@@ -48,9 +48,12 @@ async def read_account(
     )
 
 
-async def _read_local(local: LocalBooks) -> Snapshot | SideError:
+async def _read_local(local: LocalBooks, reach: Reach) -> Snapshot | SideError:
     try:
-        return await local.read()
+        async with asyncio.timeout(reach.timeout_seconds):
+            return await local.read()
+    except TimeoutError:
+        return SideError(SideFailure.TIMEOUT)
     except SourceError as error:
         return SideError(SideFailure(error.code))
 
@@ -76,7 +79,7 @@ async def _sections(account: str, broker: BrokerAdapter, reach: Reach) -> Snapsh
     for section in offered:
         fetched[section], coverage[section], failed = await _fetch(_reader(broker, section, since))
         failure = failure or failed
-    if failure is not None and "complete" not in coverage.values():
+    if failure is not None and set(coverage.values()) == {"failed"}:
         raise failure
     return Snapshot(
         schema="tieout.snapshot/1",
@@ -114,23 +117,26 @@ async def _fetch(
         return None, "failed", error
 
 
-async def _look_up(local: Snapshot, broker: Snapshot, adapter: BrokerAdapter) -> tuple[Lookup, ...]:
+async def _look_up(local: Snapshot, broker: Snapshot, adapter: BrokerAdapter, reach: Reach) -> tuple[Lookup, ...]:
     """What became of local's live orders that the broker's list of open ones does not show; oldest first, a few at a time."""
     if broker.orders is None or not adapter.capabilities().order_lookup:
         return ()
     known = {name for order in broker.orders for name in (order.broker_order_id, order.client_order_id) if name}
     absent = [o for o in local.orders or () if o.live and not {o.broker_order_id, o.client_order_id} & known]
-    return tuple([await _ask(order, adapter) for order in _oldest(absent)])
+    return tuple([await _ask(order, adapter, reach) for order in _oldest(absent)])
 
 
 def _oldest(orders: Iterable[Order]) -> list[Order]:
     return sorted(orders, key=lambda o: (o.touched_at is not None, o.touched_at, o.name))[:MAX_LOOKUPS]
 
 
-async def _ask(order: Order, adapter: BrokerAdapter) -> Lookup:
+async def _ask(order: Order, adapter: BrokerAdapter, reach: Reach) -> Lookup:
     broker_id, client_id = order.broker_order_id, order.client_order_id
     try:
-        found = await adapter.get_order(broker_order_id=broker_id, client_order_id=client_id)
+        async with asyncio.timeout(reach.timeout_seconds):
+            found = await adapter.get_order(broker_order_id=broker_id, client_order_id=client_id)
+    except TimeoutError:
+        return Lookup(broker_id, client_id, error=SideFailure.TIMEOUT)
     except SourceError as error:
         return Lookup(broker_id, client_id, error=SideFailure(error.code))
     return Lookup(broker_id, client_id, order=found)

@@ -29,7 +29,7 @@ def test_a_failed_side_teaches_nothing_and_takes_nothing() -> None:
     before = after(reading(0, FULL, FULL))
     outage = remember(before, reading(30, DOWN, DOWN), ())
     assert outage.readings == before.readings + 1
-    for name in ("positions", "balances", "own_ids", "positioned", "local_held", "lookups", "held_back"):
+    for name in ("positions", "balances", "own_ids", "positioned", "shown", "local_held", "lookups", "held_back"):
         assert getattr(outage, name) == getattr(before, name)
 
 
@@ -78,7 +78,7 @@ def test_zero_rows_are_empty() -> None:
 def test_assets_that_had_position_rows_are_remembered() -> None:
     """An asset that either side ever showed as a position is not a pair of coins later."""
     memory = after(reading(0, side(pos("X", "1")), side(pos("Y", "1"))), reading(30, side(), side()))
-    assert memory.positioned == {"X", "Y"}
+    assert memory.ever_positioned({"X", "Y", "Z"}) == {"X", "Y"}
 
 
 def test_records_from_the_future_are_dated_by_when_they_were_first_seen() -> None:

@@ -6,7 +6,8 @@ large to hold as records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 
 from tieout.compare.balances import compare_currency
 from tieout.compare.fills import compare_fills
@@ -107,9 +108,6 @@ def _by_currency(side: Snapshot) -> dict[str, Balance]:
     return {row.currency: row for row in side.balances or ()}
 
 
-def _asset(row: Position) -> str:
-    return row.asset
-
-
-def _currency(row: Balance) -> str:
-    return row.currency
+# Called once a row over whole books, so they are what C gives.
+_asset: Callable[[Position], str] = attrgetter("asset")
+_currency: Callable[[Balance], str] = attrgetter("currency")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from tieout.compare.values import band
 from tieout.model.amounts import ZERO, percent
 from tieout.model.discrepancy import Difference, DiscrepancyType, Key, Severity
-from tieout.model.pairing import fills_vouched_from, pair_fills
+from tieout.model.pairing import fills_vouched_from, pair_fills, same_quantity
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Fill, Snapshot
 
@@ -31,7 +31,8 @@ def compare_fills(
         if theirs_from is not None and fill.at >= theirs_from and scope(fill.asset):
             found.append(_missing(fill, DiscrepancyType.MISSING_BROKER, (fill.quantity, ZERO)))
     for ours, theirs in pairing.same:
-        changed = _changed(ours, theirs, settings)
+        alike = same_quantity(ours, theirs, local, broker)
+        changed = _changed(ours, theirs, settings, same_size=alike)
         if changed is not None and scope(ours.asset):
             found.append(changed)
     return found
@@ -41,10 +42,10 @@ def _missing(fill: Fill, kind: DiscrepancyType, amounts: tuple[Decimal, Decimal]
     return _build(fill, kind, amounts, Severity.MINOR)
 
 
-def _changed(ours: Fill, theirs: Fill, settings: Settings) -> Difference | None:
+def _changed(ours: Fill, theirs: Fill, settings: Settings, *, same_size: bool) -> Difference | None:
     """The first that differs of quantity, price and fee; what is null is not compared."""
     pairs = (ours.quantity, theirs.quantity), (ours.price, theirs.price), (ours.fee, theirs.fee)
-    for held, stated in pairs:
+    for held, stated in pairs[same_size:]:
         if held is not None and stated is not None and held != stated:
             share = percent(stated - held, held, stated)
             return _build(theirs, DiscrepancyType.FILL_MISMATCH, (held, stated), band(share, settings))

@@ -39,6 +39,7 @@ def _difference(asset: str, pair: LegPair, settings: Settings, prices: Prices) -
         usd_value=worth,
         severity=Severity.MINOR if within else severity,
         within_tolerance=within,
+        local_scale=pair.local_scale,
         position_side=None if pair.leg == "net" else pair.leg,
     )
 

@@ -129,8 +129,9 @@ def _marked(breaks: Mapping[Key, Break], cures: Iterable[Cure], reading: Reading
     for one in cures:
         case, reason = one.judged.case, one.judged.verdict.reason
         if isinstance(one.plan, Approved):
+            evidence = reading.evidence(case) or (reason,)
             for key in case.keys:
-                after[key] = replace(after[key], corrected=reading.evidence(case) or (reason,))
+                after[key] = replace(after[key], corrected=evidence)
         elif reason in LIMITS:
             for key in one.judged.votes:
                 after[key] = replace(after[key], halted=reason)

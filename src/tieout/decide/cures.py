@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tieout.decide.policy import Verdict
 from tieout.decide.reading import Reading
 from tieout.decide.verdicts import Judged
-from tieout.model.amounts import ZERO
+from tieout.model.amounts import ZERO, ratio
 from tieout.model.case import Approved, Refused
 from tieout.model.changes import (
     KIND_OF_CHANGE,
@@ -191,7 +191,8 @@ def _towards_local(judged: Judged, reading: Reading, named: tuple[str, ...]) -> 
 def _set(difference: Difference, reason: str) -> Change:
     key = difference.key
     if key.domain == "position":
-        return SetPosition(key.asset, key.leg, difference.broker_amount, reason)
+        own_units = ratio(difference.broker_amount, difference.local_scale)
+        return SetPosition(key.asset, key.leg, own_units, reason)
     return SetBalance(key.asset, difference.broker_amount, reason)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from decimal import Decimal
+from functools import cache
 
 from msgspec import Struct
 
@@ -71,6 +72,7 @@ FOREIGN = ("EXTERNAL_TRADE", "DEPOSIT", "WITHDRAWAL", "TRANSFER", "PHANTOM_FILL"
 MINOR, MODERATE, CRITICAL = (Severity.MINOR,), (Severity.MODERATE,), (Severity.CRITICAL,)
 
 
+@cache
 def default_rules(dust_usd: Decimal) -> tuple[Rule, ...]:
     """The contract's table, in its order."""
     return (

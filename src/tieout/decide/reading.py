@@ -112,7 +112,7 @@ class Reading(Struct, frozen=True, kw_only=True):
         """Whether a row is a position of the asset; of a pair without position rows, one of its two currencies."""
         if key.domain == "position":
             return key.asset == asset
-        return key.domain == "balance" and asset not in self.memory.positioned and key.asset in asset
+        return key.domain == "balance" and not self.memory.ever_positioned((asset,)) and key.asset in asset
 
 
 def digest(parts: Sequence[str]) -> str:

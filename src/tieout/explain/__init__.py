@@ -9,19 +9,27 @@ from msgspec.structs import replace
 
 from tieout.explain.cases import build_cases
 from tieout.explain.doubt import Continuity
-from tieout.explain.flight import Span, accounts_for, moved_while_reading, young_spans
-from tieout.explain.holdings import Evidence, Found, Later, explain_fully, explain_partly
+from tieout.explain.flight import (
+    Listed,
+    Span,
+    accounts_for,
+    is_young,
+    listed_by_both,
+    moved_while_reading,
+    young_spans,
+)
+from tieout.explain.holdings import Evidence, Found, Later, explain_fully, explain_partly, weigh
 from tieout.explain.market import Market, currencies_of, names_of
 from tieout.explain.orders import OrderEvidence, explain_locked, explain_order, locks_of
-from tieout.explain.records import Ages, Proof, Record, Standing, gather, own_ids
+from tieout.explain.records import Ages, Proof, Record, Standing, gather, own_ids, plain_record
 from tieout.model.amounts import ZERO, exact
 from tieout.model.case import Explanation
 from tieout.model.changes import AdoptOrder, Change, UpdateOrder
-from tieout.model.discrepancy import Cause, CauseCode, Difference, DiscrepancyType, Key
+from tieout.model.discrepancy import DOUBTS, Cause, CauseCode, Difference, DiscrepancyType, Key
 from tieout.model.memory import Memory
 from tieout.model.pairing import OrderPair, paired_orders, renamed_assets
 from tieout.model.settings import Settings
-from tieout.model.snapshot import Observation, Order, Snapshot
+from tieout.model.snapshot import Activity, Fill, Observation, Order, Snapshot
 
 __all__ = ["explain"]
 
@@ -46,9 +54,11 @@ def explain(
     if not differences and not records:
         return Explanation({}, (), {}, {}, frozenset(), ids_unrelated=False)
     pairs = paired_orders(local, broker, observation.lookups or ())
-    market = _market(local, broker, differences, records, pairs, settings, memory)
-    evidence = Evidence(records, market, _later(local, market))
-    reading = _Reading(observation, local, broker, ages, memory, market, evidence, pairs)
+    moving = [pair for pair in (*pairs, *_agreed(broker, pairs)) if is_young(pair, ages)]
+    listed = listed_by_both(local, broker, ages) if differences else ()
+    market = _market(local, broker, differences, records, (*pairs, *moving), listed, settings, memory)
+    evidence = weigh(records, market, _later(local, market))
+    reading = _Reading(observation, memory, evidence, young_spans(moving, market), listed)
     found = {d.key: reading.cause(d) for d in differences if d.key.domain in ("position", "balance")}
     order_evidence = OrderEvidence(local, broker, pairs, records, own)
     for difference in differences:
@@ -59,7 +69,7 @@ def explain(
             found[difference.key] = explain_locked(difference, found, pairs, market)
     cited = _cited(found)
     for difference in differences:
-        if difference.key.domain == "fill" and f"fill {difference.fill_id}" not in cited:
+        if difference.key.domain == "fill" and not cited & _names(difference):
             found[difference.key] = _explain_fill(difference, records)
     cases = build_cases(differences, found, evidence)
     causes = {key: value.cause for key, value in found.items()}
@@ -72,6 +82,12 @@ def explain(
         still_locked=_still_locked(differences, pairs, broker, market),
         ids_unrelated=_ids_unrelated(local, records),
     )
+
+
+def _agreed(broker: Snapshot, pairs: Sequence[OrderPair]) -> list[OrderPair]:
+    """Live orders that both sides know alike: one that is young may just have filled all the same."""
+    differing = {id(pair.broker) for pair in pairs}
+    return [OrderPair(order, order) for order in broker.orders or () if order.live and id(order) not in differing]
 
 
 def _update(pair: OrderPair) -> Change | None:
@@ -98,17 +114,14 @@ class _Reading:
     def __init__(
         self,
         observation: Observation,
-        local: Snapshot,
-        broker: Snapshot,
-        ages: Ages,
         memory: Memory,
-        market: Market,
         evidence: Evidence,
-        pairs: Sequence[OrderPair],
+        spans: tuple[Span, ...],
+        listed: tuple[Listed, ...],
     ) -> None:
-        self._observation, self._local, self._broker = observation, local, broker
-        self._memory, self._market, self._evidence = memory, market, evidence
-        self._spans = young_spans(pairs, ages, market)
+        self._observation, self._memory = observation, memory
+        self._market, self._evidence, self._spans = evidence.market, evidence, spans
+        self._listed = [(one.ref, evidence.effects((plain_record(one.row, Standing.MISSING),))) for one in listed]
         self._continuities: dict[int, Continuity] = {}
 
     def cause(self, difference: Difference) -> Found:
@@ -138,10 +151,13 @@ class _Reading:
         key = difference.key
         young = self._moving(key, (Proof.IN_FLIGHT,))
         spans = [span for span in self._spans if span.key == key]
+        both = [(ref, moves[key]) for ref, moves in self._listed if key in moves]
+        effects = [amount for _, amount in young]
+        effects += [way * amount for _, amount in both for way in (1, -1)]  # whichever side has not moved yet
         moved = moved_while_reading(key, difference.difference, self._observation.local_before, self._market)
-        if not moved and not accounts_for(difference.difference, [amount for _, amount in young], spans):
+        if not moved and not accounts_for(difference.difference, effects, spans):
             return None
-        cited = (*(record.ref for record, _ in young), *_refs(spans))
+        cited = (*(record.ref for record, _ in young), *(ref for ref, _ in both), *_refs(spans))
         records = tuple(record for record, _ in young)
         return Found(Cause(CauseCode.IN_FLIGHT, difference.difference, ZERO, cited), records)
 
@@ -155,7 +171,8 @@ class _Reading:
         if not accounts_for(difference.difference, [amount for _, amount in rows], ()):
             return None
         cited = tuple(record.ref for record, _ in rows)
-        return Found(Cause(CauseCode.STALE_BROKER, difference.difference, ZERO, cited))
+        behind = tuple(record for record, _ in rows)
+        return Found(Cause(CauseCode.STALE_BROKER, difference.difference, ZERO, cited), cited=behind)
 
     def _doubt(self, difference: Difference) -> Found | None:
         baseline = self._memory.baseline(difference.key)
@@ -163,9 +180,11 @@ class _Reading:
             return None
         known = self._continuities.get(id(baseline))
         if known is None:
-            known = Continuity(baseline, self._broker, self._market, self._evidence.settlements)
+            broker = self._observation.broker
+            assert isinstance(broker, Snapshot), "only two snapshots can be explained"
+            known = Continuity(baseline, broker, self._market, self._evidence.settlements)
             self._continuities[id(baseline)] = known
-        doubt = known.doubt(difference.key)
+        doubt = known.doubt(difference.key, difference.difference)
         if doubt is None:
             return None
         return Found(Cause(doubt.code, doubt.by, difference.difference - doubt.by, doubt.evidence))
@@ -181,16 +200,21 @@ def _market(
     differences: Sequence[Difference],
     records: Sequence[Record],
     pairs: Sequence[OrderPair],
+    listed: Sequence[Listed],
     settings: Settings,
     memory: Memory,
 ) -> Market:
+    known = [one.row for one in listed]
     fills = [fill for record in records for fill in (record.fill, record.other) if fill is not None]
+    fills += [row for row in known if isinstance(row, Fill)]
     rows = [record.activity for record in records if record.activity is not None]
+    rows += [row for row in known if isinstance(row, Activity)]
     others = [name for row in rows for name in (row.asset, row.new_asset, row.currency)]
     others += [pair.asset for pair in pairs]
     names = names_of(differences, fills, others)
     names |= currencies_of((local, broker), names)
-    return Market(local, broker, differences, names, settings, memory.positioned)
+    renamed = renamed_assets(broker.activities or ())
+    return Market(local, broker, differences, names, settings, memory.ever_positioned(names), renamed)
 
 
 def _later(local: Snapshot, market: Market) -> Later:
@@ -210,18 +234,34 @@ def _refs(spans: Iterable[Span]) -> tuple[str, ...]:
     return tuple(sorted({span.ref for span in spans}))
 
 
-def _cited(found: Mapping[Key, Found]) -> set[str]:
-    """Every record that stands as evidence; behind its code where there are several."""
-    cited = {ref for value in found.values() for ref in value.cause.evidence}
-    cited |= {record.ref for value in found.values() for record in value.records}
-    return cited | {ref.partition(" ")[2] for ref in cited}
+def _cited(found: Mapping[Key, Found]) -> set[tuple[str, ...]]:
+    """Every fill that stands as evidence: by its own name, or by what a doubt about its asset or about cash cites."""
+    rows = [record.fill for value in found.values() for record in (*value.records, *value.cited) if record.fill]
+    cited: set[tuple[str, ...]] = {(fill.asset, fill.fill_id, fill.side) for fill in rows}
+    for key, value in found.items():
+        if value.cause.code in DOUBTS:
+            cited |= {(key.asset if key.domain == "position" else "", ref) for ref in value.cause.evidence}
+    return cited
+
+
+def _names(difference: Difference) -> set[tuple[str, ...]]:
+    """The ways in which a fill's own difference may be cited."""
+    assert difference.fill_id is not None
+    ref, asset = f"fill {difference.fill_id}", difference.key.asset
+    return {(asset, difference.fill_id, _side(difference)), (asset, ref), ("", ref)}
+
+
+def _side(difference: Difference) -> str:
+    # The key's record is id/side/order, and ids may contain anything.
+    assert difference.fill_id is not None
+    return difference.key.record[len(difference.fill_id) + 1 :].partition("/")[0]
 
 
 def _explain_fill(difference: Difference, records: Sequence[Record]) -> Found:
     """A fill by itself: whose it is, or in which way it was booked wrongly."""
     ref = f"fill {difference.fill_id}"
-    mine = [r for r in records if r.ref == ref and r.fill is not None and r.fill.asset == difference.key.asset]
-    record = next(iter(mine), None)
+    mine = (difference.key.asset, difference.fill_id, _side(difference))
+    record = next((r for r in records if r.fill and (r.fill.asset, r.fill.fill_id, r.fill.side) == mine), None)
     if record is None or record.proof is Proof.NONE:
         return Found(Cause(CauseCode.UNKNOWN, ZERO, difference.difference))
     code = record.code

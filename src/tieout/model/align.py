@@ -7,7 +7,8 @@ lists in the same order is passed over at that speed, and only what is left is l
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from operator import eq
+from itertools import compress
+from operator import ne
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,7 +17,7 @@ T = TypeVar("T")
 def unequal(local: Sequence[T], broker: Sequence[T], name: Callable[[T], str]) -> set[str]:
     """The names under which the two sides do not hold exactly the same rows."""
     if len(local) == len(broker):
-        rows = [(a, b) for a, b, same in zip(local, broker, map(eq, local, broker), strict=True) if not same]
+        rows = list(compress(zip(local, broker, strict=True), map(ne, local, broker)))
         if all(name(a) == name(b) for a, b in rows):
             return {name(a) for a, _ in rows}
     elsewhere = by_name(broker, name)
@@ -36,6 +37,8 @@ def by_name(rows: Iterable[T], name: Callable[[T], str]) -> dict[str, tuple[T, .
     return gathered
 
 
-def only(rows: Iterable[T], names: Collection[str], name: Callable[[T], str]) -> Mapping[str, tuple[T, ...]]:
+def only(rows: Sequence[T], names: Collection[str], name: Callable[[T], str]) -> Mapping[str, tuple[T, ...]]:
     """The rows that bear one of *names*, gathered."""
-    return by_name((row for row in rows if name(row) in names), name) if names else {}
+    if not names or not rows:
+        return {}
+    return by_name([row for row, key in zip(rows, map(name, rows), strict=True) if key in names], name)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -155,14 +156,13 @@ def encode(value: Snapshot | Observation | ReconciliationReport) -> bytes:
 
 def _writable(value: Any) -> Any:
     """The same record with every decimal in its one spelling."""
+    if value is None or type(value) is str:
+        return value
     if isinstance(value, Decimal):
         return _text(value)
     if isinstance(value, msgspec.Struct):
-        return {
-            name: _writable(getattr(value, name))
-            for name, field in zip(value.__struct_fields__, msgspec.structs.fields(value), strict=True)
-            if not (_omits(value) and field.default is None and getattr(value, name) is None)
-        }
+        pairs = [(name, getattr(value, name), may_go) for name, may_go in _shape(type(value))]
+        return {name: _writable(held) for name, held, may_go in pairs if not (may_go and held is None)}
     if isinstance(value, (tuple, list)):
         return [_writable(item) for item in value]
     if isinstance(value, dict):
@@ -175,8 +175,11 @@ def _text(value: Decimal) -> str:
     return format(value, ".63E") if value.adjusted() >= MAX_DIGITS and fits(value) else plain(value)
 
 
-def _omits(value: msgspec.Struct) -> bool:
-    return value.__struct_config__.omit_defaults
+@lru_cache(maxsize=64)
+def _shape(kind: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
+    """The fields of a record, each with whether it is left out where it is None."""
+    omits = kind.__struct_config__.omit_defaults
+    return tuple((field.name, omits and field.default is None) for field in msgspec.structs.fields(kind))
 
 
 def _plain_numbers(raw: bytes) -> bool:

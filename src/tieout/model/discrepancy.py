@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tieout.model.amounts import ONE
 from tieout.model.snapshot import Leg
 
 Domain = Literal["position", "balance", "order", "fill"]
@@ -127,7 +128,8 @@ class Difference(Struct, frozen=True, kw_only=True):
     """Two sides are unequal in one reading. Amounts are signed; `difference` = broker - local.
 
     For orders the amounts are the differing term, or the filled quantities; for fills the first value that differs.
-    `usd_value` is None where a price is unknown, which is above every cap.
+    `usd_value` is None where a price is unknown, which is above every cap. `local_scale` is what one of local's own units
+    counts in the units compared: a position is set in local's.
     """
 
     key: Key
@@ -139,6 +141,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     usd_value: Decimal | None
     severity: Severity
     within_tolerance: bool
+    local_scale: Decimal = ONE
     position_side: Leg | None = None
     broker_order_id: str | None = None
     client_order_id: str | None = None

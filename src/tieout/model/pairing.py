@@ -90,16 +90,17 @@ class OrderPair(Struct, frozen=True):
 
 def pair_orders(local: Iterable[Order], broker: Iterable[Order]) -> Iterator[OrderPair]:
     """Every order once, as both sides know it."""
-    theirs = list(broker)
+    ours, theirs = list(local), list(broker)
     by_broker_id = {order.broker_order_id: order for order in theirs if order.broker_order_id}
     by_client_id = {order.client_order_id: order for order in theirs if order.client_order_id}
-    taken: set[int] = set()
-    for order in local:
-        twin = by_broker_id.get(order.broker_order_id) if order.broker_order_id else None
+    twins = [by_broker_id.get(order.broker_order_id) if order.broker_order_id else None for order in ours]
+    taken = {id(twin) for twin in twins if twin is not None}
+    for order, known in zip(ours, twins, strict=True):
+        twin = known
         if twin is None and order.client_order_id:
+            # A replaced order has a new id at the venue and keeps the client's.
             twin = by_client_id.get(order.client_order_id)
-            if twin is not None and order.broker_order_id and twin.broker_order_id:
-                twin = None  # the venue gave that client id to another order
+            twin = None if twin is None or id(twin) in taken else twin
         if twin is not None:
             taken.add(id(twin))
         yield OrderPair(order, twin)
@@ -149,8 +150,8 @@ def pair_fills(local: Sequence[Fill], broker: Sequence[Fill], renamed: Mapping[s
             rows.append(fill)
     unknown, repeated, same = [], [], []
     matched: set[int] = set()
-    for fill in local:
-        twin = next((row for row in theirs.get(_named(fill, renamed), ()) if _one_order(fill, row)), None)
+    for fill in _likeliest_first(local, theirs, renamed):
+        twin = _twin(fill, theirs.get(_named(fill, renamed), ()), matched)
         if twin is None:
             unknown.append(fill)
         elif id(twin) in matched:
@@ -171,10 +172,42 @@ def _named(fill: Fill, renamed: Mapping[str, str]) -> tuple[str, str, str]:
     return renamed.get(fill.asset, fill.asset), fill.fill_id, fill.side
 
 
+def _likeliest_first(
+    local: Sequence[Fill], theirs: Mapping[tuple[str, str, str], Sequence[Fill]], renamed: Mapping[str, str]
+) -> Iterator[Fill]:
+    """Local's fills; of those with one name, the one that is the broker's to the letter comes first, in any file's order."""
+    seen: dict[tuple[str, str, str], list[Fill]] = {}
+    for fill in local:
+        seen.setdefault(_named(fill, renamed), []).append(fill)
+    for name, rows in seen.items():
+        if len(rows) > 1:
+            twins = theirs.get(name, ())
+            rows.sort(key=lambda row: (row not in twins, row.broker_order_id is None, repr(row)))
+        yield from rows
+
+
+def _twin(fill: Fill, rows: Sequence[Fill], matched: set[int]) -> Fill | None:
+    """The broker's record of *fill*: one of the same order, and rather one that no other booking stands for."""
+    twins = [row for row in rows if _one_order(fill, row)]
+    return next((row for row in twins if id(row) not in matched), next(iter(twins), None))
+
+
 def _one_order(ours: Fill, theirs: Fill) -> bool:
     return (
         ours.broker_order_id is None or theirs.broker_order_id is None or ours.broker_order_id == theirs.broker_order_id
     )
+
+
+def same_quantity(ours: Fill, theirs: Fill, local: Snapshot, broker: Snapshot) -> bool:
+    """Whether two records of a fill tell of one size, each in the units that its side counts."""
+    if ours.quantity == theirs.quantity:
+        return True
+    a, b = _multiplier(local, ours.asset), _multiplier(broker, theirs.asset)
+    return a is not None and b is not None and ours.quantity * a == theirs.quantity * b
+
+
+def _multiplier(side: Snapshot, asset: str) -> Decimal | None:
+    return next((row.multiplier for row in side.positions or () if row.asset == asset and row.amount), None)
 
 
 def _repeats(fills: Iterable[Fill]) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:

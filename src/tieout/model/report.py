@@ -81,4 +81,3 @@ class ReconciliationReport(Struct, frozen=True, kw_only=True):
     discrepancies: tuple[Discrepancy, ...]
     actions: tuple[Action, ...]
     summary: Summary
-

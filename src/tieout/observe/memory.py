@@ -28,7 +28,7 @@ def remember(memory: Memory, observation: Observation, doubted: Collection[Key])
         after = _of_broker(after, broker, doubted)
     if memory.lookups or observation.lookups:
         after = replace(after, lookups=_lookups(memory, observation))
-    return replace(after, ahead=_ahead(memory, observation))
+    return replace(_positioned(after, observation), ahead=_ahead(memory, observation))
 
 
 def _of_local(memory: Memory, local: Snapshot) -> Memory:
@@ -36,7 +36,7 @@ def _of_local(memory: Memory, local: Snapshot) -> Memory:
     ids |= {value for fill in local.fills or () for value in (fill.client_order_id, fill.broker_order_id) if value}
     held = memory.local_held or not is_empty(local)
     own = memory.own_ids if ids <= memory.own_ids else memory.own_ids | ids
-    return replace(memory, own_ids=own, local_held=held, positioned=_positioned(memory, local))
+    return replace(memory, own_ids=own, local_held=held)
 
 
 def _of_broker(memory: Memory, broker: Snapshot, doubted: Collection[Key]) -> Memory:
@@ -54,13 +54,19 @@ def _of_broker(memory: Memory, broker: Snapshot, doubted: Collection[Key]) -> Me
         positions=broker if fresh["position"] else memory.positions,
         balances=broker if fresh["balance"] else memory.balances,
         held_back=held_back,
-        positioned=_positioned(memory, broker),
     )
 
 
-def _positioned(memory: Memory, side: Snapshot) -> frozenset[str]:
-    assets = {row.asset for row in side.positions or () if row.amount}
-    return memory.positioned if assets <= memory.positioned else memory.positioned | assets
+def _positioned(memory: Memory, observation: Observation) -> Memory:
+    """Assets that have position rows; rows that the last reading showed just so are not gone over again."""
+    sides = [side for side in (observation.local, observation.broker) if isinstance(side, Snapshot)]
+    shown = tuple(side.positions for side in sides if side.positions)
+    if not shown:
+        return memory
+    gone = [rows for rows in memory.shown if rows not in shown]
+    assets = {row.asset for rows in gone for row in rows if row.amount}
+    known = memory.positioned if assets <= memory.positioned else memory.positioned | assets
+    return replace(memory, positioned=known, shown=shown)
 
 
 def is_empty(side: Snapshot) -> bool:

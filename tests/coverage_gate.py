@@ -27,7 +27,7 @@ def measured() -> dict[str, Any]:
     Raises:
         CoverageException: There is no data, or none that can be reported.
     """
-    coverage = Coverage(data_file=str(ROOT / ".coverage"), config_file=str(ROOT / "pyproject.toml"))
+    coverage = Coverage(config_file=str(ROOT / "pyproject.toml"))
     coverage.load()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "coverage.json"

@@ -19,7 +19,7 @@ from tieout.explain.flight import (
     young_spans,
 )
 from tieout.explain.holdings import Evidence, Found, Later, explain_fully, explain_partly, weigh
-from tieout.explain.market import Market, currencies_of, names_of
+from tieout.explain.market import Market, names_of
 from tieout.explain.orders import OrderEvidence, explain_locked, explain_order, locks_of
 from tieout.explain.records import Ages, Proof, Record, Standing, gather, own_ids, plain_record
 from tieout.model.amounts import ZERO, exact
@@ -122,6 +122,7 @@ class _Reading:
         self._observation, self._memory = observation, memory
         self._market, self._evidence, self._spans = evidence.market, evidence, spans
         self._listed = [(one.ref, evidence.effects((plain_record(one.row, Standing.MISSING),))) for one in listed]
+        self._unproven = [record for record in evidence.records if record.proof in (Proof.IN_FLIGHT, Proof.LAGGING)]
         self._continuities: dict[int, Continuity] = {}
 
     def cause(self, difference: Difference) -> Found:
@@ -190,7 +191,7 @@ class _Reading:
         return Found(Cause(doubt.code, doubt.by, difference.difference - doubt.by, doubt.evidence))
 
     def _moving(self, key: Key, proofs: tuple[Proof, ...]) -> list[tuple[Record, Decimal]]:
-        rows = [(r, self._evidence.single[id(r)].get(key, ZERO)) for r in self._evidence.records if r.proof in proofs]
+        rows = ((r, self._evidence.single[id(r)].get(key, ZERO)) for r in self._unproven if r.proof in proofs)
         return [(record, amount) for record, amount in rows if amount]
 
 
@@ -212,7 +213,6 @@ def _market(
     others = [name for row in rows for name in (row.asset, row.new_asset, row.currency)]
     others += [pair.asset for pair in pairs]
     names = names_of(differences, fills, others)
-    names |= currencies_of((local, broker), names)
     renamed = renamed_assets(broker.activities or ())
     return Market(local, broker, differences, names, settings, memory.ever_positioned(names), renamed)
 

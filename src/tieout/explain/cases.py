@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tieout.explain.holdings import Evidence, Found
 from tieout.explain.market import Market
-from tieout.explain.records import Record, Standing
+from tieout.explain.records import Record, Standing, in_time
 from tieout.model.amounts import ONE, ZERO, ratio
 from tieout.model.case import Case
 from tieout.model.changes import BookActivity, BookFill, Change, ReverseActivity, ReverseFill
@@ -22,9 +22,12 @@ from tieout.model.snapshot import Fill
 def build_cases(differences: Sequence[Difference], found: Mapping[Key, Found], evidence: Evidence) -> tuple[Case, ...]:
     """Group positions and balances by shared records; orders and fills are cases of their own."""
     cases = []
+    counted = {key.asset for key, value in found.items() if value.cause.code is CauseCode.MULTIPLIER}
     for keys in _groups(differences, found):
         records = _distinct(record for key in keys for record in found[key].records)
         usable = [] if any(found[key].cause.code in DOUBTS for key in keys) else records
+        # Fills of an asset that the sides only count otherwise are in the books already.
+        usable = [record for record in usable if record.fill is None or record.fill.asset not in counted]
         cases.append(
             Case(
                 keys=keys,
@@ -64,7 +67,7 @@ def _groups(differences: Sequence[Difference], found: Mapping[Key, Found]) -> li
 
 def _distinct(records: Iterable[Record]) -> list[Record]:
     rows = {id(record): record for record in records}
-    return sorted(rows.values(), key=lambda record: (record.at, record.ref, record.standing))
+    return sorted(rows.values(), key=in_time)
 
 
 def _parts(found: Found) -> frozenset[str]:
@@ -119,6 +122,10 @@ def _closes(keys: tuple[Key, ...], records: Sequence[Record], found: Mapping[Key
     if not records:
         return False
     market = evidence.market
+    if any(
+        not market.spot(r.fill) and market.leg(r.fill.asset, r.fill.position_side) is None for r in records if r.fill
+    ):
+        return False  # nothing says on which leg it is to be booked
     moved = evidence.effects(records)
     for key in {*keys, *moved}:
         if key.domain not in ("position", "balance") or not market.compared(key):

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import combinations
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.explain.market import Market
 from tieout.explain.projection import Projection
-from tieout.explain.records import Record, Standing, plain_record
+from tieout.explain.records import Record, Standing, in_time, plain_record
 from tieout.model.amounts import ZERO, ratio
 from tieout.model.discrepancy import CauseCode, Key
 from tieout.model.pairing import pair_fills
 from tieout.model.snapshot import Activity, Fill, Settlement, Snapshot
+
+MAX_LATE = 6
+MAX_SUMS = 4096
 
 
 class Doubt(Struct, frozen=True):
@@ -49,18 +53,22 @@ class Continuity:
         late = [row for row in _new_records(baseline, broker) if row.at <= baseline.as_of]
         self._certain, self._ambiguous = tuple(since), tuple(late)
 
-    def doubt(self, key: Key) -> Doubt | None:
-        """What is wrong with the broker's word on *key*; None where it is continuous, or cannot be judged."""
+    def doubt(self, key: Key, difference: Decimal) -> Doubt | None:
+        """What is wrong with the broker's word on *key*; None where it is continuous, or cannot be judged.
+
+        Where nothing says how trades settle, a way that accounts for the whole *difference* counts before any other.
+        """
         if not self._vouches(key):
             return None
-        now, before = self._now(key), self._before(key)
-        doubts = [now - expected for expected in self._expected(key, before)]
-        if not doubts or any(not by for by in doubts):
+        now, before, factor = self._now(key), self._before(key), self._factor(key)
+        ways = [[(now - expected) * factor for expected in way] for way in self._expected(key, before)]
+        broken = [gaps for gaps in ways if all(gaps)]
+        if len(broken) < len(ways) and not any(difference in gaps for gaps in broken):
             return None
         touching = self._touching(key)
         lost = before and not now and not touching
-        by = min(doubts, key=lambda gap: (abs(gap), gap))
-        return Doubt(CauseCode.PARTIAL_RESPONSE if lost else CauseCode.STALE_BROKER, by * self._factor(key), touching)
+        by = min((gap for gaps in broken for gap in gaps), key=lambda gap: (gap != difference, abs(gap), gap))
+        return Doubt(CauseCode.PARTIAL_RESPONSE if lost else CauseCode.STALE_BROKER, by, touching)
 
     def _vouches(self, key: Key) -> bool:
         """Whether the broker's lists tell of everything since the baseline."""
@@ -73,7 +81,14 @@ class Continuity:
             return False
         # For a row in doubt an empty list means: no fills since then.
         oldest = broker.fills_since or min((fill.at for fill in broker.fills or ()), default=baseline.as_of)
-        return oldest <= baseline.as_of
+        return oldest <= baseline.as_of or (broker.fills_since is None and self._list_only_grew())
+
+    def _list_only_grew(self) -> bool:
+        """Whether all that the baseline listed is listed still, so that nothing since then can have dropped out."""
+        baseline, broker = self._baseline, self._broker
+        if baseline.covers("fills") != "complete":
+            return False
+        return {_name(fill) for fill in baseline.fills or ()} <= {_name(fill) for fill in broker.fills or ()}
 
     def _keys(self, key: Key) -> list[Key]:
         if key.domain == "balance" or key.leg != "net":
@@ -90,30 +105,56 @@ class Continuity:
     def _before(self, key: Key) -> Decimal:
         return sum((self._market.held(part) for part in self._keys(key)), ZERO)
 
-    def _expected(self, key: Key, before: Decimal) -> list[Decimal]:
-        """What the row may rightly say now: a fill that was listed late may or may not have been in the baseline."""
+    def _expected(self, key: Key, before: Decimal) -> list[list[Decimal]]:
+        """What the row may rightly say now, for each way to settle.
+
+        A fill that was listed late may or may not have been in the baseline.
+        """
         choices: list[Mapping[str, Settlement]] = [self._settlements]
         if key.domain == "balance":
             assets = {row.fill.asset for row in (*self._certain, *self._ambiguous) if row.fill is not None}
             margin: dict[str, Settlement] = dict.fromkeys(assets - set(self._settlements), "margin")
             choices.append({**margin, **self._settlements})
-        expected = []
+        ways = []
         for settlements in choices:
-            for records in (self._certain, (*self._ambiguous, *self._certain)):
+            expected = []
+            for late in self._late(key):
                 copy = Projection(self._market, settlements, self._market.held, lambda _key, _record: ZERO)
-                for record in records:
+                for record in (*late, *self._certain):
                     copy.apply(record)
                 expected.append(before + sum((copy.changes[part] for part in self._keys(key)), ZERO))
-        return expected
+            ways.append([value + other for value in expected for other in self._of_either_leg(key)])
+        return ways
+
+    def _late(self, key: Key) -> list[tuple[Record, ...]]:
+        """The sets of late records that the baseline may have lacked: none, all, and any of a few."""
+        mine = [record for record in self._ambiguous if self._moves(record, key)]
+        if len(mine) > MAX_LATE:
+            return [(), self._ambiguous]
+        return [rows for size in range(len(mine) + 1) for rows in combinations(mine, size)]
+
+    def _of_either_leg(self, key: Key) -> set[Decimal]:
+        """What fills that name no leg of a hedged asset may have added to this one."""
+        sums = {ZERO}
+        if key.domain != "position" or key.leg == "net":
+            return sums
+        for record in (*self._ambiguous, *self._certain):
+            fill = record.fill
+            if fill is None or fill.asset != key.asset or self._market.leg(fill.asset, fill.position_side) is not None:
+                continue
+            amount = fill.signed * self._market.scale(fill.asset, of_broker=True)
+            sums |= {reached + amount for reached in sums}
+            if len(sums) > MAX_SUMS:
+                break
+        return sums
 
     def _touching(self, key: Key) -> tuple[str, ...]:
-        found = []
-        for record in (*self._ambiguous, *self._certain):
-            copy = Projection(self._market, self._settlements, self._market.held, lambda _key, _record: ZERO)
-            copy.apply(record)
-            if any(copy.changes[part] for part in self._keys(key)):
-                found.append(record.ref)
-        return tuple(found)
+        return tuple(record.ref for record in (*self._ambiguous, *self._certain) if self._moves(record, key))
+
+    def _moves(self, record: Record, key: Key) -> bool:
+        copy = Projection(self._market, self._settlements, self._market.held, lambda _key, _record: ZERO)
+        copy.apply(record)
+        return any(copy.changes[part] for part in self._keys(key))
 
     def _factor(self, key: Key) -> Decimal:
         """From the units that the broker's snapshots share into the units that this observation compares."""
@@ -138,4 +179,8 @@ def _new_records(baseline: Snapshot, broker: Snapshot) -> list[Record]:
     ]
     records = [plain_record(row, Standing.MISSING) for row in fills]
     records += [plain_record(row, Standing.MISSING) for row in activities]
-    return sorted(records, key=lambda record: (record.at, record.ref))
+    return sorted(records, key=in_time)
+
+
+def _name(fill: Fill) -> tuple[str, str, str]:
+    return fill.asset, fill.fill_id, fill.side

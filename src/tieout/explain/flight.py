@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from tieout.explain.market import Market
 from tieout.explain.records import Ages
-from tieout.model.amounts import ZERO
+from tieout.model.amounts import ZERO, ratio
 from tieout.model.discrepancy import Key
 from tieout.model.pairing import OrderPair, pair_legs
-from tieout.model.snapshot import Fill, Order, Snapshot
+from tieout.model.snapshot import Activity, Fill, Order, Snapshot
 
 MAX_SUMS = 4096
 FEE_ALLOWANCE = Decimal("0.01")  # of a young order's worth; its fee is not known before its fill is
@@ -27,13 +27,13 @@ class Span(Struct, frozen=True):
     high: Decimal
 
 
-def young_spans(pairs: Iterable[OrderPair], ages: Ages, market: Market) -> tuple[Span, ...]:
-    """What orders that changed too recently for a verdict may have moved."""
+def young_spans(pairs: Iterable[OrderPair], market: Market) -> tuple[Span, ...]:
+    """What *pairs*, orders that changed too recently for a verdict, may have moved."""
     spans: list[Span] = []
     for pair in pairs:
         open_quantity = max((order.remaining for order in (pair.local, pair.broker) if order is not None), default=ZERO)
         order = pair.broker or pair.local
-        if order is not None and open_quantity and is_young(pair, ages):
+        if order is not None and open_quantity:
             spans += _spans(order, open_quantity, market)
     return tuple(spans)
 
@@ -52,27 +52,77 @@ def is_young(pair: OrderPair, ages: Ages) -> bool:
 def _spans(order: Order, quantity: Decimal, market: Market) -> list[Span]:
     ref, signed = f"order {order.name}", quantity * order.sign
     probe = Fill(
-        fill_id=ref, asset=order.asset, side=order.side, quantity=quantity, price=_price(order, market),
+        fill_id=ref, asset=order.asset, side=order.side, quantity=quantity, price=ZERO,
         at=order.touched_at or order.created_at, position_side=order.position_side,  # type: ignore[arg-type]
     )  # fmt: skip
-    paid = probe.price * signed * market.multiplier(order.asset) * (1 + FEE_ALLOWANCE)
+    key = market.leg(order.asset, order.position_side)
     quote, base = market.quote(probe), market.base(probe)
-    spans = [_span(ref, Key("balance", quote), -paid)] if quote else []
+    spans = [Span(ref, Key("balance", quote), *_cash(probe, key, market, _prices(order, market)))] if quote else []
     if market.spot(probe):
         assert base is not None
         return [*spans, _span(ref, Key("balance", base), signed)]
-    key = market.leg(order.asset, order.position_side)
     scale = market.scale(order.asset, of_broker=True)
     return [*spans, _span(ref, key, signed * scale)] if key is not None else spans
+
+
+def _cash(probe: Fill, key: Key | None, market: Market, prices: Iterable[Decimal]) -> tuple[Decimal, Decimal]:
+    """The least and the most that a trade up to this size moves in cash: its price, or the profit it realises."""
+    ends = [ZERO]
+    settlement = "cash" if market.spot(probe) else market.settlement(probe)
+    for price in prices:
+        worth = price * probe.signed * market.multiplier(probe.asset)
+        fee = abs(worth) * FEE_ALLOWANCE
+        if settlement in (None, "cash"):
+            ends.append(-worth - fee if worth > 0 else -worth)
+        else:
+            ends.append(-fee)
+        if settlement != "cash" and key is not None and price:
+            profit = _profit(probe, key, market, price)
+            ends += [profit - fee, profit + fee] if profit else []
+    return min(ends), max(ends)
+
+
+def _profit(probe: Fill, key: Key, market: Market, price: Decimal) -> Decimal:
+    """What closing all that the trade can close at *price* would realise."""
+    held, average = market.held(key), market.average(key)
+    size = probe.signed * market.scale(probe.asset, of_broker=True)
+    if average is None or held * size >= 0:
+        return ZERO
+    closed = min(abs(held), abs(size)) * (1 if held > 0 else -1)
+    factor = ratio(market.multiplier(probe.asset), market.scale(probe.asset, of_broker=True))
+    return closed * factor * (price - average)
 
 
 def _span(ref: str, key: Key, most: Decimal) -> Span:
     return Span(ref, key, min(ZERO, most), max(ZERO, most))
 
 
-def _price(order: Order, market: Market) -> Decimal:
+def _prices(order: Order, market: Market) -> tuple[Decimal, ...]:
+    """At what an order may trade, as far as anything says: its own price, and the market's."""
     marked = next((row.market_price for row in market.rows(order.asset) if row.market_price is not None), None)
-    return order.limit_price or order.stop_price or marked or ZERO
+    stated = order.limit_price or order.stop_price or marked or ZERO
+    return (stated,) if marked is None else (stated, marked)
+
+
+class Listed(Struct, frozen=True):
+    """A young record that both sides list: either side's holdings may not have moved with it yet."""
+
+    ref: str
+    row: Fill | Activity
+
+
+def listed_by_both(local: Snapshot, broker: Snapshot, ages: Ages) -> tuple[Listed, ...]:
+    """Records too young for a verdict on the holdings, though both sides have them."""
+    fills = {(fill.asset, fill.fill_id, fill.side) for fill in broker.fills or ()}
+    rows = [
+        Listed(f"fill {fill.fill_id}", fill)
+        for fill in local.fills or ()
+        if (fill.asset, fill.fill_id, fill.side) in fills
+    ]
+    ids = {row.activity_id for row in broker.activities or ()}
+    rows += [Listed(f"activity {row.activity_id}", row) for row in local.activities or () if row.activity_id in ids]
+    young = (one for one in rows if ages.in_flight(ages.age(one.ref, one.row.at, "local"), "local"))
+    return tuple(sorted(young, key=lambda one: (one.row.at, one.ref, repr(one.row))))
 
 
 def accounts_for(difference: Decimal, effects: Sequence[Decimal], spans: Sequence[Span]) -> bool:

@@ -9,8 +9,8 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tieout.explain.market import Market
-from tieout.explain.projection import Effects, total
-from tieout.explain.records import Proof, Record, Standing
+from tieout.explain.projection import Effects, Projection, total
+from tieout.explain.records import Proof, Record, Standing, in_time
 from tieout.explain.search import only_subset
 from tieout.explain.settle import Settlements, choose
 from tieout.model.amounts import ZERO
@@ -18,36 +18,57 @@ from tieout.model.discrepancy import Cause, CauseCode, Difference, Key
 
 Later = Callable[[Key, Record], Decimal]
 Pick = Callable[[Record], bool]
+RESHAPING = frozenset(("split", "symbol_change"))
 
 
 class Found(Struct, frozen=True):
-    """A cause with the records behind it; `age` in seconds where an order's own record is the evidence."""
+    """A cause with the records behind it.
+
+    `cited` are records that are evidence and not to be booked; `age` is in seconds, where an order's own record is the
+    evidence.
+    """
 
     cause: Cause
     records: tuple[Record, ...] = ()
+    cited: tuple[Record, ...] = ()
     age: Decimal | None = None
 
 
 class Evidence:
     """The usable records of one observation and what they would change on a copy of local."""
 
-    def __init__(self, records: Sequence[Record], market: Market, later: Later) -> None:
+    def __init__(self, records: Sequence[Record], market: Market, later: Later, settlements: Settlements) -> None:
         self.records = records
-        self.market, self._later = market, later
-        self.facts = tuple(record for record in records if _is_fact(record))
-        self.settlements: Settlements = choose(
-            self.facts,
-            market,
-            lambda chosen: total(self.facts, market, chosen, later),
-            market.settings.settlement_choices,
-        )
+        self.market, self._later, self.settlements = market, later, settlements
+        self.facts = facts_of(records)
         self.single = {id(record): self.effects((record,)) for record in records}
         self._touching: dict[Key, list[Record]] = defaultdict(list)
+        carried = self._carried()
         for record in self.facts:
-            for key in self.single[id(record)]:
+            for key in {*self.single[id(record)], *carried.get(id(record), ())}:
                 self._touching[key].append(record)
         self._sums: dict[str, Effects] = {}
         self._subsets: dict[tuple[str, Key], frozenset[int] | None] = {}
+
+    def _carried(self) -> dict[int, set[Key]]:
+        """What records move only together: a fill before a split or a rename is multiplied or carried over by it."""
+        moved: dict[int, set[Key]] = defaultdict(set)
+        if not any(record.activity is not None and record.activity.kind in RESHAPING for record in self.facts):
+            return moved
+        copy = Projection(self.market, self.settlements, self.market.held, self._later)
+        before: dict[Key, list[Record]] = defaultdict(list)
+        for record in self.facts:
+            was = dict(copy.changes)
+            copy.apply(record)
+            touched = {key for key, amount in copy.changes.items() if amount != was.get(key, ZERO)}
+            behind = [record]
+            if record.activity is not None and record.activity.kind in RESHAPING:
+                behind += [one for key in touched for one in before[key]]
+            for key in touched:
+                before[key] += [one for one in behind if one not in before[key]]
+                for one in behind:
+                    moved[id(one)].add(key)
+        return moved
 
     def effects(self, records: Sequence[Record]) -> Effects:
         """What *records* together change, in the order of time."""
@@ -77,6 +98,8 @@ class Evidence:
     def _search(self, records: Sequence[Record], keys: Sequence[Key]) -> frozenset[int] | None:
         market = self.market
         judged = [key for key in keys if market.listed(key) or market.difference(key)]
+        # What moves only a currency that neither side lists can neither close a row nor keep one from closing.
+        records = [record for record in records if any(key in self.single[id(record)] for key in judged)]
         if not all(market.compared(key) for key in judged) or len(records) < 2:
             return None
         if not any(key.domain == "balance" for key in judged) and not market.balances_compared:
@@ -105,7 +128,34 @@ class Evidence:
                 fresh = set(self.single[id(record)]) - keys
                 keys |= fresh
                 todo += fresh
-        return sorted(chosen.values(), key=lambda record: (record.at, record.ref, record.standing)), keys
+        return sorted(chosen.values(), key=in_time), keys
+
+
+def weigh(records: Sequence[Record], market: Market, later: Later) -> Evidence:
+    """The evidence, with trades settled in the way that explains the most.
+
+    The way that closes the cash of all records together counts; where none does, a part of them may, and the likeliest of
+    all-cash and all-margin is tried too.
+    """
+    facts = facts_of(records)
+    choices = choose(
+        facts, market, lambda chosen: total(facts, market, chosen, later), market.settings.settlement_choices
+    )
+    tried = [Evidence(records, market, later, choice) for choice in choices]
+    if len(tried) == 1:
+        return tried[0]
+    return max(tried, key=_explained)
+
+
+def _explained(evidence: Evidence) -> int:
+    """How many rows are fully explained; of ways that explain as many, the first counts."""
+    rows = [row for key, row in evidence.market.differences.items() if key.domain in ("position", "balance")]
+    return sum(1 for row in rows if explain_fully(row, evidence) is not None)
+
+
+def facts_of(records: Sequence[Record]) -> tuple[Record, ...]:
+    """The records that may be used to explain."""
+    return tuple(record for record in records if _is_fact(record))
 
 
 def _is_fact(record: Record) -> bool:
@@ -151,7 +201,7 @@ def explain_fully(difference: Difference, evidence: Evidence) -> Found | None:
         if found is None and name == "plain" and is_multiplier(difference, evidence.market):
             fills = evidence.touching(difference.key, is_any)
             cause = Cause(CauseCode.MULTIPLIER, difference.difference, ZERO, tuple(record.ref for record in fills))
-            found = Found(cause)
+            found = Found(cause, cited=fills)
         if found is not None:
             return found
     return None
@@ -213,7 +263,11 @@ def is_multiplier(difference: Difference, market: Market) -> bool:
     pair = market.pair(difference.key) if difference.key.domain == "position" else None
     if pair is None or not pair.local or not pair.broker:
         return False
-    given = {row.multiplier for row in market.rows(difference.key.asset)}
-    given.add(market.settings.asset(difference.key.asset).multiplier)
-    factors = {factor for factor in given if factor is not None and factor != 1}
+    factors = contract_factors(difference.key.asset, market)
     return any(pair.local * factor == pair.broker or pair.broker * factor == pair.local for factor in factors)
+
+
+def contract_factors(asset: str, market: Market) -> set[Decimal]:
+    """By what a side that counts what is in the contracts is off."""
+    given = {row.multiplier for row in market.rows(asset)} | {market.settings.asset(asset).multiplier}
+    return {factor for factor in given if factor is not None and factor != 1}

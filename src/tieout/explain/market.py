@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from operator import attrgetter
 from typing import cast
 
-from tieout.model.align import by_name, only
+from tieout.model.align import only
 from tieout.model.amounts import ONE, ZERO
 from tieout.model.discrepancy import Difference, DiscrepancyType, Key
 from tieout.model.pairing import LegPair, pair_legs
 from tieout.model.settings import Settings
-from tieout.model.snapshot import Balance, Fill, Leg, Position, Settlement, Snapshot
+from tieout.model.snapshot import Fill, Leg, Position, Settlement, Snapshot
 
 NO_AMOUNT = (DiscrepancyType.COST_MISMATCH, DiscrepancyType.LOCKED_MISMATCH)
 
@@ -25,6 +26,7 @@ class Market:
         names: Assets and currencies that may be touched; only their rows are gathered.
         settings: The account's settings.
         positioned: Assets that earlier readings showed as positions.
+        renamed: The present name of assets that the broker has renamed.
     """
 
     def __init__(
@@ -35,17 +37,23 @@ class Market:
         names: frozenset[str],
         settings: Settings,
         positioned: frozenset[str] = frozenset(),
+        renamed: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
-        self.positioned = positioned
+        self.positioned, self._renamed = positioned, renamed or {}
         self.local_rows = only(local.positions or (), names, _asset)
         self.broker_rows = only(broker.positions or (), names, _asset)
-        self.local_cash = {row.currency: row for row in local.balances or () if row.currency in names}
-        self.broker_cash = {row.currency: row for row in broker.balances or () if row.currency in names}
+        gathered = (*self.local_rows.values(), *self.broker_rows.values())
+        paid_in = {name for rows in gathered for row in rows for name in (row.currency, row.quote, row.base) if name}
+        self.local_cash = {r.currency: r for r in local.balances or () if r.currency in names or r.currency in paid_in}
+        self.broker_cash = {
+            r.currency: r for r in broker.balances or () if r.currency in names or r.currency in paid_in
+        }
         self.positions_compared = _whole(local, broker, "positions")
         self.balances_compared = _whole(local, broker, "balances")
         self.differences = {d.key: d for d in differences if d.type not in NO_AMOUNT}
         self._legs: dict[str, tuple[LegPair, ...]] = {}
+        self._rows: dict[str, tuple[Position, ...]] = {}
 
     def legs(self, asset: str) -> tuple[LegPair, ...]:
         """The legs of *asset* as they are compared."""
@@ -83,10 +91,14 @@ class Market:
         pair = self.pair(key)
         return pair.local if pair is not None else ZERO
 
-    def average(self, key: Key) -> Decimal | None:
-        """The average cost of what local holds; the broker's where local does not say."""
+    def average(self, key: Key, way: int = 0) -> Decimal | None:
+        """The average cost of what local holds; the broker's where local does not say.
+
+        With *way* +1 or -1: of whoever holds the leg that way, local first.
+        """
         pair = self.pair(key)
-        rows = [row for row in (pair.local_row, pair.broker_row) if row is not None] if pair else []
+        sides = ((pair.local, pair.local_row), (pair.broker, pair.broker_row)) if pair else ()
+        rows = [row for amount, row in sides if row is not None and amount * way >= 0]
         return next((row.average_price for row in rows if row.average_price is not None), None)
 
     def leg(self, asset: str, stated: Leg | None) -> Key | None:
@@ -109,13 +121,20 @@ class Market:
             return ONE
         return pairs[0].broker_scale if of_broker else pairs[0].local_scale
 
-    def rows(self, asset: str) -> list[Position]:
-        """All rows of *asset*, the broker's first."""
-        return [*self.broker_rows.get(asset, ()), *self.local_rows.get(asset, ())]
+    def rows(self, asset: str) -> tuple[Position, ...]:
+        """All rows of *asset*, the broker's first; where it has none, those of what it is called now."""
+        known = self._rows.get(asset)
+        if known is None:
+            known = (*self.broker_rows.get(asset, ()), *self.local_rows.get(asset, ()))
+            now = self._renamed.get(asset, asset)
+            known = known or (*self.broker_rows.get(now, ()), *self.local_rows.get(now, ()))
+            self._rows[asset] = known
+        return known
 
-    def multiplier(self, asset: str) -> Decimal:
-        """Contract size for cash effects: the broker's, else local's, else as configured, else 1."""
-        given = next((row.multiplier for row in self.rows(asset) if row.multiplier is not None), None)
+    def multiplier(self, asset: str, *, of_broker: bool = True) -> Decimal:
+        """Contract size for cash effects: that side's, else the other's, else as configured, else 1."""
+        rows = self.rows(asset) if of_broker else reversed(self.rows(asset))
+        given = next((row.multiplier for row in rows if row.multiplier is not None), None)
         return given or self.settings.asset(asset).multiplier or ONE
 
     def home(self, name: str, *, otherwise: Key) -> Key:
@@ -146,7 +165,9 @@ class Market:
         """Whether a trade moves two balances: no side has, or had, a position row of the asset."""
         if fill.settlement in ("margin", "inverse") or fill.asset in self.positioned:
             return False
-        return not self.rows(fill.asset) and self.base(fill) is not None and self.quote(fill) is not None
+        if any(row.amount for row in self.rows(fill.asset)):
+            return False
+        return self.base(fill) is not None and self.quote(fill) is not None
 
     def settlement(self, fill: Fill) -> Settlement | None:
         """How a trade of the asset settles, where anything says."""
@@ -164,12 +185,6 @@ def names_of(differences: Iterable[Difference], fills: Iterable[Fill], others: I
     return frozenset(cast("set[str]", names))
 
 
-def currencies_of(sides: Iterable[Snapshot], assets: frozenset[str]) -> set[str]:
-    """The currencies that position rows of *assets* are paid in."""
-    rows = [row for side in sides for row in side.positions or () if row.asset in assets]
-    return {name for row in rows for name in (row.currency, row.quote, row.base) if name}
-
-
 def _split(asset: str) -> tuple[str | None, str | None]:
     """Base and quote by the asset's name: at ``/`` (up to ``:``), or at ``-`` where that gives exactly two parts."""
     if "/" in asset:
@@ -185,9 +200,5 @@ def _whole(local: Snapshot, broker: Snapshot, section: str) -> bool:
     )
 
 
-def _asset(row: Position) -> str:
-    return row.asset
-
-
-__all__ = ["Market", "by_name", "currencies_of", "names_of"]
-Cash = dict[str, Balance]
+# Called once a row over whole books, so it is what C gives.
+_asset: Callable[[Position], str] = attrgetter("asset")

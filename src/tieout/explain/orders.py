@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from tieout.explain.flight import is_young
-from tieout.explain.holdings import Found
+from tieout.explain.holdings import Found, contract_factors
 from tieout.explain.market import Market
 from tieout.explain.records import Ages, Proof, Record, Standing, is_own
 from tieout.model.amounts import ZERO
@@ -84,19 +84,11 @@ def _terms(difference: Difference, pair: OrderPair, market: Market) -> Found:
     assert pair.local is not None and pair.broker is not None
     if pair.local.side != pair.broker.side:
         return _unknown(difference)
-    factors = {row.multiplier for row in market.rows(pair.asset)} | {market.settings.asset(pair.asset).multiplier}
     held, stated = pair.local.quantity, pair.broker.quantity
-    by_contract = any(factor not in (None, 1) and factor in _factors(held, stated) for factor in factors)
+    factors = contract_factors(pair.asset, market)
+    by_contract = any(held * factor == stated or stated * factor == held for factor in factors)
     code = CauseCode.MULTIPLIER if held != stated and by_contract else CauseCode.MISSED_UPDATE
     return _whole(code, difference, pair)
-
-
-def _factors(held: Decimal, stated: Decimal) -> tuple[Decimal, ...]:
-    """By what the two quantities differ, where that is a whole factor."""
-    small, large = sorted((held, stated))
-    if not small or large % small:
-        return ()
-    return (large // small,)
 
 
 def _progress(difference: Difference, pair: OrderPair, evidence: OrderEvidence) -> Found:
@@ -139,12 +131,15 @@ def explain_locked(
     codes = {causes[key].cause.code for key in locks}
     if not locks or abs(residual) >= abs(difference.difference):
         return _unknown(difference)
-    cited = tuple(sorted(ref for key in locks for ref in causes[key].cause.evidence[:1] or (f"order {key.record}",)))
+    refs = {key: next(iter(causes[key].cause.evidence), f"order {key.record}") for key in locks}
+    cited = tuple(sorted(refs.values()))
     if codes == {CauseCode.UNKNOWN}:
         # Orders whose own cause is not known explain nothing, but where they lock just this much they are cited.
         return Found(Cause(CauseCode.UNKNOWN, ZERO, difference.difference, () if residual else cited))
-    code = codes.pop() if len(codes) == 1 else CauseCode.MULTIPLE
-    return Found(Cause(code, difference.difference - residual, residual, cited))
+    if len(codes) == 1:
+        return Found(Cause(codes.pop(), difference.difference - residual, residual, cited))
+    each = tuple(sorted(f"{causes[key].cause.code} {ref}" for key, ref in refs.items()))
+    return Found(Cause(CauseCode.MULTIPLE, difference.difference - residual, residual, each))
 
 
 def locks_of(order: Order, currency: str, market: Market) -> Decimal:

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from tieout.explain.market import Market
 from tieout.explain.records import Record, Standing
-from tieout.model.amounts import DIVIDE, ONE, ZERO, fraction, truncate
+from tieout.model.amounts import DIVIDE, ZERO, fraction, truncate
 from tieout.model.discrepancy import Key
 from tieout.model.snapshot import Activity, Fill, Settlement
 
@@ -76,7 +76,7 @@ class Projection:
         scale = self._market.scale(fill.asset, of_broker=of_broker)
         signed = fill.signed * scale
         settlement = self._settlements.get(fill.asset, "cash")
-        contracts = fill.signed * self._market.multiplier(fill.asset)
+        contracts = fill.signed * self._market.multiplier(fill.asset, of_broker=of_broker)
         if settlement == "cash":
             quote = self._market.quote(fill)
             if quote is not None:
@@ -84,17 +84,22 @@ class Projection:
             if key is not None:
                 self.changes[key] += way * signed
         elif key is not None:
-            self._margin(fill, key, way, signed, settlement)
+            size = Fraction(contracts) / Fraction(signed) if signed else Fraction(0)
+            self._margin(fill, key, way, (signed, size), settlement)
 
-    def _margin(self, fill: Fill, key: Key, way: int, signed: Decimal, settlement: Settlement) -> None:
-        after = self.amount(key)
-        before = after if way > 0 else after - signed
+    def _margin(self, fill: Fill, key: Key, way: int, traded: tuple[Decimal, Fraction], settlement: Settlement) -> None:
+        """Realise the profit of what a trade closes; *traded* is its signed amount and what one unit of that contains."""
+        signed, content = traded
+        now = self.amount(key)
+        before = now if way > 0 else now - signed
         average = self._average(key)
+        if way < 0 and before * now <= 0:
+            # The trade that is taken back had closed what was held: its cost is no longer local's to tell.
+            known = self._market.average(key, 1 if before > 0 else -1)
+            average = Fraction(known) if known is not None else average
         if before * signed < 0 and average is not None:
             closed = min(abs(before), abs(signed)) * (1 if before > 0 else -1)
-            size = (
-                Fraction(closed) * Fraction(self._market.multiplier(fill.asset)) / Fraction(_scale(self._market, fill))
-            )
+            size = Fraction(closed) * content
             coin = self._market.settle_coin(fill) if settlement == "inverse" else self._market.quote(fill)
             profit = _profit(size, average, Fraction(fill.price), settlement)
             if coin is not None:
@@ -123,7 +128,7 @@ class Projection:
             for name, amount in ((row.asset, row.amount), (row.new_asset, row.new_amount)):
                 if name is not None and amount is not None:
                     self.changes[self._market.home(name, otherwise=Key("position", name))] += way * amount
-            if row.currency is not None and row.amount is not None:
+            if row.asset is None and row.currency is not None and row.amount is not None:
                 self.changes[Key("balance", row.currency)] += way * row.amount
 
     def _split(self, record: Record, key: Key, ratio: str, way: int) -> None:
@@ -148,11 +153,6 @@ class Projection:
         if key.domain == "balance":
             return Key("balance", name)
         return Key("position", name, key.leg)
-
-
-def _scale(market: Market, fill: Fill) -> Decimal:
-    """What one contract counts in the units compared; a size in those units is divided by it to give contracts."""
-    return market.scale(fill.asset, of_broker=True) or ONE
 
 
 def _profit(size: Fraction, average: Fraction, price: Fraction, settlement: Settlement) -> Fraction:

@@ -8,10 +8,11 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tieout.model.discrepancy import CauseCode
 from tieout.model.memory import Memory
-from tieout.model.pairing import Pairing, activities_vouched_from, fills_vouched_from, pair_fills
+from tieout.model.pairing import Pairing, activities_vouched_from, fills_vouched_from, pair_fills, same_quantity
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Activity, Fill, Observation, Snapshot
 
@@ -112,12 +113,17 @@ def gather(
     records = [
         *_missing_fills(pairing, ages, own, settings),
         *_surplus_fills(pairing, broker, ages),
-        *_corrected_fills(pairing, ages),
+        *_corrected_fills(pairing, local, broker, ages),
         *_activities(local, broker, ages),
     ]
     admits = settings.scope.admits
     kept = (record for record in records if admits(_asset(record)))
-    return tuple(sorted(kept, key=lambda record: (record.at, record.ref, record.standing)))
+    return tuple(sorted(kept, key=in_time))
+
+
+def in_time(record: Record) -> tuple[datetime, str, str, str]:
+    """Where a record stands in the order of time; a tie is broken by what it is, never by the files' order."""
+    return record.at, record.ref, record.standing, repr(record.fill or record.activity)
 
 
 def _asset(record: Record) -> str:
@@ -166,9 +172,12 @@ def _surplus_fills(pairing: Pairing, broker: Snapshot, ages: Ages) -> Iterator[R
         yield Record(ref, CauseCode.DUPLICATE_FILL, Standing.SURPLUS, proof, age, fill.at, fill=fill)
 
 
-def _corrected_fills(pairing: Pairing, ages: Ages) -> Iterator[Record]:
-    for ours, theirs in pairing.same:
-        same_trade = ours.quantity == theirs.quantity and ours.price == theirs.price
+def _corrected_fills(pairing: Pairing, local: Snapshot, broker: Snapshot, ages: Ages) -> Iterator[Record]:
+    for ours, stated in pairing.same:
+        # A fee that the broker does not state is not known to be none: local's stands.
+        fee_known = stated.fee is not None
+        theirs = stated if fee_known else replace(stated, fee=ours.fee, fee_currency=ours.fee_currency)
+        same_trade = ours.price == theirs.price and same_quantity(ours, theirs, local, broker)
         same_fee = (ours.fee or 0) == (theirs.fee or 0) and (ours.fee_currency == theirs.fee_currency or not theirs.fee)
         if same_trade and same_fee:
             continue

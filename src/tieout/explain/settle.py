@@ -20,10 +20,10 @@ Settlements = dict[str, Settlement]
 
 def choose(
     records: Sequence[Record], market: Market, effects: Callable[[Settlements], Effects], max_choices: int
-) -> Settlements:
+) -> list[Settlements]:
     """The settlement of every asset traded in *records*, told or found out by which one closes the cash.
 
-    Where none closes it, the one that leaves least.
+    One where something closes it or nothing can be found out; else the one that leaves least, all-cash and all-margin.
     """
     told: Settlements = {}
     open_assets: set[str] = set()
@@ -37,10 +37,10 @@ def choose(
             told[record.fill.asset] = settlement
     assets = sorted(open_assets - set(told))
     if not assets:
-        return told
+        return [told]
     if not market.balances_compared:
         cash: Settlements = dict.fromkeys(assets, "cash")
-        return {**told, **cash}
+        return [{**told, **cash}]
     best: Settlements | None = None
     least: tuple[int, Decimal] | None = None
     for choice in _choices(assets, max_choices):
@@ -49,9 +49,10 @@ def choose(
         if least is None or left < least:
             best, least = settlements, left
         if not left[0]:
-            break
+            return [settlements]
     assert best is not None
-    return best
+    plain: list[Settlements] = [{**told, **choice} for choice in _choices(assets, 0)]
+    return [best, *(choice for choice in plain if choice != best)]
 
 
 def _choices(assets: Sequence[str], max_choices: int) -> Iterator[Settlements]:

@@ -1,0 +1,213 @@
+"""What is too young for a verdict, and what a broker that contradicts itself is not believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.explain.building import act, bal, broker, fill, local, order, pos, read
+
+SINCE = {"fills_since": -9000, "activities_since": -9000}
+
+
+def shares(amount: Any, **fields: Any) -> Any:
+    return pos("AAPL", amount, **fields)
+
+
+def usd(total: Any) -> Any:
+    return bal("USD", total, usd_price="1")
+
+
+def baseline(*rows: Any) -> Any:
+    """What is remembered of a reading in which the sides agreed."""
+    return read(local(*rows), broker(*rows)).memory
+
+
+@pytest.mark.parametrize(("at", "code"), [(-1, "IN_FLIGHT"), (-3, "MISSED_FILL")])
+def test_records_within_the_settle_window_are_in_flight(at: int, code: str) -> None:
+    """A fill younger than two seconds gets no verdict yet."""
+    theirs = broker(shares(105), usd(9500), fill("f", "AAPL", 5, 100, at))
+    seen = read(local(shares(100), usd(10000)), theirs)
+    assert seen.cause("position AAPL") == seen.cause("balance USD") == code
+
+
+@pytest.mark.parametrize(("at", "code"), [(-20, "IN_FLIGHT"), (-40, "MISSED_FILL")])
+def test_what_happened_between_the_readings_is_in_flight(at: int, code: str) -> None:
+    """A fill younger than local's statement is old could not stand in it."""
+    theirs = broker(shares(105), fill("f", "AAPL", 5, 100, at))
+    assert read(local(shares(100), as_of=-30), theirs, at=0).cause("position AAPL") == code
+
+
+def test_a_cached_broker_does_not_know_the_latest() -> None:
+    """A fill that local booked since the broker's statement was made is in flight."""
+    ours = local(shares(105), fill("f", "AAPL", 5, 100, -20))
+    assert read(ours, broker(shares(100), as_of=-30), at=0).cause("position AAPL") == "IN_FLIGHT"
+
+
+@pytest.mark.parametrize(("at", "code"), [(7199, "IN_FLIGHT"), (6000, "MISSED_FILL")])
+def test_a_clock_two_hours_ahead_changes_nothing(at: int, code: str) -> None:
+    """Ages are taken on the clock of the side that reports."""
+    theirs = broker(shares(105), fill("f", "AAPL", 5, 100, at), as_of=7200)
+    assert read(local(shares(100)), theirs, at=0).cause("position AAPL") == code
+
+
+def test_a_record_dated_ahead_ages_from_when_it_was_first_shown() -> None:
+    """A time ahead of its own side's clock does not keep a record young for ever."""
+    row = fill("f", "AAPL", 5, 100, 100)
+    first = read(local(shares(100)), broker(shares(105), row))
+    later = read(local(shares(100), as_of=30), broker(shares(105), row, as_of=30), memory=first.memory)
+    assert (first.cause("position AAPL"), later.cause("position AAPL")) == ("IN_FLIGHT", "MISSED_FILL")
+
+
+def test_books_that_moved_while_the_broker_was_read_are_in_flight() -> None:
+    """Where the broker stands as local did in its first reading, the difference is what happened meanwhile."""
+    seen = read(local(shares(105)), broker(shares(100), as_of=-1), before=local(shares(100), as_of=-2))
+    assert seen.cause("position AAPL") == "IN_FLIGHT"
+
+
+def test_a_young_fill_that_both_sides_list_may_not_have_moved_the_position_yet() -> None:
+    """Right after a fill that both list, the broker's holdings may still trail it."""
+    row = fill("f", "AAPL", 5, 100, -1)
+    seen = read(local(shares(105), usd(9500), row), broker(shares(100), usd(10000), row))
+    assert seen.evidence("position AAPL") == seen.evidence("balance USD") == ("fill f",)
+    assert seen.cause("position AAPL") == seen.cause("balance USD") == "IN_FLIGHT"
+
+
+def test_a_young_activity_that_both_sides_list_may_not_have_moved_the_cash_yet() -> None:
+    """The same holds for a deposit."""
+    row = act("d", "deposit", -1, currency="USD", amount=500)
+    assert read(local(usd(1500), row), broker(usd(1000), row)).cause("balance USD") == "IN_FLIGHT"
+
+
+@pytest.mark.parametrize("theirs_too", [True, False])
+@pytest.mark.parametrize(
+    ("moved", "cash", "code"), [(4, -400, "IN_FLIGHT"), (10, -1001, "IN_FLIGHT"), (11, -1100, "UNKNOWN")]
+)
+def test_a_young_order_may_have_filled_by_anything_up_to_what_is_open(
+    theirs_too: bool, moved: Any, cash: Any, code: str
+) -> None:
+    """A young order accounts for anything from nothing to its open quantity, also where both sides list it alike."""
+    sent = order("c-1", 10, at=-1, limit_price=100)
+    rows = (sent,) if theirs_too else ()
+    seen = read(local(shares(100), usd(10000), sent), broker(shares(100 + moved), usd(10000 + cash), *rows))
+    assert seen.cause("position AAPL") == seen.cause("balance USD") == code
+
+
+def test_a_young_spot_order_moves_both_balances() -> None:
+    """A pair's young order accounts for its base and its quote."""
+    sent = order("c-1", -1, asset="BTC/USDT", at=-1, limit_price=100)
+    theirs = broker(bal("BTC", "0.5"), bal("USDT", 1050), sent)
+    seen = read(local(bal("BTC", 1), bal("USDT", 1000), sent), theirs)
+    assert {row[2] for row in seen.seen().values()} == {"IN_FLIGHT"}
+
+
+def test_a_young_closing_order_may_have_realised_a_loss() -> None:
+    """On margin cash moves by the profit, which may be below nothing for a sale."""
+    held = {"average_price": 100, "settlement": "margin"}
+    ours = local(shares(10, **held), usd(1000), order("c-1", -10, at=-1, limit_price=90))
+    seen = read(ours, broker(shares(6, **held), usd("959.8")))
+    assert seen.cause("position AAPL") == seen.cause("balance USD") == "IN_FLIGHT"
+
+
+def test_an_old_order_accounts_for_nothing() -> None:
+    """An order that stood for minutes is no reason to wait."""
+    sent = order("c-1", 10, limit_price=100)
+    assert read(local(shares(100), sent), broker(shares(104), sent)).cause("position AAPL") == "UNKNOWN"
+
+
+def test_rows_that_vanish_without_a_trade_are_a_partial_response() -> None:
+    """A position that is gone while no fill says so was lost by the answer, not by the account."""
+    held = shares(100), pos("MSFT", 5), usd(10000)
+    seen = read(local(*held, as_of=90), broker(shares(100), usd(10000), as_of=90), memory=baseline(*held))
+    assert seen.seen() == {"position MSFT": ("MISSING_BROKER", "-5", "PARTIAL_RESPONSE", "0")}
+
+
+def test_other_assets_fills_do_not_make_a_loss_believable() -> None:
+    """A list that only grew since the baseline tells that nothing else was traded."""
+    held = shares(100), usd(10000)
+    row = fill("t", "TSLA", 1, 100, 40)
+    theirs = broker(pos("TSLA", 1), usd(9900), row, as_of=90)
+    ours = local(shares(100), pos("TSLA", 1), usd(9900), row, as_of=90)
+    assert read(ours, theirs, memory=baseline(*held)).cause("position AAPL") == "PARTIAL_RESPONSE"
+
+
+@pytest.mark.parametrize("told", [{"fills_since": 50}, {"without": ("fills",)}, {"coverage": {"fills": "partial"}}])
+def test_a_list_that_does_not_reach_back_raises_no_doubt(told: Any) -> None:
+    """Where the broker's list does not tell of the time since the baseline, nothing contradicts its word."""
+    held = shares(100), usd(10000)
+    row = () if "without" in told else (fill("t", "TSLA", 1, 1, 60),)
+    theirs = broker(shares(97), usd(10000), *row, as_of=90, **told)
+    assert read(local(*held, as_of=90), theirs, memory=baseline(*held)).cause("position AAPL") == "UNKNOWN"
+
+
+@pytest.mark.parametrize("now", [97, -100, 400])
+def test_holdings_that_move_without_a_record_are_stale(now: Any) -> None:
+    """A position that moves, turns round or multiplies without fills is not believed."""
+    held = shares(100), usd(10000)
+    theirs = broker(shares(now), usd(10000), as_of=90)
+    seen = read(local(*held, as_of=90), theirs, memory=baseline(*held))
+    assert seen.seen()["position AAPL"][2:] == ("STALE_BROKER", "0")
+
+
+@pytest.mark.parametrize(("told", "code"), [(SINCE, "STALE_BROKER"), ({}, "UNKNOWN")])
+def test_holdings_that_do_not_move_with_their_own_fills_are_stale(told: Any, code: str) -> None:
+    """A fill that both list and the broker's rows ignore makes them stale; cash only where both lists reach back."""
+    row = fill("f", "AAPL", 5, 100, 40)
+    ours, theirs = local(shares(105), usd(9500), row, as_of=90), broker(shares(100), usd(10000), row, as_of=90, **told)
+    seen = read(ours, theirs, memory=baseline(shares(100), usd(10000)))
+    assert seen.evidence("position AAPL") == ("fill f",)
+    assert (seen.cause("position AAPL"), seen.cause("balance USD")) == ("STALE_BROKER", code)
+
+
+def test_a_doubted_row_stays_held_against_the_last_that_was_not() -> None:
+    """A stale answer never becomes the baseline, so a broker that repeats it stays in doubt, and recovery clears it."""
+    row = fill("f", "AAPL", 5, 100, 40)
+    first = baseline(shares(100))
+    stale = read(local(shares(105), row, as_of=90), broker(shares(100), row, as_of=90), memory=first)
+    again = read(local(shares(105), row, as_of=150), broker(shares(100), row, as_of=150), memory=stale.memory)
+    well = read(local(shares(105), row, as_of=210), broker(shares(105), row, as_of=210), memory=again.memory)
+    assert stale.cause("position AAPL") == again.cause("position AAPL") == "STALE_BROKER"
+    assert not well.differences
+    assert not well.memory.held_back
+
+
+def test_the_first_reading_doubts_nothing() -> None:
+    """Without an earlier reading there is nothing that an answer could contradict."""
+    row = fill("f", "AAPL", 5, 100, -40)
+    assert read(local(shares(105), row), broker(shares(100), row)).cause("position AAPL") == "UNKNOWN"
+
+
+def test_a_fill_listed_late_may_have_been_in_the_baseline() -> None:
+    """Of late fills each may or may not have moved the baseline: no doubt where any of these ways fits."""
+    late = fill("a", "AAPL", 3, 100, -10), fill("b", "AAPL", 5, 100, -5)
+    theirs = broker(shares(105), *late, as_of=90, fills_since=-9000)
+    seen = read(local(shares(104), *late, as_of=90), theirs, memory=baseline(shares(100)))
+    assert seen.cause("position AAPL") == "UNKNOWN"
+
+
+def test_a_fill_without_a_leg_may_have_moved_either() -> None:
+    """In hedge mode a leg that moved by a fill naming none is not in doubt."""
+    row = fill("h", "X", 2, 100, 40)
+    before = pos("X", 10, side="long"), pos("X", -5, side="short")
+    ours = local(pos("X", 10, side="long"), pos("X", -3, side="short"), row, as_of=90)
+    theirs = broker(pos("X", 12, side="long"), pos("X", -5, side="short"), row, as_of=90)
+    seen = read(ours, theirs, memory=baseline(*before))
+    assert seen.cause("position X long") == "UNKNOWN"
+
+
+def test_records_that_explain_everything_come_before_doubt() -> None:
+    """A position that is gone with a fill that says so is explained, not doubted."""
+    row = fill("s", "AAPL", -100, 100, 50)
+    theirs = broker(usd(20000), row, as_of=90)
+    seen = read(local(shares(100), usd(10000), as_of=90), theirs, memory=baseline(shares(100), usd(10000)))
+    assert seen.cause("position AAPL") == "MISSED_FILL"
+
+
+def test_activities_keep_cash_continuous() -> None:
+    """A deposit that both sides know does not put cash in doubt, and money from nowhere does."""
+    row = act("d", "deposit", 40, currency="USD", amount=500)
+    first = baseline(usd(10000))
+    known = read(local(usd(10400), row, as_of=90), broker(usd(10500), row, as_of=90, **SINCE), memory=first)
+    unknown = read(local(usd(10000), as_of=90), broker(usd(10500), as_of=90, **SINCE), memory=first)
+    assert (known.cause("balance USD"), unknown.cause("balance USD")) == ("UNKNOWN", "STALE_BROKER")

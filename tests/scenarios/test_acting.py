@@ -128,9 +128,6 @@ async def test_a_dozen_lost_orders_all_end_though_few_are_asked_for_at_a_time() 
     assert {order.status for order in desk.books["main"].orders.orders if order.limit_price == 50} == {"rejected"}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="every reading looks up the same ten oldest orders: the others are never asked for"
-)
 async def test_orders_nobody_answers_about_do_not_keep_the_others_from_being_asked_for() -> None:
     """Ten orders whose lookups always fail do not hide an eleventh that is lost: it comes to its end (class 22, 23)."""
     desk = Desk()

@@ -20,7 +20,7 @@ from tieout.model.discrepancy import Difference
 from tieout.model.pairing import pair_legs, paired_orders, renamed_assets
 from tieout.model.report import SectionCoverage
 from tieout.model.settings import Settings
-from tieout.model.snapshot import Balance, Lookup, Position, Snapshot
+from tieout.model.snapshot import Balance, Lookup, Position, Section, Snapshot
 
 __all__ = ["compare", "compare_asset", "compare_currency", "compare_pair"]
 
@@ -47,9 +47,9 @@ def compare(
     prices = Prices(settings, _by_currency(local), _by_currency(broker))
     found: list[Difference] = []
     if coverage.get("positions") in COMPARABLE:
-        found += _positions(local, broker, settings, prices, whole=coverage["positions"] == "compared")
+        found += _positions(local, broker, settings, prices)
     if coverage.get("balances") in COMPARABLE:
-        found += _balances(local, broker, settings, prices, whole=coverage["balances"] == "compared")
+        found += _balances(local, broker, settings, prices)
     if coverage.get("orders") in COMPARABLE:
         found += _orders(local, broker, settings, lookups)
     if coverage.get("fills") in COMPARABLE:
@@ -58,29 +58,32 @@ def compare(
     return tuple(sorted(found, key=lambda difference: (order[difference.key.domain], difference.key)))
 
 
-def _positions(
-    local: Snapshot, broker: Snapshot, settings: Settings, prices: Prices, *, whole: bool
-) -> Iterable[Difference]:
+def _judged(local: Snapshot, broker: Snapshot, section: Section) -> Callable[[bool, bool], bool]:
+    """Whether a row gets a verdict, by where it is: in a partial section an absent row gets none."""
+    ours, theirs = local.covers(section) == "complete", broker.covers(section) == "complete"
+    return lambda held, stated: (held or ours) and (stated or theirs)
+
+
+def _positions(local: Snapshot, broker: Snapshot, settings: Settings, prices: Prices) -> Iterable[Difference]:
     ours, theirs = local.positions or (), broker.positions or ()
     names = {name for name in unequal(ours, theirs, _asset) | _unmanaged(settings) if settings.scope.admits(name)}
     held, stated = only(ours, names, _asset), only(theirs, names, _asset)
-    balances = {row.currency for row in broker.balances or ()}
+    balances, judged = {row.currency for row in broker.balances or ()}, _judged(local, broker, "positions")
     for name in sorted(names):
-        if not whole and not (name in held and name in stated):
+        if not judged(name in held, name in stated):
             continue
         aside = ZERO if name in balances and name not in stated else settings.unmanaged.get(name, ZERO)
         pairs = pair_legs(held.get(name, ()), stated.get(name, ()), aside if name in stated or name in held else ZERO)
         yield from compare_asset(name, pairs, settings, prices)
 
 
-def _balances(
-    local: Snapshot, broker: Snapshot, settings: Settings, prices: Prices, *, whole: bool
-) -> Iterable[Difference]:
+def _balances(local: Snapshot, broker: Snapshot, settings: Settings, prices: Prices) -> Iterable[Difference]:
     ours, theirs = local.balances or (), broker.balances or ()
     names = {name for name in unequal(ours, theirs, _currency) | _unmanaged(settings) if settings.scope.admits(name)}
     held, stated = only(ours, names, _currency), only(theirs, names, _currency)
+    judged = _judged(local, broker, "balances")
     for name in sorted(names):
-        if not whole and not (name in held and name in stated):
+        if not judged(name in held, name in stated):
             continue
         a, b = held.get(name, (None,))[0], stated.get(name, (None,))[0]
         aside = settings.unmanaged.get(name, ZERO) if a or b else ZERO

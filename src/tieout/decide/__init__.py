@@ -39,7 +39,9 @@ class Decided(Struct, frozen=True):
 def decide(reading: Reading, history: History) -> Decided:
     """Confirm, judge, limit and cure every case of a reading."""
     reported = [reading.differences[key] for key in reading.causes]
-    history = follow(history, reading.account, reported, reading.coverage, reading.number, reading.now)
+    history = follow(
+        history, reading.account, reported, reading.coverage, reading.number, reading.now, reading.no_verdict
+    )
     breaks = {key: _in_doubt(broken, reading) for key, broken in history.breaks.items()}
     history = replace(history, breaks=breaks, foreign=_foreign(history, reading))
     confirmed = {key: _confirmed(breaks[key], case, reading) for case in reading.explanation.cases for key in case.keys}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -86,8 +86,12 @@ def follow(
     coverage: Mapping[str, str],
     reading: int,
     now: datetime,
+    no_verdict: Collection[Key] = (),
 ) -> History:
-    """The history after a reading: breaks that stand on, new ones, and those that a complete section shows gone."""
+    """The history after a reading: breaks that stand on, new ones, and those that a complete section shows gone.
+
+    What got *no_verdict* in this reading is neither counted nor forgotten.
+    """
     seen = {difference.key: difference for difference in differences}
     breaks = {}
     for key, difference in seen.items():
@@ -97,7 +101,7 @@ def follow(
     for key, old in history.breaks.items():
         if key in seen:
             continue
-        if coverage.get(SECTION_OF[key.domain]) != "compared":
+        if key in no_verdict or coverage.get(SECTION_OF[key.domain]) != "compared":
             breaks[key] = old  # not read whole: neither counted nor forgotten
         elif old.corrected:
             closed[key] = Closed(old.difference, old.corrected, reading)

@@ -29,6 +29,7 @@ class Reading(Struct, frozen=True, kw_only=True):
         first_start: Whether local has been empty in every reading so far, and the broker is not.
         settled: Whether what is given is taken as settled (one comparison of files, without a history).
         memory: What readings up to this one taught.
+        no_verdict: Orders of which a side says only that their status is unknown.
     """
 
     account: str
@@ -44,6 +45,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     memory: Memory
     settings: Settings
     policy: Policy
+    no_verdict: frozenset[Key] = frozenset()
 
     @property
     def causes(self) -> dict[Key, Cause]:

@@ -13,7 +13,7 @@ from tieout.decide.lifecycle import Break, History
 from tieout.decide.limits import CAME_BACK, DID_NOT_CONVERGE
 from tieout.decide.policy import Facts, Policy, Verdict, judge
 from tieout.decide.reading import Reading
-from tieout.model.amounts import ZERO, percent, ratio
+from tieout.model.amounts import ZERO, percent
 from tieout.model.case import Case
 from tieout.model.discrepancy import (
     DOUBTS,
@@ -27,6 +27,7 @@ from tieout.model.discrepancy import (
     Severity,
 )
 from tieout.model.settings import Settings
+from tieout.model.tolerance import within
 
 S = ReconciliationStrategy
 
@@ -97,24 +98,6 @@ def _fully(difference: Difference, cause: Cause, settings: Settings) -> bool:
     if cause.code is CauseCode.UNKNOWN:
         return False
     return not cause.residual or within(difference, cause.residual, settings)
-
-
-def within(difference: Difference, residual: Decimal, settings: Settings) -> bool:
-    """Whether a part of a difference, by itself, would be within tolerance."""
-    cash = difference.key.domain == "balance"
-    if abs(residual) <= settings.smallest_unit(difference.key.asset, cash=cash):
-        return True
-    worth = _worth(difference, residual)
-    if cash and worth is None:
-        return percent(residual, difference.local_amount, difference.broker_amount) <= settings.unvalued_percent
-    cap = settings.threshold_usd if cash else settings.position_threshold_usd
-    return worth is not None and cap is not None and worth <= cap
-
-
-def _worth(difference: Difference, residual: Decimal) -> Decimal | None:
-    if difference.usd_value is None or not difference.difference:
-        return None
-    return difference.usd_value * ratio(abs(residual), abs(difference.difference))
 
 
 def _own_severity(key: Key, case: Case, reading: Reading, history: History, *, fully: bool) -> Severity:

@@ -17,6 +17,7 @@ from tieout.model.case import Case
 from tieout.model.changes import BookActivity, BookFill, Change, ReverseActivity, ReverseFill
 from tieout.model.discrepancy import DOUBTS, CauseCode, Difference, Key
 from tieout.model.snapshot import Fill
+from tieout.model.tolerance import within
 
 
 def build_cases(differences: Sequence[Difference], found: Mapping[Key, Found], evidence: Evidence) -> tuple[Case, ...]:
@@ -126,17 +127,33 @@ def _closes(keys: tuple[Key, ...], records: Sequence[Record], found: Mapping[Key
         not market.spot(r.fill) and market.leg(r.fill.asset, r.fill.position_side) is None for r in records if r.fill
     ):
         return False  # nothing says on which leg it is to be booked
-    moved = evidence.effects(records)
-    for key in {*keys, *moved}:
+    moved, guessed = evidence.effects(records), _guessed(records, market)
+    for key in {*keys, *moved, *guessed}:
         if key.domain not in ("position", "balance") or not market.compared(key):
             continue
         if not market.listed(key) and not market.difference(key) and _only_fees(key, records):
             continue  # a fee in a currency that neither side lists does not hold a booking up
         residual = found[key].cause.residual if key in found else ZERO
         left = market.difference(key) - moved.get(key, ZERO)
+        if key in moved and key in found and found[key].cause.code in DOUBTS:
+            return False  # nothing is booked into a row that the broker contradicts itself about
+        if key in guessed and left and not _tolerated(key, left, market):
+            return False  # how these trades settled was guessed, and the cash does not bear the guess out
         if left != residual and not _split_rounding(key, left - residual, records, market):
             return False
     return True
+
+
+def _guessed(records: Sequence[Record], market: Market) -> set[Key]:
+    """The cash rows of trades of which nothing says how they settle."""
+    fills = [r.fill for r in records if r.fill is not None and not market.spot(r.fill)]
+    quotes = {market.quote(fill) for fill in fills if market.settlement(fill) is None}
+    return {Key("balance", name) for name in quotes if name is not None}
+
+
+def _tolerated(key: Key, left: Decimal, market: Market) -> bool:
+    difference = market.differences.get(key)
+    return difference is not None and within(difference, left, market.settings)
 
 
 def _only_fees(key: Key, records: Sequence[Record]) -> bool:

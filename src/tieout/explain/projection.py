@@ -104,7 +104,7 @@ class Projection:
             profit = _profit(size, average, Fraction(fill.price), settlement)
             if coin is not None:
                 self.changes[Key("balance", coin)] += way * _decimal(profit)
-        self._averages[key] = _next_average(before, signed, average, fill.price) if way > 0 else average
+        self._averages[key] = _next_average(before, signed, average, fill.price, settlement) if way > 0 else average
         self.changes[key] += way * signed
 
     def _average(self, key: Key) -> Fraction | None:
@@ -162,15 +162,20 @@ def _profit(size: Fraction, average: Fraction, price: Fraction, settlement: Sett
     return size * (price - average)
 
 
-def _next_average(before: Decimal, signed: Decimal, average: Fraction | None, price: Decimal) -> Fraction | None:
+def _next_average(
+    before: Decimal, signed: Decimal, average: Fraction | None, price: Decimal, settlement: Settlement
+) -> Fraction | None:
     if not before:
         return Fraction(price)
     if before * signed < 0:
         return Fraction(price) if abs(signed) > abs(before) else average
     if average is None:
         return None
-    cost = average * Fraction(abs(before)) + Fraction(price) * Fraction(abs(signed))
-    return cost / Fraction(abs(before) + abs(signed))
+    held, added = Fraction(abs(before)), Fraction(abs(signed))
+    if settlement == "inverse":
+        # Weighted by what the contracts cost in coins, else adding to a position would create profit.
+        return (held + added) / (held / average + added / Fraction(price)) if average and price else None
+    return (average * held + Fraction(price) * added) / (held + added)
 
 
 def _decimal(value: Fraction) -> Decimal:

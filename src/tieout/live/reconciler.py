@@ -107,7 +107,8 @@ class PositionReconciler:
 
     async def _observe(self, account: str) -> Observation:
         known = self._accounts[account]
-        observation = await read_account(account, known.local, known.broker, self._clock, known.reach)
+        turn = self._states[account].memory.readings
+        observation = await read_account(account, known.local, known.broker, self._clock, known.reach, turn=turn)
         self.observed[account] = observation
         return observation
 

@@ -14,8 +14,9 @@ from tieout.decide import Decided, History, Policy, Reading, decide
 from tieout.explain import explain
 from tieout.live.reporting import build_report
 from tieout.model.case import Explanation
-from tieout.model.discrepancy import DOUBTS, Difference
+from tieout.model.discrepancy import DOUBTS, Difference, Key
 from tieout.model.memory import Memory
+from tieout.model.pairing import paired_orders
 from tieout.model.report import ReconciliationReport, SectionCoverage, Trigger
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, SideError, Snapshot
@@ -78,6 +79,7 @@ def reconcile_observation(
         memory=memory,
         settings=settings,
         policy=policy,
+        no_verdict=_no_verdict(observation),
     )
     decided = decide(reading, state.history)
     report = build_report(observation, reading, decided, trigger=trigger, finished_at=finished_at or observation.at)
@@ -109,3 +111,14 @@ def _first_start(observation: Observation, memory: Memory) -> bool:
     if memory.local_held or not isinstance(local, Snapshot) or not isinstance(broker, Snapshot):
         return False
     return not is_empty(broker)
+
+
+def _no_verdict(observation: Observation) -> frozenset[Key]:
+    """Orders whose status a side calls unknown: that proves nothing, neither for them nor against them."""
+    local, broker = observation.local, observation.broker
+    if not isinstance(local, Snapshot) or not isinstance(broker, Snapshot):
+        return frozenset()
+    if not any(order.status == "unknown" for side in (local, broker) for order in side.orders or ()):
+        return frozenset()
+    pairs = paired_orders(local, broker, observation.lookups or ())
+    return frozenset(pair.key for pair in pairs if "unknown" in {o.status for o in (pair.local, pair.broker) if o})

@@ -28,16 +28,19 @@ class Reach(Struct, frozen=True):
 
 
 async def read_account(
-    account: str, local: LocalBooks, broker: BrokerAdapter, clock: Clock, reach: Reach | None = None
+    account: str, local: LocalBooks, broker: BrokerAdapter, clock: Clock, reach: Reach | None = None, *, turn: int = 0
 ) -> Observation:
-    """Both sides of one account. A side that fails is an error in the observation, never an empty side."""
+    """Both sides of one account. A side that fails is an error in the observation, never an empty side.
+
+    *turn* counts readings: where more orders are to be looked up than one reading may ask for, the next one goes on.
+    """
     reach = reach or Reach()
     before = await _read_local(local, reach)
     stated = await read_broker(account, broker, reach)
     held = await _read_local(local, reach)
     lookups: tuple[Lookup, ...] = ()
     if isinstance(held, Snapshot) and isinstance(stated, Snapshot):
-        lookups = await _look_up(held, stated, broker, reach)
+        lookups = await _look_up(held, _Asking(stated, broker, reach, turn))
     return Observation(
         at=clock.now(),
         account=account,
@@ -117,17 +120,30 @@ async def _fetch(
         return None, "failed", error
 
 
-async def _look_up(local: Snapshot, broker: Snapshot, adapter: BrokerAdapter, reach: Reach) -> tuple[Lookup, ...]:
+class _Asking(Struct, frozen=True):
+    """Whom to ask about single orders, and whose turn it is."""
+
+    stated: Snapshot
+    adapter: BrokerAdapter
+    reach: Reach
+    turn: int
+
+
+async def _look_up(local: Snapshot, asking: _Asking) -> tuple[Lookup, ...]:
     """What became of local's live orders that the broker's list of open ones does not show; oldest first, a few at a time."""
-    if broker.orders is None or not adapter.capabilities().order_lookup:
+    listed, adapter = asking.stated.orders, asking.adapter
+    if listed is None or not adapter.capabilities().order_lookup:
         return ()
-    known = {name for order in broker.orders for name in (order.broker_order_id, order.client_order_id) if name}
+    known = {name for order in listed for name in (order.broker_order_id, order.client_order_id) if name}
     absent = [o for o in local.orders or () if o.live and not {o.broker_order_id, o.client_order_id} & known]
-    return tuple([await _ask(order, adapter, reach) for order in _oldest(absent)])
+    return tuple([await _ask(order, adapter, asking.reach) for order in _next(absent, asking.turn)])
 
 
-def _oldest(orders: Iterable[Order]) -> list[Order]:
-    return sorted(orders, key=lambda o: (o.touched_at is not None, o.touched_at, o.name))[:MAX_LOOKUPS]
+def _next(orders: Iterable[Order], turn: int) -> list[Order]:
+    """The orders whose turn it is, so that some that nobody answers about do not keep the others from being asked for."""
+    rows = sorted(orders, key=lambda o: (o.touched_at is not None, o.touched_at, o.name))
+    start = turn * MAX_LOOKUPS % len(rows) if len(rows) > MAX_LOOKUPS else 0
+    return [*rows[start:], *rows[:start]][:MAX_LOOKUPS]
 
 
 async def _ask(order: Order, adapter: BrokerAdapter, reach: Reach) -> Lookup:

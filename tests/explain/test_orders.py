@@ -89,7 +89,7 @@ def test_the_fill_behind_an_update_is_cited_with_it() -> None:
     theirs = broker(pos("AAPL", 104), limit("c-1", 10, "cancelled", filled=4), mine)
     seen = read(local(HELD, limit("c-1", 10)), theirs)
     assert seen.evidence("order AAPL c-1") == ("order c-1", "fill f")
-    assert list(seen.explanation.brought.values()) == [("fill f",)]
+    assert [list(fills) for fills in seen.explanation.brought.values()] == [["fill f"]]
 
 
 @pytest.mark.parametrize(("side", "code"), [("local", "STALE_BROKER"), ("broker", "STALE_BROKER"), ("", "UNKNOWN")])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,10 +35,8 @@ from tieout.model.discrepancy import (
     ReconciliationStrategy,
 )
 from tieout.model.report import Action
-from tieout.model.snapshot import Fill, Order
 
 S = ReconciliationStrategy
-HOLDINGS = frozenset(("position", "balance"))
 PLANNED, AWAITING = ActionStatus.PLANNED, ActionStatus.AWAITING_APPROVAL
 
 
@@ -96,7 +93,7 @@ def _status(judged: Judged, reading: Reading, changes: tuple[Change, ...]) -> Ac
     records = [
         change for change in changes if isinstance(change, (BookFill, ReverseFill, BookActivity, ReverseActivity))
     ]
-    doubted = {key.asset for key, cause in reading.causes.items() if cause.code in DOUBTS and key.domain in HOLDINGS}
+    doubted = reading.doubted
     # A record that moves a row in doubt is not booked, even where the sums happen to agree.
     held = any(doubted & _moved_by(change) for change in records)
     return AWAITING if records and (held or not judged.case.closes) else PLANNED
@@ -140,7 +137,7 @@ def _order_change(key: Key, judged: Judged, reading: Reading, booked: Mapping[st
     lost = difference.type is DiscrepancyType.ORPHANED_LOCAL
     if lost and not reading.is_lost_order(key):
         return ()  # an order that is merely absent is not ended, whatever a rule says
-    fills = {ref: quantity for ref, quantity in _fills_to_book(order, reading).items() if ref in booked}
+    fills = {ref: quantity for ref, quantity in reading.explanation.brought.get(key, {}).items() if ref in booked}
     if any(booked[ref] is not PLANNED for ref in fills):
         return ()
     total = sum(fills.values(), ZERO)
@@ -151,21 +148,6 @@ def _order_change(key: Key, judged: Judged, reading: Reading, booked: Mapping[st
     progress = difference.type in (DiscrepancyType.STATUS_MISMATCH, DiscrepancyType.FILLED_MISMATCH)
     brought = progress and order.status in ("filled", "partially_filled") and total == difference.difference
     return () if fills and brought else (change,)
-
-
-def _fills_to_book(order: Order, reading: Reading) -> dict[str, Decimal]:
-    """The order's fills that cases of positions and balances book, with their quantities."""
-    found = {}
-    for case in reading.explanation.cases:
-        for change in case.changes if case.keys[0].domain in ("position", "balance") else ():
-            if isinstance(change, BookFill) and _is_of(change.fill, order):
-                found[f"fill {change.fill.fill_id}"] = change.fill.quantity
-    return found
-
-
-def _is_of(fill: Fill, order: Order) -> bool:
-    by_client = fill.client_order_id is not None and fill.client_order_id == order.client_order_id
-    return by_client or (fill.broker_order_id is not None and fill.broker_order_id == order.broker_order_id)
 
 
 def _towards_local(judged: Judged, reading: Reading, named: tuple[str, ...]) -> Iterator[Action]:

@@ -30,6 +30,7 @@ class Reading(Struct, frozen=True, kw_only=True):
         settled: Whether what is given is taken as settled (one comparison of files, without a history).
         memory: What readings up to this one taught.
         no_verdict: Orders of which a side says only that their status is unknown.
+        doubted: Assets and currencies whose rows the broker contradicts itself about, or that are in flight.
     """
 
     account: str
@@ -46,6 +47,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     settings: Settings
     policy: Policy
     no_verdict: frozenset[Key] = frozenset()
+    doubted: frozenset[str] = frozenset()
 
     @property
     def causes(self) -> dict[Key, Cause]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tieout.explain.cases import build_cases
+from tieout.explain.cases import build_cases, changes_of
 from tieout.explain.doubt import Continuity
 from tieout.explain.flight import (
     Listed,
@@ -21,10 +21,10 @@ from tieout.explain.flight import (
 from tieout.explain.holdings import Evidence, Found, Later, explain_fully, explain_partly, weigh
 from tieout.explain.market import Market, names_of
 from tieout.explain.orders import OrderEvidence, explain_locked, explain_order, locks_of
-from tieout.explain.records import Ages, Proof, Record, Standing, gather, own_ids, plain_record
+from tieout.explain.records import Ages, OwnIds, Proof, Record, Standing, gather, plain_record
 from tieout.model.amounts import ZERO, exact
 from tieout.model.case import Explanation
-from tieout.model.changes import AdoptOrder, Change, UpdateOrder
+from tieout.model.changes import AdoptOrder, BookFill, Change, UpdateOrder
 from tieout.model.discrepancy import DOUBTS, Cause, CauseCode, Difference, DiscrepancyType, Key
 from tieout.model.memory import Memory
 from tieout.model.pairing import OrderPair, paired_orders, renamed_assets
@@ -49,7 +49,7 @@ def explain(
     local, broker = observation.local, observation.broker
     assert isinstance(local, Snapshot) and isinstance(broker, Snapshot), "only two snapshots can be explained"
     ages = Ages(observation, local, broker, memory, settings)
-    own = own_ids(local, broker, memory)
+    own = OwnIds(local, broker, memory)
     records = gather(local, broker, ages, own, settings, renamed_assets(broker.activities or ()))
     if not differences and not records:
         return Explanation({}, (), {}, {}, frozenset(), ids_unrelated=False)
@@ -78,7 +78,7 @@ def explain(
         causes,
         cases,
         updates={key: change for key, pair in orders.items() if (change := _update(pair)) is not None},
-        brought={key: tuple(record.ref for record in found[key].records) for key in orders},
+        brought={key: _brought(pair, order_evidence, evidence) for key, pair in orders.items()},
         still_locked=_still_locked(differences, pairs, broker, market),
         ids_unrelated=_ids_unrelated(local, records),
     )
@@ -101,6 +101,13 @@ def _update(pair: OrderPair) -> Change | None:
         return None
     # Nobody at the broker knows it: what was filled stays filled, and the rest is gone.
     return UpdateOrder(replace(ours, status="cancelled" if ours.done else "rejected"))
+
+
+def _brought(pair: OrderPair, orders: OrderEvidence, evidence: Evidence) -> dict[str, Decimal]:
+    """The order's fills that local is to book, with their quantities in local's units."""
+    rows = [record for record in orders.of_order(pair) if record.standing is not Standing.SURPLUS]
+    changes = [change for record in rows for change in changes_of(record, evidence) if isinstance(change, BookFill)]
+    return {f"fill {change.fill.fill_id}": change.fill.quantity for change in changes}
 
 
 def _ids_unrelated(local: Snapshot, records: Sequence[Record]) -> bool:

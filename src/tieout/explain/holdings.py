@@ -41,7 +41,10 @@ class Evidence:
         self.records = records
         self.market, self._later, self.settlements = market, later, settlements
         self.facts = facts_of(records)
-        self.single = {id(record): self.effects((record,)) for record in records}
+        self.single = {id(record): total((record,), market, settlements, later) for record in records}
+        reshaped = any(record.activity is not None and record.activity.kind in RESHAPING for record in records)
+        # Without averages and splits, what records change together is what they change one by one.
+        self._additive = not reshaped and all(settlement == "cash" for settlement in settlements.values())
         self._touching: dict[Key, list[Record]] = defaultdict(list)
         carried = self._carried()
         for record in self.facts:
@@ -72,7 +75,13 @@ class Evidence:
 
     def effects(self, records: Sequence[Record]) -> Effects:
         """What *records* together change, in the order of time."""
-        return total(records, self.market, self.settlements, self._later)
+        if not self._additive or any(id(record) not in self.single for record in records):
+            return total(records, self.market, self.settlements, self._later)
+        together: Effects = {}
+        for record in records:
+            for key, amount in self.single[id(record)].items():
+                together[key] = together.get(key, ZERO) + amount
+        return {key: amount for key, amount in together.items() if amount}
 
     def touching(self, key: Key, pick: Pick) -> tuple[Record, ...]:
         """The facts of one kind that move *key* by themselves."""

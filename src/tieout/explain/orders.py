@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -27,20 +28,32 @@ class OrderEvidence:
         broker: Snapshot,
         pairs: Sequence[OrderPair],
         records: Sequence[Record],
-        own: frozenset[str],
+        own: Container[str],
     ) -> None:
         self.pairs: Mapping[Key, OrderPair] = {pair.key: pair for pair in pairs}
-        self.records, self.own = records, own
+        self.own = own
         self._fills = {"local": local.fills or (), "broker": broker.fills or ()}
+        self._records: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
+        for index, record in enumerate(records):
+            for name in _names(record.fill) if record.fill is not None else ():
+                self._records[name][index] = record
 
     def of_order(self, pair: OrderPair) -> tuple[Record, ...]:
         """The records of evidence that are fills of this order."""
-        return tuple(record for record in self.records if record.fill is not None and _of(record.fill, pair))
+        found: dict[int, Record] = {}
+        for name in _names(pair):
+            found.update(self._records.get(name, {}))
+        return tuple(found[index] for index in sorted(found))
 
     def listed(self, pair: OrderPair, side: str) -> Decimal:
         """The quantity that a side's list of fills gives for this order, unsigned; repeats count once."""
         fills = {fill.fill_id: fill.quantity for fill in self._fills[side] if _of(fill, pair)}
         return sum(fills.values(), ZERO)
+
+
+def _names(one: Fill | OrderPair) -> list[tuple[str, str]]:
+    names = (("client", one.client_order_id), ("broker", one.broker_order_id))
+    return [(kind, name) for kind, name in names if name is not None]
 
 
 def _of(fill: Fill, pair: OrderPair) -> bool:

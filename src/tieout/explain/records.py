@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -106,7 +107,7 @@ def _seconds(later: datetime, earlier: datetime) -> Decimal:
 
 
 def gather(
-    local: Snapshot, broker: Snapshot, ages: Ages, own: frozenset[str], settings: Settings, renamed: Mapping[str, str]
+    local: Snapshot, broker: Snapshot, ages: Ages, own: Container[str], settings: Settings, renamed: Mapping[str, str]
 ) -> tuple[Record, ...]:
     """All evidence between two snapshots, oldest first, in an order that does not depend on the files'."""
     pairing = pair_fills(local.fills or (), broker.fills or (), renamed)
@@ -133,7 +134,7 @@ def _asset(record: Record) -> str:
     return record.activity.asset or record.activity.currency or ""
 
 
-def _missing_fills(pairing: Pairing, ages: Ages, own: frozenset[str], settings: Settings) -> Iterator[Record]:
+def _missing_fills(pairing: Pairing, ages: Ages, own: Container[str], settings: Settings) -> Iterator[Record]:
     for fill in pairing.missing:
         ref = f"fill {fill.fill_id}"
         age = ages.age(ref, fill.at, "broker")
@@ -141,7 +142,7 @@ def _missing_fills(pairing: Pairing, ages: Ages, own: frozenset[str], settings: 
         yield Record(ref, _fill_code(fill, own, settings), Standing.MISSING, proof, age, fill.at, fill=fill)
 
 
-def _fill_code(fill: Fill, own: frozenset[str], settings: Settings) -> CauseCode:
+def _fill_code(fill: Fill, own: Container[str], settings: Settings) -> CauseCode:
     if fill.liquidation:
         return CauseCode.LIQUIDATION
     return (
@@ -151,7 +152,7 @@ def _fill_code(fill: Fill, own: frozenset[str], settings: Settings) -> CauseCode
     )
 
 
-def is_own(client_id: str | None, broker_id: str | None, own: frozenset[str], settings: Settings) -> bool:
+def is_own(client_id: str | None, broker_id: str | None, own: Container[str], settings: Settings) -> bool:
     """Whether local sent the order with these ids: they stand among local's, or the client id bears its prefix."""
     if client_id is not None and (client_id in own or client_id.startswith(settings.own_client_ids)):
         return True
@@ -219,15 +220,27 @@ def _activity(row: Activity, code: CauseCode, standing: Standing, proof: Proof, 
     return Record(f"activity {row.activity_id}", code, standing, proof, age, row.at, activity=row)
 
 
-def own_ids(local: Snapshot, broker: Snapshot, memory: Memory) -> frozenset[str]:
-    """Ids of orders that local sent: its own, those it listed earlier, and what the broker says belongs to them."""
-    own = set(memory.own_ids)
-    own.update(_ids(local.orders or ()))
-    own.update(_ids(local.fills or ()))
-    for order in broker.orders or ():
-        if order.client_order_id in own and order.broker_order_id:
-            own.add(order.broker_order_id)
-    return frozenset(own)
+class OwnIds:
+    """Ids of orders that local sent: its own, those it listed earlier, and what the broker says belongs to them.
+
+    Gathered when first asked for: two sides that agree never ask.
+    """
+
+    def __init__(self, local: Snapshot, broker: Snapshot, memory: Memory) -> None:
+        self._local, self._broker, self._memory = local, broker, memory
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._all
+
+    @cached_property
+    def _all(self) -> set[str]:
+        own = {*self._memory.own_ids, *_ids(self._local.orders or ()), *_ids(self._local.fills or ())}
+        own.update(
+            order.broker_order_id
+            for order in self._broker.orders or ()
+            if order.client_order_id in own and order.broker_order_id
+        )
+        return own
 
 
 def _ids(records: Iterable[object]) -> Iterator[str]:

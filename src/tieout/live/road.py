@@ -80,6 +80,7 @@ def reconcile_observation(
         settings=settings,
         policy=policy,
         no_verdict=_no_verdict(observation),
+        doubted=frozenset(key.asset for key in doubted if key.domain in ("position", "balance")),
     )
     decided = decide(reading, state.history)
     report = build_report(observation, reading, decided, trigger=trigger, finished_at=finished_at or observation.at)

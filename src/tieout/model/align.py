@@ -16,15 +16,22 @@ T = TypeVar("T")
 
 def unequal(local: Sequence[T], broker: Sequence[T], name: Callable[[T], str]) -> set[str]:
     """The names under which the two sides do not hold exactly the same rows."""
-    if len(local) == len(broker):
+    if local and len(local) == len(broker) and name(local[0]) == name(broker[0]):
         rows = list(compress(zip(local, broker, strict=True), map(ne, local, broker)))
         if all(name(a) == name(b) for a, b in rows):
             return {name(a) for a, _ in rows}
-    elsewhere = by_name(broker, name)
-    here = by_name(local, name)
-    names = {key for key, rows in here.items() if elsewhere.get(key) != rows}
-    names.update(key for key in elsewhere if key not in here)
-    return names
+    theirs = dict(zip(map(name, broker), broker, strict=True))
+    ours = list(map(name, local))
+    if len(theirs) < len(broker) or len(set(ours)) < len(ours):
+        return _unequal_groups(local, broker, name)  # a hedged asset has two rows
+    names = set(compress(ours, map(ne, local, map(theirs.get, ours))))
+    return names | theirs.keys() - ours
+
+
+def _unequal_groups(local: Sequence[T], broker: Sequence[T], name: Callable[[T], str]) -> set[str]:
+    here, elsewhere = by_name(local, name), by_name(broker, name)
+    names = {key for key, rows in here.items() if set(elsewhere.get(key, ())) != set(rows)}
+    return names | elsewhere.keys() - here.keys()
 
 
 def by_name(rows: Iterable[T], name: Callable[[T], str]) -> dict[str, tuple[T, ...]]:

@@ -40,7 +40,8 @@ class Explanation(Struct, frozen=True):
         causes: The cause of every difference that is reported; fills that are evidence for another are left out.
         cases: Breaks that share a record, with the records that would cure them together.
         updates: For each order that differs: what brings local's record of it to the broker's.
-        brought: For each order that differs: the fills behind it, which bring a part of that by being booked.
+        brought: For each order that differs: the fills behind it, which bring a part of that by being booked, with their
+            quantities in local's units.
         still_locked: Local's live orders, absent at the broker, for which it still seems to hold funds back.
         ids_unrelated: Whether local's books number fills for themselves: the broker knows none of their ids.
     """
@@ -48,7 +49,7 @@ class Explanation(Struct, frozen=True):
     causes: dict[Key, Cause]
     cases: tuple[Case, ...]
     updates: dict[Key, Change]
-    brought: dict[Key, tuple[str, ...]]
+    brought: dict[Key, dict[str, Decimal]]
     still_locked: frozenset[Key]
     ids_unrelated: bool
 

@@ -19,6 +19,7 @@ check: $(VENV)/.develop
 	$(BIN)/ruff check src tests
 	$(BIN)/mypy
 
+# Hours of proof: interrupted, it goes on where it was, for as long as the source is the same.
 prove: $(VENV)/.develop
 	TIEOUT_PROVE=1 $(BIN)/python -m pytest -m prove tests
 

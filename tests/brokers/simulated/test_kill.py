@@ -8,6 +8,7 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from tests.brokers.simulated.auditor import Auditor
 
 from tieout.brokers.base import OrderRequest
@@ -22,6 +23,7 @@ from tieout.model.amounts import dec
 from tieout.model.snapshot import Activity, Fill, Order
 
 KILLS = 200 if os.environ.get("TIEOUT_PROVE") == "1" else 10
+pytestmark = pytest.mark.prove
 WORKERS = 4
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 TERMS = Instrument(asset="BTC/USD", kind="spot", currency="USD", base="BTC", fee_rate=dec("0.001"))

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -279,5 +280,6 @@ class Conservation(RuleBasedStateMachine):
 
 
 EXAMPLES = 500 if os.environ.get("TIEOUT_PROVE") == "1" else 50
+pytestmark = pytest.mark.prove
 Conservation.TestCase.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
 TestConservation = Conservation.TestCase

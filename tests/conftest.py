@@ -1,0 +1,43 @@
+"""Long proofs can be interrupted: what was proved of this very source is not proved again. Only under `make prove`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def _record() -> Path | None:
+    """Where the proofs of the present source are noted; None outside `make prove`."""
+    if os.environ.get("TIEOUT_PROVE") != "1":
+        return None
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return ROOT / ".prove" / f"{digest.hexdigest()[:16]}.txt"
+
+
+RECORD = _record()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what was proved already."""
+    if RECORD is None or not RECORD.exists():
+        return
+    proved = {line.split(" ", 1)[1] for line in RECORD.read_text().splitlines()}
+    for item in items:
+        if item.nodeid in proved:
+            item.add_marker(pytest.mark.skip(reason=f"proved already, see {RECORD.name}"))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note a proof, with its date, once it is whole."""
+    if RECORD is not None and report.when == "call" and report.passed:
+        RECORD.parent.mkdir(exist_ok=True)
+        with RECORD.open("a") as file:
+            file.write(f"{datetime.now(UTC):%Y-%m-%d} {report.nodeid}\n")

@@ -11,7 +11,7 @@ from tieout.decide.policy import Verdict
 from tieout.decide.reading import Reading
 from tieout.decide.verdicts import Judged
 from tieout.model.amounts import ZERO, ratio
-from tieout.model.case import Approved, Refused
+from tieout.model.case import Approved, Case, Refused
 from tieout.model.changes import (
     KIND_OF_CHANGE,
     AdoptOrder,
@@ -70,7 +70,8 @@ def cure(judged: Judged, reading: Reading, ids: Mapping[Key, str], booked: Mappi
         return Cure(judged, (*asked, *told), None)
     changes = _changes(judged, reading, booked)
     status = _status(judged, reading, changes)
-    actions = [_action(change, verdict, status, named) for change in changes]
+    callers = _callers(case, reading, ids)
+    actions = [_action(change, verdict, status, callers.get(_ref(change), named)) for change in changes]
     actions += _said(judged, named)
     return Cure(judged, tuple(actions), _plan(judged, reading, named, changes, status))
 
@@ -217,6 +218,24 @@ def _action(change: Change, verdict: Verdict, status: ActionStatus, named: tuple
         discrepancy_ids=named,
         detail={**_names(change), "reason": verdict.reason},
     )
+
+
+def _callers(case: Case, reading: Reading, ids: Mapping[Key, str]) -> dict[str, tuple[str, ...]]:
+    """For each record of a case: the breaks that cite it. With several codes a record is cited behind its code."""
+    callers: dict[str, list[str]] = {}
+    for key in case.keys:
+        cause = reading.causes[key]
+        for cited in cause.evidence:
+            ref = cited.partition(" ")[2] if cause.code is CauseCode.MULTIPLE else cited
+            callers.setdefault(ref, []).append(ids[key])
+    return {ref: tuple(named) for ref, named in callers.items()}
+
+
+def _ref(change: Change) -> str:
+    """How evidence cites the record that a change books."""
+    if isinstance(change, (BookFill, ReverseFill)):
+        return f"fill {change.fill.fill_id}"
+    return f"activity {change.activity.activity_id}" if isinstance(change, (BookActivity, ReverseActivity)) else ""
 
 
 def _names(change: Change) -> dict[str, str]:

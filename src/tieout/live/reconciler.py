@@ -121,18 +121,18 @@ class PositionReconciler:
     def _remember(self, account: str, outcome: Outcome, effects: tuple[Effect, ...]) -> ReconciliationReport:
         history = attempted(outcome.state.history, [effect.plan for effect in effects])
         self._states[account] = replace(outcome.state, history=history)
-        return replace(outcome.report, actions=tuple(_with_effect(a, effects) for a in outcome.report.actions))
+        by_break = {name: effect for effect in effects for name in effect.plan.discrepancy_ids}
+        return replace(outcome.report, actions=tuple(_with_effect(a, by_break) for a in outcome.report.actions))
 
 
-def _with_effect(action: Action, effects: tuple[Effect, ...]) -> Action:
+def _with_effect(action: Action, effects: Mapping[str, Effect]) -> Action:
     """The action with what became of it: booked, or refused by the books. The next reading says whether it helped."""
-    mine = [effect for effect in effects if effect.plan.discrepancy_ids == action.discrepancy_ids]
-    if not mine or action.action not in _BOOKINGS or action.status is not ActionStatus.PLANNED:
+    effect = next((effects[name] for name in action.discrepancy_ids if name in effects), None)
+    if effect is None or action.action not in _BOOKINGS or action.status is not ActionStatus.PLANNED:
         return action
-    failure = mine[0].failure
-    if failure is None:
+    if effect.failure is None:
         return replace(action, status=ActionStatus.DONE)
-    return replace(action, status=ActionStatus.FAILED, detail={**action.detail, "failure": failure})
+    return replace(action, status=ActionStatus.FAILED, detail={**action.detail, "failure": effect.failure})
 
 
 _BOOKINGS = frozenset(KIND_OF_CHANGE.values())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tieout.compare.values import Prices, band
+from tieout.compare.values import Prices
 from tieout.model.amounts import ZERO, percent
 from tieout.model.discrepancy import Difference, DiscrepancyType, Key, Severity
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Balance
+from tieout.model.tolerance import band
 
 
 def compare_currency(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from tieout.compare.values import band
 from tieout.model.amounts import ZERO, percent
 from tieout.model.discrepancy import Difference, DiscrepancyType, Key, Severity
 from tieout.model.pairing import fills_vouched_from, pair_fills, same_quantity
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Fill, Snapshot
+from tieout.model.tolerance import band
 
 
 def compare_fills(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tieout.compare.values import band
 from tieout.model.amounts import ZERO, percent
 from tieout.model.discrepancy import Difference, DiscrepancyType, Severity
 from tieout.model.pairing import OrderPair
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Order
+from tieout.model.tolerance import band
 
 
 def compare_pair(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tieout.compare.values import Prices, band
+from tieout.compare.values import Prices
 from tieout.model.amounts import HUNDRED, percent
 from tieout.model.discrepancy import Difference, DiscrepancyType, Key, Severity
 from tieout.model.pairing import LegPair
 from tieout.model.settings import Settings
+from tieout.model.tolerance import band
 
 
 def compare_asset(asset: str, pairs: Sequence[LegPair], settings: Settings, prices: Prices) -> Iterator[Difference]:

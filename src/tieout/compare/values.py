@@ -6,16 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tieout.model.amounts import ONE, ratio
-from tieout.model.discrepancy import Severity
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Balance, Position
-
-
-def band(percent: Decimal, settings: Settings) -> Severity:
-    """The severity of a percentage alone."""
-    if percent < settings.moderate_from_percent:
-        return Severity.MINOR
-    return Severity.MODERATE if percent <= settings.critical_above_percent else Severity.CRITICAL
 
 
 class Prices:

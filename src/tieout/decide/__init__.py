@@ -10,12 +10,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.decide.cures import Cure, cure, merge_fill_alerts
-from tieout.decide.lifecycle import SECTION_OF, Break, History, doubt, follow, is_confirmed, seconds
+from tieout.decide.lifecycle import SECTION_OF, Break, History, doubt, follow, is_confirmed
 from tieout.decide.limits import LIMITS, Counter
 from tieout.decide.policy import Policy, Rule, Verdict
 from tieout.decide.reading import Reading
 from tieout.decide.verdicts import Judged, judge_case
-from tieout.model.amounts import exact
+from tieout.model.amounts import exact, seconds
 from tieout.model.case import Approved, Case, Refused
 from tieout.model.changes import SetBalance, SetPosition
 from tieout.model.discrepancy import DOUBTS, ActionKind, ActionStatus, CauseCode, Key, ReconciliationStrategy

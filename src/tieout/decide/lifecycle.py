@@ -10,6 +10,7 @@ from decimal import Decimal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from tieout.model.amounts import seconds
 from tieout.model.discrepancy import DOUBTS, Cause, CauseCode, Difference, Key
 
 SECTION_OF = {"position": "positions", "balance": "balances", "order": "orders", "fill": "fills"}
@@ -149,9 +150,3 @@ def is_confirmed(
         return True
     proven = not cause.residual and cause.code not in WITHOUT_RECORDS and not parts & TWO_READINGS
     return proven and youngest is not None and youngest >= settle_seconds
-
-
-def seconds(start: datetime, end: datetime) -> Decimal:
-    """Seconds from *start* to *end*, exactly."""
-    delta = end - start
-    return Decimal(delta.days * 86400 + delta.seconds) + Decimal(delta.microseconds).scaleb(-6)

@@ -8,7 +8,7 @@ from functools import cache
 
 from msgspec import Struct
 
-from tieout.model.discrepancy import Difference, Domain, ReconciliationStrategy, Severity
+from tieout.model.discrepancy import FOREIGN, Difference, Domain, ReconciliationStrategy, Severity
 
 S = ReconciliationStrategy
 
@@ -68,7 +68,6 @@ HEALS = (
     "MISSED_FILL", "DUPLICATE_FILL", "FEE", "FUNDING", "INTEREST", "DIVIDEND", "REBATE",
     "SPLIT", "SYMBOL_CHANGE", "CORPORATE_ACTION", "WRONG_FILL_PRICE",
 )  # fmt: skip
-FOREIGN = ("EXTERNAL_TRADE", "DEPOSIT", "WITHDRAWAL", "TRANSFER", "PHANTOM_FILL", "MULTIPLIER", "WRONG_FILL_QUANTITY")
 MINOR, MODERATE, CRITICAL = (Severity.MINOR,), (Severity.MODERATE,), (Severity.CRITICAL,)
 
 

@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from tieout.decide.lifecycle import Break, seconds
+from tieout.decide.lifecycle import Break
 from tieout.decide.policy import Policy
+from tieout.model.amounts import seconds
 from tieout.model.case import Case, Explanation
 from tieout.model.changes import AdoptOrder, UpdateOrder
 from tieout.model.discrepancy import DOUBTS, Cause, CauseCode, Difference, DiscrepancyType, Key

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,7 +26,7 @@ from tieout.model.discrepancy import (
     Severity,
 )
 from tieout.model.settings import Settings
-from tieout.model.tolerance import within
+from tieout.model.tolerance import band, within
 
 S = ReconciliationStrategy
 
@@ -103,14 +102,8 @@ def _fully(difference: Difference, cause: Cause, settings: Settings) -> bool:
 def _own_severity(key: Key, case: Case, reading: Reading, history: History, *, fully: bool) -> Severity:
     difference, cause = reading.differences[key], reading.causes[key]
     if not fully and cause.code is not CauseCode.UNKNOWN:
-        return _band(percent(cause.residual, difference.local_amount, difference.broker_amount), reading.settings)
+        return band(percent(cause.residual, difference.local_amount, difference.broker_amount), reading.settings)
     return max(difference.severity, _cumulated(key, case, reading, history), key=SEVERITY_RANK.__getitem__)
-
-
-def _band(share: Decimal, settings: Settings) -> Severity:
-    if share < settings.moderate_from_percent:
-        return Severity.MINOR
-    return Severity.MODERATE if share <= settings.critical_above_percent else Severity.CRITICAL
 
 
 def _cumulated(key: Key, case: Case, reading: Reading, history: History) -> Severity:
@@ -120,7 +113,7 @@ def _cumulated(key: Key, case: Case, reading: Reading, history: History) -> Seve
     since = reading.now - timedelta(hours=reading.policy.cumulate_hours)
     changes = [amount for at, amount in history.foreign.get(key, {}).values() if at > since]
     together, stated = sum(changes, ZERO), reading.differences[key].broker_amount
-    return _band(percent(together, stated - together, stated), reading.settings)
+    return band(percent(together, stated - together, stated), reading.settings)
 
 
 def _escalate(case: Case, votes: tuple[Key, ...], verdict: Verdict, reading: Reading, history: History) -> Verdict:

@@ -15,7 +15,7 @@ from tieout.explain.records import Record, Standing, in_time
 from tieout.model.amounts import ONE, ZERO, ratio
 from tieout.model.case import Case
 from tieout.model.changes import BookActivity, BookFill, Change, ReverseActivity, ReverseFill
-from tieout.model.discrepancy import DOUBTS, CauseCode, Difference, Key
+from tieout.model.discrepancy import DOUBTS, FOREIGN, CauseCode, Difference, Key
 from tieout.model.snapshot import Fill
 from tieout.model.tolerance import within
 
@@ -75,11 +75,6 @@ def _parts(found: Found) -> frozenset[str]:
     if found.cause.code not in (CauseCode.MULTIPLE, CauseCode.WRONG_FILL):
         return frozenset((found.cause.code,))
     return frozenset(_part(record) for record in found.records)
-
-
-FOREIGN = frozenset(
-    ("EXTERNAL_TRADE", "DEPOSIT", "WITHDRAWAL", "TRANSFER", "PHANTOM_FILL", "WRONG_FILL_QUANTITY", "MULTIPLIER")
-)
 
 
 def _foreign(key: Key, found: Found, evidence: Evidence) -> tuple[tuple[str, datetime, Decimal], ...]:

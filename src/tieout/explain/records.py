@@ -11,6 +11,7 @@ from functools import cached_property
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tieout.model.amounts import seconds
 from tieout.model.discrepancy import CauseCode
 from tieout.model.memory import Memory
 from tieout.model.pairing import Pairing, activities_vouched_from, fills_vouched_from, pair_fills, same_quantity
@@ -77,16 +78,16 @@ class Ages:
         self._as_of = {"local": local.as_of, "broker": broker.as_of}
         # A record of one side lies between the readings if it is younger than the time by which the other was read earlier.
         self._gap = {
-            "local": _seconds(observation.at, broker.as_of),
-            "broker": _seconds(observation.at, local.as_of),
+            "local": seconds(broker.as_of, observation.at),
+            "broker": seconds(local.as_of, observation.at),
         }
 
     def age(self, ref: str, at: datetime, side: str) -> Decimal:
         """Seconds, never below 0: a record dated ahead of its own side's clock ages from when it was first shown."""
-        age = _seconds(self._as_of[side], at)
+        age = seconds(at, self._as_of[side])
         if age >= 0:
             return age
-        return _seconds(self._at, self._memory.ahead.get(ref, self._at))
+        return seconds(self._memory.ahead.get(ref, self._at), self._at)
 
     def in_flight(self, age: Decimal, side: str) -> bool:
         """Whether a record of this age gets no verdict yet."""
@@ -99,11 +100,6 @@ class Ages:
         if age < self._settings.lag_seconds:
             return Proof.LAGGING
         return Proof.FACT if fetched and vouched_from is not None and at >= vouched_from else Proof.NONE
-
-
-def _seconds(later: datetime, earlier: datetime) -> Decimal:
-    delta = later - earlier
-    return Decimal(delta.days * 86400 + delta.seconds) + Decimal(delta.microseconds).scaleb(-6)
 
 
 def gather(

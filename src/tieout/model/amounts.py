@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from decimal import (
     ROUND_HALF_EVEN,
     Clamped,
@@ -133,3 +134,9 @@ def fraction(text: str) -> tuple[Decimal, Decimal]:
     if numerator <= 0 or denominator <= 0:
         raise ValueError("a ratio above 0 is needed")
     return numerator, denominator
+
+
+def seconds(start: datetime, end: datetime) -> Decimal:
+    """Seconds from *start* to *end*, exactly."""
+    delta = end - start
+    return Decimal(delta.days * 86400 + delta.seconds) + Decimal(delta.microseconds).scaleb(-6)

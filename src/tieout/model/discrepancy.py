@@ -76,6 +76,8 @@ class CauseCode(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+# What somebody else did, in the words of a policy: a wrong fill says whether its quantity or its price is wrong.
+FOREIGN = ("EXTERNAL_TRADE", "DEPOSIT", "WITHDRAWAL", "TRANSFER", "PHANTOM_FILL", "MULTIPLIER", "WRONG_FILL_QUANTITY")
 DOUBTS = frozenset((CauseCode.IN_FLIGHT, CauseCode.STALE_BROKER, CauseCode.PARTIAL_RESPONSE))
 
 

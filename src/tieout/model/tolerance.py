@@ -1,12 +1,19 @@
-"""Whether a part of a difference, by itself, would be within tolerance. Shared by explaining and deciding."""
+"""The bands of severity, and whether a part of a difference would be within tolerance: shared by the stages."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from tieout.model.amounts import percent, ratio
-from tieout.model.discrepancy import Difference
+from tieout.model.discrepancy import Difference, Severity
 from tieout.model.settings import Settings
+
+
+def band(percent: Decimal, settings: Settings) -> Severity:
+    """The severity of a percentage alone."""
+    if percent < settings.moderate_from_percent:
+        return Severity.MINOR
+    return Severity.MODERATE if percent <= settings.critical_above_percent else Severity.CRITICAL
 
 
 def within(difference: Difference, residual: Decimal, settings: Settings) -> bool:

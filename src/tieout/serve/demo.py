@@ -7,6 +7,7 @@ what the reconciler reported.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -182,7 +183,7 @@ def run_demo(folder: Path, seed: int) -> int:
     history.write_bytes(b"".join(encode(observation) + b"\n" for observation in day.observations))
     page.write_text(render_page(day.reports, "A day on a simulated broker"), encoding="utf-8")
     same = replays_alike(day)
-    printer.end(page, history, len(day.reports), same=same)
+    printer.end(page, history, len(day.reports), same=same, command=sys.argv[0])
     return 0 if same and day.reports[-1].status == "matched" else 1
 
 

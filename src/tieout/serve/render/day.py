@@ -34,13 +34,13 @@ class DayPrinter:
         for report in readings:
             self._reading(report, known)
 
-    def end(self, page: Path, history: Path, readings: int, *, same: bool) -> None:
+    def end(self, page: Path, history: Path, readings: int, *, same: bool, command: str) -> None:
         """What is left behind."""
         self._console.print()
         verdict = "to the same verdicts" if same else "to OTHER verdicts: this is a defect, please report it"
         self._console.print(f"{readings} readings, replayed from their own record {verdict}.")
         self._console.print(f"The report: {page}", soft_wrap=True)
-        self._console.print(f"The history: {history}  (try: tieout replay {history})", soft_wrap=True)
+        self._console.print(f"The history: {history}  (try: {command} replay {history})", soft_wrap=True)
 
     def _reading(self, report: ReconciliationReport, known: dict[str, bool]) -> None:
         moment = f"{report.started_at:%H:%M:%S}"

@@ -27,10 +27,10 @@ HEAVY = (
 
 
 def names() -> list[str]:
-    """Every module of the package but the one that runs it."""
+    """Every module of the package but the one that runs it, and alembic's script, which runs inside alembic only."""
     paths = [path.relative_to(SOURCE.parent).with_suffix("") for path in sorted(SOURCE.rglob("*.py"))]
     dotted = [".".join(path.parts).removesuffix(".__init__") for path in paths]
-    return [name for name in dotted if not name.endswith("__main__")]
+    return [name for name in dotted if not name.endswith(("__main__", "migrations.env"))]
 
 
 @lru_cache

@@ -24,10 +24,11 @@ ALLOWED: dict[str, frozenset[str]] = {
     "decide": frozenset(("model", "errors")),
     "observe": PORTS,
     "act": PORTS,
+    "record": PORTS,
     "brokers": frozenset(("model", "errors", "clock")),
     "books": frozenset(("model", "errors", "clock")),
-    "config": frozenset(("model", "errors", "decide")),
-    "live": PORTS | frozenset(("observe", "compare", "explain", "decide", "act", "config")),
+    "config": frozenset(("model", "errors", "decide", "record.settings")),
+    "live": PORTS | frozenset(("observe", "compare", "explain", "decide", "act", "record", "config")),
     "serve": EVERYTHING,
     "__init__": EVERYTHING,  # names the library, and fetches each name where it is first used
     "__main__": frozenset(("serve",)),
@@ -35,13 +36,17 @@ ALLOWED: dict[str, frozenset[str]] = {
 PURE = ("model", "compare", "explain", "decide")
 JUDGING = frozenset(("compare", "explain", "decide"))
 KNOWS_THE_ORDER = {"live/road.py"}
-READS_AND_ACTS = {"live/reconciler.py"}
+READS = {"live/reconciler.py"}  # one stage before the road
+ACTS = {"live/keeping.py"}  # and two after it: record, then act, then record
 
 # Third-party package -> the folders that may import it.
 LIBRARIES: dict[str, frozenset[str]] = {
     "msgspec": EVERYTHING,
     "ccxt": frozenset(("brokers",)),
-    "aiohttp": frozenset(("brokers",)),
+    "aiohttp": frozenset(("brokers", "record")),
+    "sqlalchemy": frozenset(("record",)),
+    "alembic": frozenset(("record",)),
+    "cryptography": frozenset(("record",)),
     "rich": frozenset(("serve",)),
     "jinja2": frozenset(("serve",)),
     "markupsafe": frozenset(("serve",)),  # jinja2's own
@@ -141,9 +146,9 @@ def several(among: frozenset[str]) -> set[str]:
 
 
 def test_the_order_of_the_stages_is_written_once() -> None:
-    """One module puts the judging stages in a row, one puts reading before and acting after it; no other sees two stages."""
+    """One module puts the judging stages in a row, one reads before it, one records and acts after; no other sees two."""
     assert several(JUDGING) == KNOWS_THE_ORDER
-    assert several(STAGES) == KNOWS_THE_ORDER | READS_AND_ACTS
+    assert several(STAGES) == KNOWS_THE_ORDER | READS | ACTS
 
 
 def test_stages_never_import_each_other() -> None:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "tieout"
 MODULES = {path.relative_to(SOURCE).as_posix(): path.read_text("utf-8") for path in sorted(SOURCE.rglob("*.py"))}
 TREES = {path: ast.parse(text, path) for path, text in MODULES.items()}
+WRITTEN = "record/store/migrations/versions/"  # migrations are written by alembic, once, and never touched again
 
 # The present maxima. They may only go down; test_the_ratchet_is_tight says when they can.
 RATCHET = {"lines of a module": 322, "lines of a function": 48, "methods of a class": 20, "depth of nesting": 4}
@@ -166,6 +167,8 @@ def sizes() -> dict[str, list[tuple[int, str]]]:
     """Every size that is limited, largest first, each with its place."""
     found: dict[str, list[tuple[int, str]]] = {name: [] for name in HARD}
     for path, tree in TREES.items():
+        if path.startswith(WRITTEN):
+            continue
         found["lines of a module"].append((MODULES[path].count("\n"), path))
         for function in functions(tree):
             place = f"{path}:{function.lineno} {function.name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -12,6 +13,9 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The present moment, timezone-aware UTC."""
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds since some fixed moment; never goes back, whatever is done to the wall clock."""
 
     async def sleep(self, seconds: float) -> None:
         """Return when *seconds* have passed on this clock."""
@@ -24,6 +28,10 @@ class SystemClock:
         """The machine's UTC time."""
         return datetime.now(UTC)
 
+    def monotonic_ns(self) -> int:
+        """The machine's monotonic clock."""
+        return time.monotonic_ns()
+
     async def sleep(self, seconds: float) -> None:
         """Sleep on the event loop."""
         await asyncio.sleep(seconds)
@@ -34,11 +42,15 @@ class VirtualClock:
 
     def __init__(self, start: datetime) -> None:
         assert start.tzinfo is not None, "a clock needs an aware time"
-        self._now = start.astimezone(UTC)
+        self._start = self._now = start.astimezone(UTC)
 
     def now(self) -> datetime:
         """The virtual moment."""
         return self._now
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds since the clock was made."""
+        return (self._now - self._start) // timedelta(microseconds=1) * 1000
 
     def advance(self, seconds: float) -> None:
         """Move forward by *seconds*; never back."""

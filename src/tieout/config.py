@@ -21,6 +21,7 @@ from tieout.errors import BadInput, Problem
 from tieout.model.amounts import fits
 from tieout.model.codec import MAX_BYTES, read_bytes
 from tieout.model.settings import AssetSettings, Settings
+from tieout.record.settings import RecordSettings, Retention
 
 Table = dict[str, object]
 
@@ -32,12 +33,13 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Struct, frozen=True):
-    """A whole configuration: general settings, accounts that differ from them, the policy, and bounds."""
+    """A whole configuration: general settings, accounts that differ from them, the policy, bounds, and the record."""
 
     settings: Settings = Settings()
     accounts: dict[str, Settings] = field(default_factory=dict)
     policy: Policy = Policy()
     limits: Limits = Limits()
+    record: RecordSettings = RecordSettings()
 
     def account(self, name: str) -> Settings:
         """The settings that hold for one account."""
@@ -77,7 +79,7 @@ class _Reader:
         except UnicodeDecodeError:
             self._problem("", "not UTF-8 text", "save it as UTF-8")
             return {}
-        known = ("settings", "assets", "accounts", "policy", "limits")
+        known = ("settings", "assets", "accounts", "policy", "limits", "record")
         for name in tables:
             self._files[name] = str(path)
             if name not in known:
@@ -96,7 +98,7 @@ class _Reader:
             merged = {**assets, **self._assets(plain, f"{place}.assets")}
             accounts[name] = replace(settings, **{**changed, "assets": merged})
         limits = msgspec.convert(self._fields(Limits, _table(tables, "limits"), "limits"), Limits)
-        return Config(settings, accounts, self._policy(tables), limits)
+        return Config(settings, accounts, self._policy(tables), limits, self._record(tables))
 
     def _assets(self, tables: Table, place: str) -> dict[str, AssetSettings]:
         named = _table(tables, "assets").items()
@@ -104,6 +106,12 @@ class _Reader:
             name: msgspec.convert(self._fields(AssetSettings, table, f"{place}.{name}"), AssetSettings)
             for name, table in named
         }
+
+    def _record(self, tables: Table) -> RecordSettings:
+        table = dict(_table(tables, "record"))
+        retention = self._fields(Retention, table.pop("retention", {}), "record.retention")
+        good = self._fields(RecordSettings, table, "record")
+        return msgspec.convert({**good, "retention": retention}, RecordSettings)
 
     def _policy(self, tables: Table) -> Policy:
         table = dict(_table(tables, "policy"))

@@ -11,9 +11,15 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
     │  ├─ SourceMalformed            it answered, and the answer cannot be trusted
     │  └─ SourceIncomplete           it answered a part, and the rest is not to be had
     ├─ BookError(record)             the books refuse a record: nothing was booked
-    └─ ActionError
-       ├─ ActionRefused(reason)      the broker or the books said no: nothing happened
-       └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
+    ├─ ActionError
+    │  ├─ ActionRefused(reason)      the broker or the books said no: nothing happened
+    │  └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
+    └─ RecordError(why)              no audit, no action: checking goes on, acting stops
+       ├─ RecordUnavailable          it cannot be written or read now: disk full, database away, read-only
+       ├─ KeyUnusable                a key file is missing, damaged, or open to others
+       ├─ LogBehind                  the log is shorter than, or differs from, a head that it once signed
+       ├─ LogBroken(entry)           what is stored is not what was signed
+       └─ ProofRefused               a note, checkpoint or proof does not hold
 """
 
 from __future__ import annotations
@@ -127,3 +133,35 @@ class OutcomeUnknown(ActionError):
     def __init__(self, action: str, why: str) -> None:
         self.action, self.why = action, why
         super().__init__(f"outcome of {action} unknown: {why}")
+
+
+class RecordError(TieoutError):
+    """Root of what can go wrong with the record; *why* is one sentence for a person, without amounts."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class RecordUnavailable(RecordError):
+    """The record cannot be written or read now; nothing of this attempt was acknowledged."""
+
+
+class KeyUnusable(RecordError):
+    """A key is missing, damaged, or readable by others than its owner."""
+
+
+class LogBehind(RecordError):
+    """The log is behind, or beside, a head that it once signed: an older copy, or a rewritten one."""
+
+
+class LogBroken(RecordError):
+    """What is stored at *entry* (its index from 0, None for the log as a whole) is not what was signed."""
+
+    def __init__(self, why: str, entry: int | None = None) -> None:
+        self.entry = entry
+        super().__init__(why)
+
+
+class ProofRefused(RecordError):
+    """A note, a checkpoint or a proof does not hold."""

@@ -214,7 +214,7 @@ def left_over(observation: Observation, result: Decided, plan: Approved) -> dict
     """What still differs, by domain and asset, once a plan is carried out on a copy of local."""
     assert isinstance(observation.local, Snapshot) and isinstance(observation.broker, Snapshot)
     books = EngineBooks.opened_from(observation.local, VirtualClock(START))
-    asyncio.run(books.apply(plan.changes, reason=plan.reason))
+    asyncio.run(books.apply(plan.bookings, reason=plan.reason))
     after = asyncio.run(books.read())
     coverage: Any = dict.fromkeys(("positions", "balances"), "compared")
     return {(d.key.domain, d.key.asset): d.difference for d in compare(after, observation.broker, coverage, Settings())}

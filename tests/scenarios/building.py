@@ -9,14 +9,17 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tieout.act import apply
+from tieout.act import Unrecorded, apply
 from tieout.books import EngineBooks, Instrument
+from tieout.brokers.simulated import SimulatedBroker, World
 from tieout.clock import VirtualClock
 from tieout.decide import Policy
 from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.model.amounts import dec
+from tieout.model.case import Approved
 from tieout.model.codec import decode_observation, encode
 from tieout.model.discrepancy import ActionStatus
+from tieout.model.intent import Ended
 from tieout.model.memory import Memory
 from tieout.model.report import Discrepancy, ReconciliationReport
 from tieout.model.settings import Settings
@@ -205,10 +208,19 @@ class Seen(Struct, frozen=True):
     async def cured(self, instruments: Mapping[str, Instrument] | None = None) -> Snapshot:
         """Local after what was approved is booked, all of it for true, into books opened from what local said."""
         assert isinstance(self.local, Snapshot)
-        ledger = EngineBooks.opened_from(self.local, VirtualClock(self.at), instruments=instruments)
-        effects = await apply(self.outcome.decided.plans, ledger)
+        clock = VirtualClock(self.at)
+        ledger = EngineBooks.opened_from(self.local, clock, instruments=instruments)
+        effects = await apply(
+            [plan for plan in self.outcome.decided.plans if isinstance(plan, Approved)],
+            account=self.report.account,
+            report_id=self.report.report_id,
+            books=ledger,
+            broker=SimulatedBroker(World(clock), self.report.account),
+            journal=Unrecorded(),
+            observed=self.local,
+        )
         assert effects, "nothing was approved"
-        assert [effect.failure for effect in effects] == [None] * len(effects)
+        assert [(effect.ended, effect.why) for effect in effects] == [(Ended.DONE, None)] * len(effects)
         return await ledger.read()
 
 

@@ -1,42 +1,187 @@
-"""Approved decisions -> effects, once. In its thinnest true form: `SYNC_TO_BROKER` writes the missing record into the books.
+"""Approved decisions -> effects, once each, with an intent that is durable before the act and its end after it.
 
-Orders are never sent here; everything else that was decided is reported as planned.
+    Effect(plan, ended, why)         ended is None where nothing was tried; why says why not, or why it failed
+    apply(plans, *, account, report_id, books, broker, journal, attempts, observed) -> tuple[Effect, ...]
+    recover(unfinished, books, broker, journal) -> tuple[Effect, ...]
+    read_back(intent, books, broker) -> tuple[Ended, str | None]
+    Journal                          the record, as acting sees it: intend, conclude
+    Unrecorded                       a journal that keeps nothing
+
+Orders are never submitted here; the one thing that is asked of a broker is the end of an order that local never sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
+from tieout.act.carry import carry_out, read_back
+from tieout.act.touched import digest, look, objection
 from tieout.books.base import LocalBooks
-from tieout.errors import BookError
-from tieout.model.case import Approved, Refused
-from tieout.model.discrepancy import ReconciliationStrategy
+from tieout.brokers.base import BrokerAdapter
+from tieout.errors import RecordError, SourceError
+from tieout.model.case import Approved
+from tieout.model.intent import Ended, Intent
+from tieout.model.snapshot import Snapshot
+
+__all__ = ["Effect", "Journal", "Unrecorded", "apply", "read_back", "recover"]
+
+NO_AUDIT, OUTCOME_UNKNOWN, NOT_READ = "no_audit", "outcome_unknown", "not_read"
 
 
 class Effect(Struct, frozen=True):
-    """What became of one approved case; `failure` says why the books refused it, and is None where it was booked."""
+    """What became of one approved case. `ended` is None where it was not tried; `why` is in words, without amounts."""
 
     plan: Approved
-    failure: str | None = None
+    ended: Ended | None
+    why: str | None = None
 
 
-async def apply(plans: Iterable[Approved | Refused], books: LocalBooks) -> tuple[Effect, ...]:
-    """Book every approved `SYNC_TO_BROKER` case, each whole or not at all.
+class Journal(Protocol):
+    """Where intents are kept."""
 
-    A crash between two cases leaves the first booked and the second not: the next reading shows just the second again.
+    async def intend(self, intent: Intent) -> None:
+        """Keep an intent. It MUST be durable when this returns.
+
+        Raises:
+            RecordError: It may not have been kept: it is not acted on, nor is anything after it.
+        """
+
+    async def conclude(self, intent: Intent, ended: Ended, why: str | None) -> None:
+        """Keep what became of an intent; repeating it MUST change nothing.
+
+        Raises:
+            RecordError: It may not have been kept: recovery will look the intent up.
+        """
+
+
+class Unrecorded:
+    """A journal that keeps nothing: after a crash nobody knows what was tried, and only the next reading tells."""
+
+    async def intend(self, intent: Intent) -> None:
+        """Keep nothing."""
+
+    async def conclude(self, intent: Intent, ended: Ended, why: str | None) -> None:
+        """Keep nothing."""
+
+
+class _Round(Struct, frozen=True, kw_only=True):
+    """What the acts of one round have in common."""
+
+    account: str
+    report_id: str
+    books: LocalBooks
+    broker: BrokerAdapter
+    journal: Journal
+    attempts: Mapping[str, int]
+    observed: Snapshot | None
+
+
+async def apply(
+    plans: Iterable[Approved],
+    *,
+    account: str,
+    report_id: str,
+    books: LocalBooks,
+    broker: BrokerAdapter,
+    journal: Journal,
+    attempts: Mapping[str, int] | None = None,
+    observed: Snapshot | None = None,
+) -> tuple[Effect, ...]:
+    """Carry out every plan in its order, each whole or not at all, and each at most once.
+
+    Args:
+        plans: What was approved.
+        account: Whose breaks they are.
+        report_id: The report that decided them.
+        books: Where records are booked.
+        broker: Where orders are cancelled.
+        journal: Where intents are kept. Its first `RecordError` ends the round: what is left is skipped as `no_audit`.
+        attempts: How often a plan, by its fingerprint, was intended and found never to have happened.
+        observed: Local as it was when this was decided; a number is not set over a row that has moved since.
+
+    Returns:
+        One effect for each plan. After one whose outcome nobody knows, the rest is skipped as `outcome_unknown`.
     """
-    effects = []
+    acting = _Round(
+        account=account,
+        report_id=report_id,
+        books=books,
+        broker=broker,
+        journal=journal,
+        attempts=attempts or {},
+        observed=observed,
+    )
+    effects: list[Effect] = []
+    stop: str | None = None
     for plan in plans:
-        if isinstance(plan, Approved) and plan.strategy is ReconciliationStrategy.SYNC_TO_BROKER:
-            effects.append(await _book(plan, books))
+        if stop is not None:
+            effects.append(Effect(plan, None, stop))
+            continue
+        effect, stop = await _act_on(plan, acting)
+        effects.append(effect)
     return tuple(effects)
 
 
-async def _book(plan: Approved, books: LocalBooks) -> Effect:
+async def _act_on(plan: Approved, acting: _Round) -> tuple[Effect, str | None]:
+    """What became of one plan, and why nothing more may be done in this round, if so."""
     try:
-        await books.apply(plan.changes, reason=plan.reason)
-    except BookError as error:
-        return Effect(plan, failure=error.why)
-    return Effect(plan)
+        seen = await look(plan, acting.books, acting.broker)
+    except SourceError as error:
+        return Effect(plan, None, f"{NOT_READ}: {error.source} ({error.code})"), None
+    before, against = digest(plan, seen), objection(plan, seen, acting.observed)
+    if against is not None or before is None:
+        return Effect(plan, None, against or f"{NOT_READ}: local does not list what it has to be held against"), None
+    intent = _intent(plan, before, acting)
+    # A crash up to here leaves nothing: the next reading shows the break again, and it is decided again.
+    try:
+        await acting.journal.intend(intent)
+    except RecordError:
+        return Effect(plan, None, NO_AUDIT), NO_AUDIT
+    # A crash here leaves an intent and nothing done: it reads back as UNDONE, and may be decided anew.
+    ended, why = await carry_out(intent, acting.books, acting.broker)
+    # A crash here leaves it done, or refused, and nobody told: done reads back as DONE, refused as UNDONE.
+    return await _concluded(intent, Effect(plan, ended, why), acting.journal)
+
+
+async def _concluded(intent: Intent, effect: Effect, journal: Journal) -> tuple[Effect, str | None]:
+    assert effect.ended is not None, "only what was tried is concluded"
+    try:
+        await journal.conclude(intent, effect.ended, effect.why)
+    except RecordError:
+        return effect, NO_AUDIT
+    # A crash from here on leaves nothing to look up.
+    return effect, OUTCOME_UNKNOWN if effect.ended is Ended.UNKNOWN else None
+
+
+def _intent(plan: Approved, before: str, acting: _Round) -> Intent:
+    """The intent of a plan. The same evidence and attempt give the same name, in whichever process."""
+    named = "\n".join((acting.account, plan.fingerprint, str(acting.attempts.get(plan.fingerprint, 0))))
+    return Intent(
+        id=hashlib.sha256(named.encode()).hexdigest()[:40],
+        account=acting.account,
+        report_id=acting.report_id,
+        plan=plan,
+        before=before,
+    )
+
+
+async def recover(
+    unfinished: Sequence[Intent], books: LocalBooks, broker: BrokerAdapter, journal: Journal
+) -> tuple[Effect, ...]:
+    """Find out what became of intents without an end, and conclude them. Books nothing, and sends nothing.
+
+    A crash in here leaves the rest unfinished, and what was read back the same to be read back again.
+
+    Raises:
+        RecordError: An end could not be kept; what was not concluded stays unfinished.
+    """
+    effects = []
+    for intent in unfinished:
+        ended, why = await read_back(intent, books, broker)
+        await journal.conclude(intent, ended, why)
+        effects.append(Effect(intent.plan, ended, why))
+    return tuple(effects)

@@ -17,7 +17,9 @@ from tieout.model.changes import (
     AdoptOrder,
     BookActivity,
     BookFill,
+    CancelOrder,
     Change,
+    Remedy,
     ReverseActivity,
     ReverseFill,
     SetBalance,
@@ -65,9 +67,10 @@ def cure(judged: Judged, reading: Reading, ids: Mapping[Key, str], booked: Mappi
     if not judged.confirmed or (doubted and verdict.strategy is S.WARN_ONLY):
         return _wait(judged, reading, named)
     if verdict.strategy is S.SYNC_TO_LOCAL:
-        asked = tuple(_towards_local(judged, reading, named))
+        cancel = _cancel(judged, reading)
+        asked = tuple(_towards_local(judged, reading, named, PLANNED if cancel else AWAITING))
         told = _said(judged, named) if asked else [_plain(ActionKind.ALERT, verdict, named)]
-        return Cure(judged, (*asked, *told), None)
+        return Cure(judged, (*asked, *told), _plan(judged, reading, named, cancel, PLANNED) if cancel else None)
     changes = _changes(judged, reading, booked)
     status = _status(judged, reading, changes)
     callers = _callers(case, reading, ids)
@@ -151,21 +154,33 @@ def _order_change(key: Key, judged: Judged, reading: Reading, booked: Mapping[st
     return () if fills and brought else (change,)
 
 
-def _towards_local(judged: Judged, reading: Reading, named: tuple[str, ...]) -> Iterator[Action]:
-    """What would bring the broker to local. It always waits for a person: nothing here sends an order by itself."""
+def _cancel(judged: Judged, reading: Reading) -> tuple[CancelOrder, ...]:
+    """The end of a stranger's order, where a rule lets it come without asking."""
+    if judged.verdict.approval or len(judged.case.keys) != 1:
+        return ()
+    (key,) = judged.case.keys
+    change = reading.explanation.updates.get(key)
+    external = reading.causes[key].code is CauseCode.EXTERNAL_ORDER
+    return (CancelOrder(change.order),) if external and isinstance(change, AdoptOrder) else ()
+
+
+def _towards_local(judged: Judged, reading: Reading, named: tuple[str, ...], cancels: ActionStatus) -> Iterator[Action]:
+    """What would bring the broker to local; *cancels*: how far a cancel has come. An order to be sent waits."""
     for key in judged.votes:
         difference = reading.differences[key]
         if key.domain == "position":
-            kind, detail = ActionKind.SUBMIT_ORDER, {"asset": key.asset, "position_side": key.leg}
+            kind, status = ActionKind.SUBMIT_ORDER, AWAITING
+            detail: dict[str, str] = {"asset": key.asset, "position_side": key.leg}
         elif difference.type is DiscrepancyType.ORPHANED_BROKER:
             ids = {"client_order_id": difference.client_order_id, "broker_order_id": difference.broker_order_id}
-            kind, detail = ActionKind.CANCEL_ORDER, {name: text for name, text in ids.items() if text}
+            kind, status = ActionKind.CANCEL_ORDER, cancels
+            detail = {name: text for name, text in ids.items() if text}
         else:
             continue
         yield Action(
             action=kind,
             strategy=judged.verdict.strategy,
-            status=AWAITING,
+            status=status,
             discrepancy_ids=named,
             detail={**detail, "reason": judged.verdict.reason},
         )
@@ -189,7 +204,7 @@ def _said(judged: Judged, named: tuple[str, ...]) -> list[Action]:
 
 
 def _plan(
-    judged: Judged, reading: Reading, named: tuple[str, ...], changes: tuple[Change, ...], status: ActionStatus
+    judged: Judged, reading: Reading, named: tuple[str, ...], changes: tuple[Remedy, ...], status: ActionStatus
 ) -> Approved | Refused | None:
     if not changes:
         return None

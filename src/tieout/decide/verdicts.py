@@ -118,7 +118,7 @@ def _cumulated(key: Key, case: Case, reading: Reading, history: History) -> Seve
 
 def _escalate(case: Case, votes: tuple[Key, ...], verdict: Verdict, reading: Reading, history: History) -> Verdict:
     """A cure that did not hold is not tried again, and a correction that comes back is not corrected again."""
-    if verdict.strategy is not S.SYNC_TO_BROKER or verdict.approval:
+    if verdict.approval or not (verdict.strategy is S.SYNC_TO_BROKER or _cancels(votes, verdict, reading)):
         return verdict
     halted = next((reason for key in votes if (reason := history.breaks[key].halted) is not None), None)
     if halted is not None:
@@ -133,3 +133,10 @@ def _escalate(case: Case, votes: tuple[Key, ...], verdict: Verdict, reading: Rea
         if closed.difference == reading.differences[key].difference and same_evidence:
             return Verdict(S.HALT_AND_ALERT, reason=CAME_BACK)
     return verdict
+
+
+def _cancels(votes: tuple[Key, ...], verdict: Verdict, reading: Reading) -> bool:
+    """Whether the case is a stranger's order, to be cancelled."""
+    return verdict.strategy is S.SYNC_TO_LOCAL and all(
+        reading.causes[key].code is CauseCode.EXTERNAL_ORDER for key in votes
+    )

@@ -8,19 +8,23 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tieout.act import Effect, apply
+from tieout.act import Effect
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
 from tieout.decide import Policy, attempted
 from tieout.errors import SourceIncomplete
+from tieout.live.alarm import Alarm, LoggedAlarm
+from tieout.live.keeping import Configuration, Keeping
 from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.model.changes import KIND_OF_CHANGE
 from tieout.model.discrepancy import ActionStatus
+from tieout.model.intent import Ended
 from tieout.model.report import Action, ReconciliationReport, Trigger
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
 from tieout.observe.reading import Reach, read_account, read_broker
+from tieout.record.base import Record
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -42,29 +46,47 @@ class PositionReconciler:
     Args:
         accounts: The accounts by name.
         clock: Where time comes from.
+        record: Where everything is kept: what it has not acknowledged is not acted upon. None keeps nothing, and acts.
+        alarm: The way to a person for when the record fails.
     """
 
-    def __init__(self, accounts: Mapping[str, Account], clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        clock: Clock | None = None,
+        *,
+        record: Record | None = None,
+        alarm: Alarm | None = None,
+    ) -> None:
         self._accounts = dict(accounts)
         self._clock = clock or SystemClock()
         self._states = {name: State() for name in self._accounts}
         self._turns = {name: asyncio.Lock() for name in self._accounts}
+        self._keepings = {
+            name: Keeping(each.name, Configuration(each.settings, each.policy), record, alarm or LoggedAlarm())
+            for name, each in self._accounts.items()
+        }
         self.observed: dict[str, Observation] = {}
 
     async def reconcile(self, account: str, *, trigger: Trigger = "manual") -> ReconciliationReport:
         """One whole reconciliation of *account*.
 
         Returns:
-            The report. A side that could not be read makes it `incomplete`; nothing is raised for that.
+            The report. A side that could not be read makes it `incomplete`; nothing is raised for that. Where the record
+            fails, its actions are `skipped` and a warning says why.
 
         Raises:
             KeyError: There is no such account.
         """
         async with self._turns[account]:
+            known, keeping = self._accounts[account], self._keepings[account]
+            before = await keeping.begin(self._states[account], known.local, known.broker)
+            self._states[account] = before
             observation = await self._observe(account)
             outcome = self._judge(account, observation, trigger)
-            effects = await apply(outcome.decided.plans, self._accounts[account].local)
-            return self._remember(account, outcome, effects)
+            await keeping.keep(observation, outcome, before)
+            effects = await keeping.act(observation, outcome, known.local, known.broker)
+            return self._remember(account, outcome, effects, keeping.refusal)
 
     async def adopt(self, account: str) -> Snapshot:
         """Take what the broker holds as the opening entries of empty books. Ask the person first; it happens once.
@@ -103,7 +125,9 @@ class PositionReconciler:
             narrowed = replace(self._accounts[account].settings, required=(section,))
             observation = _only(await self._observe(account), section)
             state, policy = self._states[account], self._accounts[account].policy
-            return reconcile_observation(observation, state, narrowed, policy, trigger="manual").report
+            report = reconcile_observation(observation, state, narrowed, policy, trigger="manual").report
+            await self._keepings[account].look(observation, report)
+            return report
 
     async def _observe(self, account: str) -> Observation:
         known = self._accounts[account]
@@ -118,24 +142,37 @@ class PositionReconciler:
             observation, state, known.settings, known.policy, trigger=trigger, finished_at=self._clock.now()
         )
 
-    def _remember(self, account: str, outcome: Outcome, effects: tuple[Effect, ...]) -> ReconciliationReport:
-        history = attempted(outcome.state.history, [effect.plan for effect in effects])
+    def _remember(
+        self, account: str, outcome: Outcome, effects: tuple[Effect, ...], refusal: str | None
+    ) -> ReconciliationReport:
+        tried = [effect.plan for effect in effects if effect.ended not in (None, Ended.UNDONE)]
+        history = attempted(outcome.state.history, tried)
         self._states[account] = replace(outcome.state, history=history)
         by_break = {name: effect for effect in effects for name in effect.plan.discrepancy_ids}
-        return replace(outcome.report, actions=tuple(_with_effect(a, by_break) for a in outcome.report.actions))
+        report = outcome.report
+        if refusal is not None:
+            warnings = (*report.summary.warnings, f"Nothing was acted on: {refusal}.")
+            report = replace(report, summary=replace(report.summary, warnings=warnings))
+        return replace(report, actions=tuple(_with_effect(action, by_break) for action in report.actions))
 
 
 def _with_effect(action: Action, effects: Mapping[str, Effect]) -> Action:
-    """The action with what became of it: booked, or refused by the books. The next reading says whether it helped."""
+    """The action with what became of it. The next reading says whether it helped."""
     effect = next((effects[name] for name in action.discrepancy_ids if name in effects), None)
-    if effect is None or action.action not in _BOOKINGS or action.status is not ActionStatus.PLANNED:
+    if effect is None or action.action not in _CARRIED_OUT or action.status is not ActionStatus.PLANNED:
         return action
-    if effect.failure is None:
-        return replace(action, status=ActionStatus.DONE)
-    return replace(action, status=ActionStatus.FAILED, detail={**action.detail, "failure": effect.failure})
+    detail = action.detail if effect.why is None else {**action.detail, "failure": effect.why}
+    return replace(action, status=_STATUS[effect.ended], detail=detail)
 
 
-_BOOKINGS = frozenset(KIND_OF_CHANGE.values())
+_STATUS = {
+    None: ActionStatus.SKIPPED,
+    Ended.DONE: ActionStatus.DONE,
+    Ended.FAILED: ActionStatus.FAILED,
+    Ended.UNDONE: ActionStatus.FAILED,
+    Ended.UNKNOWN: ActionStatus.FAILED,
+}
+_CARRIED_OUT = frozenset(KIND_OF_CHANGE.values())
 
 
 def _only(observation: Observation, section: Section) -> Observation:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from tieout.model.changes import Change
+from tieout.model.changes import CancelOrder, Change, Remedy
 from tieout.model.discrepancy import Cause, Key, ReconciliationStrategy
 
 
@@ -55,13 +55,23 @@ class Explanation(Struct, frozen=True):
 
 
 class Approved(Struct, frozen=True):
-    """A case that may be acted on: the only thing that `act` takes."""
+    """A case that may be acted on: the only thing that `act` takes. Its changes are for the books, or it is one cancel."""
 
     fingerprint: str
     discrepancy_ids: tuple[str, ...]
     strategy: ReconciliationStrategy
-    changes: tuple[Change, ...]
+    changes: tuple[Remedy, ...]
     reason: str
+
+    @property
+    def cancel(self) -> CancelOrder | None:
+        """The order to be ended at the broker; None where the plan is one for the books."""
+        return next((each for each in self.changes if isinstance(each, CancelOrder)), None)
+
+    @property
+    def bookings(self) -> tuple[Change, ...]:
+        """What the books are to take, all of it or nothing."""
+        return tuple(each for each in self.changes if not isinstance(each, CancelOrder))
 
 
 class Refused(Struct, frozen=True):

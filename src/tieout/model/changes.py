@@ -1,4 +1,7 @@
-"""What may be written into local books, one record a change. A case's changes are booked together or not at all."""
+"""What may be written into local books, one record a change, and what may be asked of the broker instead.
+
+A case's changes are booked together or not at all.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,17 @@ class SetBalance(Struct, frozen=True, tag="set_balance"):
     reason: str
 
 
+class CancelOrder(Struct, frozen=True, tag="cancel_order"):
+    """End the broker's live order that local never sent: asked of the broker, and never given to books."""
+
+    order: Order
+
+
 Change = BookFill | ReverseFill | BookActivity | ReverseActivity | UpdateOrder | AdoptOrder | SetPosition | SetBalance
+"""What books take."""
+
+Remedy = Change | CancelOrder
+"""What an approved case may call for."""
 
 KIND_OF_CHANGE: dict[type, ActionKind] = {
     BookFill: ActionKind.BOOK_FILL,
@@ -75,4 +88,5 @@ KIND_OF_CHANGE: dict[type, ActionKind] = {
     AdoptOrder: ActionKind.ADOPT_ORDER,
     SetPosition: ActionKind.SET_POSITION,
     SetBalance: ActionKind.SET_BALANCE,
+    CancelOrder: ActionKind.CANCEL_ORDER,
 }

@@ -1,0 +1,24 @@
+"""The way to a person that does not lead through the record: for when the record itself is what fails."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+
+class Alarm(Protocol):
+    """Says something that cannot wait."""
+
+    async def raise_alarm(self, account: str, sentence: str) -> None:
+        """Tell a person. *sentence* bears no amounts. MUST NOT raise."""
+
+
+class LoggedAlarm:
+    """The last resort: an error in the process's own log."""
+
+    def __init__(self) -> None:
+        self._log = logging.getLogger("tieout.alarm")
+
+    async def raise_alarm(self, account: str, sentence: str) -> None:
+        """Write it as an error."""
+        self._log.error("%s: %s", account, sentence)

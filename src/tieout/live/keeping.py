@@ -1,0 +1,219 @@
+"""What an account's reconciliations leave in the record, and take from it at a start."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+from msgspec import Struct
+
+from tieout.act import Effect, Unrecorded, apply, recover
+from tieout.books.base import LocalBooks
+from tieout.brokers.base import BrokerAdapter
+from tieout.decide import Policy, attempted
+from tieout.errors import RecordError
+from tieout.live.alarm import Alarm
+from tieout.live.road import Outcome, State, reconcile_observation
+from tieout.model.case import Approved
+from tieout.model.intent import Ended, Intent
+from tieout.model.report import ReconciliationReport
+from tieout.model.settings import Settings
+from tieout.model.snapshot import Observation, Snapshot
+from tieout.record.base import Past, Reading, Record
+
+NO_AUDIT = "no_audit"
+WHOLE_EVERY = 100  # readings between two states that are kept whole; a start judges at most that many again
+
+
+class Configuration(Struct, frozen=True):
+    """What an account is judged by."""
+
+    settings: Settings
+    policy: Policy
+
+
+class Keeping:
+    """One account's side of the record. Where the record fails, checking goes on, acting stops, and a person is told why.
+
+    Args:
+        account: Its name.
+        configuration: What it is judged by from now on.
+        record: Where it is kept; None keeps nothing, and acts.
+        alarm: The way to a person that does not lead through the record.
+
+    Attributes:
+        refusal: Why nothing is acted on in this reconciliation, in a sentence; None where nothing stands in the way.
+    """
+
+    def __init__(self, account: str, configuration: Configuration, record: Record | None, alarm: Alarm) -> None:
+        self._account, self._configuration = account, configuration
+        self._record, self._alarm = record, alarm
+        self._name: str | None = None
+        self._since_whole = WHOLE_EVERY
+        self._told: str | None = None
+        self.refusal: str | None = None
+
+    async def begin(self, state: State, books: LocalBooks, broker: BrokerAdapter) -> State:
+        """The state to go on from. At a start that is what the record kept, once every open intent was looked up."""
+        self.refusal = None
+        if self._record is None:
+            return state
+        try:
+            if self._name is None:
+                state = await self._start(self._record, state)
+            await self._recover(self._record, books, broker)
+        except RecordError as error:
+            await self._refuse(error.why)
+        return state
+
+    async def keep(self, observation: Observation, outcome: Outcome, before: State) -> None:
+        """Keep one reconciliation.
+
+        Args:
+            observation: What both sides said.
+            outcome: What came of it.
+            before: The state that it started from.
+        """
+        if self._record is None or self._name is None:
+            return
+        whole = self._since_whole >= WHOLE_EVERY
+        # Until this reading is on the disk the next one cannot count on it, and would be kept whole.
+        since, self._since_whole = self._since_whole, WHOLE_EVERY
+        reading = Reading(
+            observation=observation,
+            report=outcome.report,
+            plans=outcome.decided.plans,
+            configuration=self._name,
+            state_before=_encoder.encode(before) if whole else None,
+        )
+        try:
+            await self._record.reading(reading)
+        except RecordError as error:
+            await self._refuse(error.why)
+        else:
+            self._since_whole = 1 if whole else since + 1
+
+    async def look(self, observation: Observation, report: ReconciliationReport) -> None:
+        """Keep a look: a reading that is not acted on, and that the next one knows nothing of."""
+        if self._record is None or self._name is None:
+            return
+        looked = Reading(observation=observation, report=report, plans=(), configuration=self._name, look=True)
+        try:
+            await self._record.reading(looked)
+        except RecordError as error:
+            await self._refuse(error.why)
+
+    async def act(
+        self, observation: Observation, outcome: Outcome, books: LocalBooks, broker: BrokerAdapter
+    ) -> tuple[Effect, ...]:
+        """Act on what was approved: each intent on the disk before it, its outcome after; nothing where that cannot be."""
+        plans = [plan for plan in outcome.decided.plans if isinstance(plan, Approved)]
+        if not plans:
+            return ()
+        attempts = await self._permitted()
+        if self.refusal is not None:
+            return tuple(Effect(plan, None, NO_AUDIT) for plan in plans)
+        return await apply(
+            plans,
+            account=self._account,
+            report_id=outcome.report.report_id,
+            books=books,
+            broker=broker,
+            journal=Unrecorded() if self._record is None else _Journal(self._record, self._refuse),
+            attempts=attempts,
+            observed=observation.local if isinstance(observation.local, Snapshot) else None,
+        )
+
+    async def _permitted(self) -> Mapping[str, int]:
+        """How often each case was tried and never happened, where acting is allowed; else the refusal stands."""
+        if self._record is None or self.refusal is not None:
+            return {}
+        try:
+            await self._record.permit()
+            return await self._record.attempts(self._account)
+        except RecordError as error:
+            await self._refuse(error.why)
+            return {}
+
+    async def _start(self, record: Record, state: State) -> State:
+        restored = await record.restore(self._account)
+        known: dict[str, Configuration] = {}
+        if restored.state is not None or restored.readings:
+            state = State() if restored.state is None else _state.decode(restored.state)
+        for past in restored.readings:
+            if past.configuration not in known:
+                known[past.configuration] = decode_configuration(
+                    await record.configuration(self._account, past.configuration)
+                )
+            state = after(past, judge_again(past, state, known[past.configuration]))
+        self._name = await record.configure(self._account, _encoder.encode(self._configuration))
+        self._since_whole = WHOLE_EVERY
+        return state
+
+    async def _recover(self, record: Record, books: LocalBooks, broker: BrokerAdapter) -> None:
+        """Look up every intent without an outcome, before anything else is sent."""
+        open_intents = await record.unfinished(self._account)
+        effects = await recover(open_intents, books, broker, _Journal(record, self._refuse))
+        unknown = [effect for effect in effects if effect.ended in (None, Ended.UNKNOWN)]
+        if unknown and self.refusal is None:
+            await self._refuse(f"what became of {len(unknown)} earlier actions is not known yet ({unknown[0].why})")
+
+    async def _refuse(self, why: str) -> None:
+        self.refusal = why
+        if self._told != why:
+            # Once for each reason: what stands for hours is repeated by the outbox, which is in the record.
+            self._told = why
+            await self._alarm.raise_alarm(self._account, f"acting is stopped: {why}")
+
+
+class _Journal:
+    """The record as `act` sees it; a refusal of the record is one of the whole account."""
+
+    def __init__(self, record: Record, refuse: Callable[[str], Awaitable[None]]) -> None:
+        self._record, self._refuse = record, refuse
+
+    async def intend(self, intent: Intent) -> None:
+        """Keep an intent before it is acted on."""
+        try:
+            await self._record.intend(intent)
+        except RecordError as error:
+            await self._refuse(error.why)
+            raise
+
+    async def conclude(self, intent: Intent, ended: Ended, why: str | None = None) -> None:
+        """Keep what became of it."""
+        try:
+            await self._record.conclude(intent, ended, why)
+        except RecordError as error:
+            await self._refuse(error.why)
+            raise
+
+
+def judge_again(past: Past, state: State, configuration: Configuration) -> Outcome:
+    """The outcome of a reading that was kept, judged by *configuration*."""
+    return reconcile_observation(
+        past.observation,
+        state,
+        configuration.settings,
+        configuration.policy,
+        trigger=past.report.trigger,
+        finished_at=past.report.finished_at,
+    )
+
+
+def after(past: Past, outcome: Outcome) -> State:
+    """The state that a reading left, with what was acted on after it."""
+    plans = [
+        plan for plan in outcome.decided.plans if isinstance(plan, Approved) and plan.fingerprint in past.attempted
+    ]
+    return State(outcome.state.memory, attempted(outcome.state.history, plans))
+
+
+_encoder = msgspec.msgpack.Encoder()
+_state = msgspec.msgpack.Decoder(State)
+_configuration = msgspec.msgpack.Decoder(Configuration)
+
+
+def decode_configuration(raw: bytes) -> Configuration:
+    """Settings and policy, as they were kept."""
+    return _configuration.decode(raw)

@@ -1,0 +1,125 @@
+"""The record as a port: what the road asks of it. Importing this loads no database.
+
+Nothing that a `Record` has acknowledged is lost by a crash. Where it raises a `RecordError`, nothing may be acted upon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from tieout.model.case import Approved, Refused
+from tieout.model.intent import Ended, Intent
+from tieout.model.report import ReconciliationReport
+from tieout.model.snapshot import Observation
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """One reconciliation, as it is recorded.
+
+    Attributes:
+        observation: What both sides said, with all that a replay needs.
+        report: What was found, and what is planned.
+        plans: What was decided: the cases that may be acted on, and those that may not.
+        configuration: Name of the settings and policy it was judged by, as `configure` gave it.
+        state_before: What it knew of the readings before it, opaque; only where that is to be kept whole now.
+        look: It was a look only: nothing was decided, and the next reading knows nothing of it.
+    """
+
+    observation: Observation
+    report: ReconciliationReport
+    plans: tuple[Approved | Refused, ...]
+    configuration: str
+    state_before: bytes | None = None
+    look: bool = False
+
+
+class Past(Struct, frozen=True, kw_only=True):
+    """A reading read back: what is needed to judge it again.
+
+    Attributes:
+        entry: Where it stands in the log.
+        attempted: Fingerprints of the cases that were acted on after it.
+    """
+
+    entry: int
+    observation: Observation
+    report: ReconciliationReport
+    configuration: str
+    attempted: frozenset[str]
+
+
+class Restored(Struct, frozen=True):
+    """What one account's next reading has to know: the last state that was kept whole, and the readings from there on."""
+
+    state: bytes | None
+    readings: tuple[Past, ...]
+
+
+class Record(Protocol):
+    """Where everything is kept. Each call that writes returns when what it wrote is on the disk."""
+
+    async def configure(self, account: str, configuration: bytes) -> str:
+        """Keep the settings and the policy that an account is judged by from now on; returns their name.
+
+        Raises:
+            RecordError: It cannot be kept.
+        """
+
+    async def restore(self, account: str) -> Restored:
+        """What was kept of an account; empty where it is new.
+
+        Raises:
+            RecordError: It cannot be read.
+        """
+
+    async def configuration(self, account: str, name: str) -> bytes:
+        """Settings and policy by the name that `configure` gave.
+
+        Raises:
+            RecordError: It cannot be read, or was erased.
+        """
+
+    async def reading(self, reading: Reading) -> None:
+        """Keep one reconciliation, with its decisions, alerts and halts. Repeating it changes nothing.
+
+        Raises:
+            RecordError: It cannot be kept; nothing may be acted upon.
+        """
+
+    async def permit(self) -> None:
+        """Return where acting is allowed: the log is at or past every head of it that was ever kept elsewhere.
+
+        Raises:
+            RecordError: It is not, and why.
+        """
+
+    async def intend(self, intent: Intent) -> None:
+        """Keep an intent before it is acted on.
+
+        Raises:
+            RecordError: It cannot be kept; it must not be acted on.
+        """
+
+    async def conclude(self, intent: Intent, ended: Ended, why: str | None = None) -> None:
+        """Keep what became of an intent. Repeating it changes nothing.
+
+        Raises:
+            RecordError: It cannot be kept; the next start will look the intent up.
+        """
+
+    async def attempts(self, account: str) -> Mapping[str, int]:
+        """How often a case, by its fingerprint, was intended and found never to have happened.
+
+        Raises:
+            RecordError: It cannot be read.
+        """
+
+    async def unfinished(self, account: str) -> Sequence[Intent]:
+        """Intents without an outcome, or with an unknown one, oldest first.
+
+        Raises:
+            RecordError: It cannot be read.
+        """

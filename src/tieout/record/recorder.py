@@ -1,0 +1,269 @@
+"""`StoreRecord`: the record in a database, under a log that nobody can quietly change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from tieout.clock import Clock
+from tieout.errors import RecordUnavailable
+from tieout.model.case import Approved
+from tieout.model.intent import Ended, Intent
+from tieout.record.base import Reading, Restored
+from tieout.record.entry import Draft, EntryKind
+from tieout.record.payloads import Kept, Payloads, insert_fresh
+from tieout.record.readings import contents, store
+from tieout.record.restoring import configuration_of, restore, undone, unfinished
+from tieout.record.rows import (
+    follow_breaks,
+    halt_reason,
+    insert_alerts,
+    insert_decisions,
+    insert_halt,
+    insert_reading,
+    join_ids,
+    keep_positions,
+    upsert,
+)
+from tieout.record.store.database import Database
+from tieout.record.store.schema import accounts, actions, configurations, states
+from tieout.record.store.schema import payloads as payload_rows
+from tieout.record.writer import Unit, Writer
+
+Guard = Callable[[], Awaitable[None]]
+
+
+class StoreRecord:
+    """A record in a database. `open_record` makes one.
+
+    Args:
+        database: Where it is kept.
+        writer: Its one writer.
+        payloads: What was sealed into it.
+        clock: Where time comes from.
+        run: Which start of which process this is.
+        guard: Raises where acting is not allowed.
+    """
+
+    def __init__(
+        self, database: Database, writer: Writer, payloads: Payloads, clock: Clock, *, run: str, guard: Guard
+    ) -> None:
+        self.database, self.payloads = database, payloads
+        self._writer, self._clock, self._run, self._guard = writer, clock, run, guard
+        self._accounts: dict[str, int] = {}
+        self._decided: dict[str, bytes] = {}
+        self._policies: dict[str, str] = {}
+
+    async def configure(self, account: str, configuration: bytes) -> str:
+        """Keep settings and policy, and that the account started under them."""
+        name = hashlib.sha256(configuration).hexdigest()[:12]
+        row = await self._account(account)
+        kept = (await self.payloads.share(account, {"configuration": configuration}))["configuration"]
+        draft = Draft(
+            event=f"configure:{self._run}:{account}:{name}",
+            kind=EntryKind.CONFIGURE,
+            account=account,
+            policy=name,
+            refs={"start": self._run},
+            commitments={"configuration": kept.commitment},
+        )
+
+        def rows(connection: Connection, entries: Sequence[int]) -> None:
+            insert_fresh(connection, [kept])
+            known = select(configurations.c.entry).where(configurations.c.account == row, configurations.c.name == name)
+            if connection.execute(known).first() is None:
+                values = {"account": row, "name": name, "entry": entries[0], "body": kept.id}
+                connection.execute(insert(configurations).values(values))
+
+        await self._write((draft,), rows, [kept])
+        self._policies[account] = name
+        return name
+
+    async def configuration(self, account: str, name: str) -> bytes:
+        """Settings and policy by name."""
+        return await self.database.read(lambda connection: configuration_of(connection, self.payloads, account, name))
+
+    async def restore(self, account: str) -> Restored:
+        """The last whole state and the readings since."""
+        return await self.database.read(lambda connection: restore(connection, self.payloads, account))
+
+    async def reading(self, reading: Reading) -> None:
+        """Keep one reconciliation in one transaction: the entries, what both sides said, and the rows people search."""
+        account, report = reading.observation.account, reading.report
+        row = await self._account(account)
+        sealed = await self.payloads.share(account, contents(reading.observation, report))
+        stored = store(reading.observation, report, sealed)
+        decided = await self._changed_plans(account, reading)
+        state = None if reading.state_before is None else self.payloads.seal(reading.state_before)
+        drafts = _drafts(reading, stored.commitment, decided)
+        kept = [*stored.kept, *(each for each in (decided, state) if each is not None)]
+
+        def rows(connection: Connection, entries: Sequence[int]) -> None:
+            insert_fresh(connection, kept)
+            insert_reading(connection, row, entries[0], reading, stored)
+            if reading.look:
+                return
+            follow_breaks(connection, row, entries[0], report)
+            keep_positions(connection, row, entries[0], reading)
+            insert_alerts(connection, row, entries[0], report)
+            if decided is not None:
+                insert_decisions(connection, row, entries[1], reading, decided.id)
+            reason = halt_reason(report)
+            if reason is not None:
+                insert_halt(connection, row, entries[-1], reason, report.finished_at)
+            if state is not None:
+                _keep_state(connection, row, entries[0], state)
+
+        await self._write(drafts, rows, kept)
+        if decided is not None:
+            self._decided[account] = decided.commitment
+
+    async def permit(self) -> None:
+        """Return where acting is allowed."""
+        await self._guard()
+
+    async def intend(self, intent: Intent) -> None:
+        """Keep an intent, before it is acted on."""
+        row = await self._account(intent.account)
+        kept = self.payloads.seal(msgspec.json.encode(intent))
+        draft = self._about(intent, EntryKind.INTENT, "intent", {"intent": kept.commitment})
+
+        def rows(connection: Connection, entries: Sequence[int]) -> None:
+            insert_fresh(connection, [kept])
+            connection.execute(
+                insert(actions).values(
+                    id=intent.id,
+                    account=row,
+                    report_id=intent.report_id,
+                    kind=intent.plan.strategy,
+                    fingerprint=intent.plan.fingerprint,
+                    break_ids=join_ids(intent.plan.discrepancy_ids),
+                    body=kept.id,
+                    intent=entries[0],
+                    intended_at=self._clock.now(),
+                    status="intended",
+                )
+            )
+
+        written = await self._writer.write(Unit((draft,), rows))
+        if written.before:
+            raise RecordUnavailable(f"action {intent.id} was intended before; what became of it is looked up first")
+
+    async def conclude(self, intent: Intent, ended: Ended, why: str | None = None) -> None:
+        """Keep what became of an intent; `unknown` leaves it open."""
+        draft = self._about(intent, EntryKind.OUTCOME, f"outcome:{ended}", {}, ended=ended)
+        final = ended is not Ended.UNKNOWN
+
+        def rows(connection: Connection, entries: Sequence[int]) -> None:
+            values: dict[str, object] = {"status": str(ended), "why": why}
+            if final:
+                values |= {"outcome": entries[0], "ended_at": self._clock.now()}
+            connection.execute(update(actions).where(actions.c.id == intent.id).values(values))
+
+        await self._write((draft,), rows)
+
+    async def attempts(self, account: str) -> Mapping[str, int]:
+        """How often a case never happened although it was intended."""
+        return await self.database.read(lambda connection: undone(connection, account))
+
+    async def unfinished(self, account: str) -> Sequence[Intent]:
+        """Intents without an outcome, oldest first."""
+        return await self.database.read(lambda connection: unfinished(connection, self.payloads, account))
+
+    async def heartbeat(self) -> None:
+        """Log that the watchman lives: a log that says nothing for long was stopped, or cut."""
+        event = f"heartbeat:{self._run}:{self._clock.monotonic_ns()}"
+        await self._write((Draft(event=event, kind=EntryKind.HEARTBEAT),))
+
+    async def write(self, unit: Unit, kept: Sequence[Kept] = ()) -> tuple[int, ...]:
+        """Record a unit of another part of the record; returns where its entries stand."""
+        written = await self._writer.write(unit)
+        if not written.before:
+            self.payloads.written(kept)
+        return written.entries
+
+    async def close(self) -> None:
+        """Wait for what is under way and close the database. Safe to repeat."""
+        await self._writer.close()
+        await self.database.close()
+
+    async def _write(
+        self,
+        drafts: Sequence[Draft],
+        rows: Callable[[Connection, Sequence[int]], None] | None = None,
+        kept: Sequence[Kept] = (),
+    ) -> tuple[int, ...]:
+        return await self.write(Unit(tuple(drafts), rows), kept)
+
+    async def _changed_plans(self, account: str, reading: Reading) -> Kept | None:
+        """The plans, where they are not those of the reading before: a decision that stands is logged once."""
+        if not reading.plans:
+            self._decided.pop(account, None)
+            return None
+        content = msgspec.json.encode([_tagged(plan) for plan in reading.plans])
+        kept = (await self.payloads.share(account, {"plans": content}))["plans"]
+        return None if self._decided.get(account) == kept.commitment else kept
+
+    def _about(
+        self, intent: Intent, kind: EntryKind, what: str, commitments: dict[str, bytes], *, ended: Ended | None = None
+    ) -> Draft:
+        refs = {"action": intent.id, "report": intent.report_id}
+        if ended is not None:
+            refs["ended"] = str(ended)
+        return Draft(
+            event=f"{what}:{intent.id}",
+            kind=kind,
+            account=intent.account,
+            policy=self._policies.get(intent.account),
+            refs=refs,
+            commitments=commitments,
+        )
+
+    async def _account(self, name: str) -> int:
+        """The row of an account, made on first sight."""
+        if name not in self._accounts:
+            found = await self.database.read(lambda connection: _account_row(connection, name))
+            if found is None:
+                now = self._clock.now()
+                await self.database.write(
+                    lambda connection: upsert(connection, accounts, [{"name": name, "since": now}], ["name"])
+                )
+                found = await self.database.read(lambda connection: _account_row(connection, name))
+            assert found is not None
+            self._accounts[name] = found
+        return self._accounts[name]
+
+
+def _account_row(connection: Connection, name: str) -> int | None:
+    found: int | None = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
+    return found
+
+
+def _keep_state(connection: Connection, account: int, entry: int, state: Kept) -> None:
+    """Put the state in place of the last one, which no proof needs: the log never spoke of it."""
+    old = connection.execute(select(states.c.body).where(states.c.account == account)).scalar()
+    upsert(connection, states, [{"account": account, "entry": entry, "body": state.id}], ["account"])
+    if old is not None:
+        connection.execute(payload_rows.delete().where(payload_rows.c.id == old))
+
+
+def _tagged(plan: object) -> tuple[bool, object]:
+    return isinstance(plan, Approved), plan
+
+
+def _drafts(reading: Reading, commitment: bytes, decided: Kept | None) -> tuple[Draft, ...]:
+    report, account = reading.report, reading.observation.account
+    compared = {"compared", "partial"} & set(report.coverage.values())
+    kind = EntryKind.COMPARE if compared else EntryKind.OBSERVE
+    draft = partial(Draft, account=account, policy=reading.configuration, refs={"report": report.report_id})
+    drafts = [draft(event=f"reading:{report.report_id}", kind=kind, commitments={"reading": commitment})]
+    if decided is not None:
+        plans = {"plans": decided.commitment}
+        drafts.append(draft(event=f"decide:{report.report_id}", kind=EntryKind.DECIDE, commitments=plans))
+    if halt_reason(report) is not None:
+        drafts.append(draft(event=f"halt:{report.report_id}", kind=EntryKind.HALT))
+    return tuple(drafts)

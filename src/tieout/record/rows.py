@@ -1,0 +1,236 @@
+"""A reading's rows in the tables that people search: report, breaks and their lives, decisions, alerts, halts, positions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tieout.model.case import Approved
+from tieout.model.discrepancy import SEVERITY_RANK, ActionKind, ActionStatus, Severity
+from tieout.model.report import Action, Discrepancy, ReconciliationReport
+from tieout.model.snapshot import Snapshot
+from tieout.record.base import Reading
+from tieout.record.payloads import id_of
+from tieout.record.readings import Stored
+from tieout.record.store.schema import (
+    alerts,
+    break_history,
+    breaks,
+    decisions,
+    halts,
+    live_positions,
+    observations,
+    reports,
+    snapshots,
+)
+
+SECTION_OF = {"position": "positions", "balance": "balances", "order": "orders", "fill": "fills"}
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: list[dict[str, object]],
+    keys: Iterable[str],
+    *,
+    once: Iterable[str] = (),
+) -> None:
+    """Insert *rows*, or replace what stands under their *keys*, but for the columns that are written *once*."""
+    if not rows:
+        return
+    names = tuple(keys)
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in (*names, *once)}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(names), set_=changed), rows)
+
+
+def insert_reading(connection: Connection, account: int, entry: int, reading: Reading, stored: Stored) -> None:
+    """The observation and its statements, and the report."""
+    for digest, body in stored.statements.items():
+        known = connection.execute(select(snapshots.c.id).where(snapshots.c.id == id_of(digest))).first()
+        if known is None:
+            connection.execute(insert(snapshots).values(id=id_of(digest), digest=digest, body=body))
+    connection.execute(
+        insert(observations).values(
+            entry=entry, account=account, at=reading.observation.at, look=reading.look, record=stored.record
+        )
+    )
+    report = reading.report
+    connection.execute(
+        insert(reports).values(
+            entry=entry,
+            account=account,
+            report_id=report.report_id,
+            trigger=report.trigger,
+            started_at=report.started_at,
+            finished_at=report.finished_at,
+            status=report.status,
+            severity=report.severity,
+            configuration=reading.configuration,
+        )
+    )
+
+
+def follow_breaks(connection: Connection, account: int, entry: int, report: ReconciliationReport) -> None:
+    """Each break that the report shows, and those that it shows gone: a section that was compared and lacks them."""
+    at = report.started_at
+    upsert(
+        connection, breaks, [_break_row(account, row, at) for row in report.discrepancies], ["id"], once=["first_seen"]
+    )
+    shown = {row.discrepancy_id for row in report.discrepancies}
+    gone = [
+        row.id
+        for row in connection.execute(
+            select(breaks.c.id, breaks.c.domain).where(breaks.c.account == account, breaks.c.closed_at.is_(None))
+        )
+        if row.id not in shown and report.coverage.get(SECTION_OF[row.domain]) == "compared"
+    ]
+    if gone:
+        connection.execute(update(breaks).where(breaks.c.id.in_(gone)).values(closed_at=at))
+    history = [_shown_row(entry, row, at) for row in report.discrepancies]
+    history += [_gone_row(entry, name, at) for name in gone]
+    if history:
+        connection.execute(insert(break_history), history)
+
+
+def _break_row(account: int, row: Discrepancy, at: datetime) -> dict[str, object]:
+    return {
+        "id": row.discrepancy_id,
+        "account": account,
+        "domain": row.domain,
+        "discrepancy_type": row.discrepancy_type,
+        "asset": row.asset,
+        "first_seen": at,
+        "last_seen": at,
+        "closed_at": None,
+        "severity": row.severity,
+        "cause": row.cause.code,
+        "strategy": row.strategy,
+        "confirmed": row.confirmed,
+    }
+
+
+def _shown_row(entry: int, row: Discrepancy, at: datetime) -> dict[str, object]:
+    return {
+        "break_id": row.discrepancy_id,
+        "entry": entry,
+        "at": at,
+        "event": "reading",
+        "severity": row.severity,
+        "cause": row.cause.code,
+        "strategy": row.strategy,
+        "confirmed": row.confirmed,
+    }
+
+
+def _gone_row(entry: int, name: str, at: datetime) -> dict[str, object]:
+    blank = dict.fromkeys(("severity", "cause", "strategy", "confirmed"))
+    return {"break_id": name, "entry": entry, "at": at, "event": "closed", **blank}
+
+
+def insert_decisions(connection: Connection, account: int, entry: int, reading: Reading, body: int) -> None:
+    """Each plan, approved or refused, with the payload that holds them all."""
+    rows = [
+        {
+            "entry": entry,
+            "account": account,
+            "report_id": reading.report.report_id,
+            "fingerprint": plan.fingerprint,
+            "strategy": plan.strategy,
+            "approved": isinstance(plan, Approved),
+            "reason": plan.reason,
+            "break_ids": join_ids(plan.discrepancy_ids),
+            "body": body,
+        }
+        for plan in reading.plans
+    ]
+    connection.execute(insert(decisions), rows)
+
+
+def insert_alerts(connection: Connection, account: int, entry: int, report: ReconciliationReport) -> None:
+    """What people are to be told, put where it is sent from. No amounts: the text names breaks, causes and reasons."""
+    found = {row.discrepancy_id: row for row in report.discrepancies}
+    rows: dict[str, dict[str, object]] = {}
+    for action in report.actions:
+        if action.action is ActionKind.ALERT and action.status is ActionStatus.PLANNED:
+            key = hashlib.sha256("\n".join((*action.discrepancy_ids, _reason(action))).encode()).hexdigest()[:32]
+            named = [found[name] for name in action.discrepancy_ids if name in found]
+            rows[key] = {"account": account, "entry": entry, "key": key, **_said(action, named, report)}
+    if rows:
+        connection.execute(insert(alerts), list(rows.values()))
+
+
+def _said(action: Action, named: list[Discrepancy], report: ReconciliationReport) -> dict[str, object]:
+    about = ", ".join(dict.fromkeys(f"{row.asset} {row.cause.code}" for row in named)) or "the account"
+    return {
+        "severity": max((row.severity for row in named), key=SEVERITY_RANK.__getitem__, default=Severity.MODERATE),
+        "text": f"{report.account}: {about}: {action.strategy} ({_reason(action)})",
+        "at": report.finished_at,
+        "next_at": report.finished_at,
+    }
+
+
+def _reason(action: Action) -> str:
+    return action.detail.get("reason", "")
+
+
+def insert_halt(connection: Connection, account: int, entry: int, reason: str, at: datetime) -> None:
+    """A halt of the whole account, unless one stands."""
+    standing = connection.execute(
+        select(halts.c.id).where(halts.c.account == account, halts.c.asset.is_(None), halts.c.lifted_at.is_(None))
+    ).first()
+    if standing is None:
+        connection.execute(insert(halts).values(account=account, reason=reason, entry=entry, set_at=at))
+
+
+def halt_reason(report: ReconciliationReport) -> str | None:
+    """Why the report halts, None where it does not."""
+    halting = [action for action in report.actions if action.action is ActionKind.HALT]
+    return ", ".join(dict.fromkeys(_reason(action) for action in halting)) if halting else None
+
+
+def keep_positions(connection: Connection, account: int, entry: int, reading: Reading) -> None:
+    """The broker's word on each position that was compared whole and found equal, or within tolerance."""
+    broker, report = reading.observation.broker, reading.report
+    if not isinstance(broker, Snapshot) or report.coverage.get("positions") != "compared":
+        return
+    beyond = {row.asset for row in report.discrepancies if row.domain == "position" and not row.within_tolerance}
+    rows = [
+        {"account": account, "asset": row.asset, "side": row.side or "net", "amount": row.amount}
+        for row in broker.positions or ()
+        if row.asset not in beyond
+    ]
+    standing = {
+        (row.asset, row.side): row.amount
+        for row in connection.execute(select(live_positions).where(live_positions.c.account == account))
+    }
+    changed = [row for row in rows if standing.get((row["asset"], row["side"])) != row["amount"]]
+    upsert(
+        connection,
+        live_positions,
+        [{**row, "at": report.started_at, "entry": entry} for row in changed],
+        ("account", "asset", "side"),
+    )
+    gone = [key for key in standing if key[0] not in beyond and key not in {(r["asset"], r["side"]) for r in rows}]
+    for asset, side in gone:
+        connection.execute(
+            live_positions.delete().where(
+                live_positions.c.account == account, live_positions.c.asset == asset, live_positions.c.side == side
+            )
+        )
+
+
+def join_ids(names: Iterable[str]) -> str:
+    """Ids as one column holds them."""
+    return msgspec.json.encode(list(names)).decode()
+
+
+def split_ids(text: str) -> tuple[str, ...]:
+    """Ids from one column."""
+    return msgspec.json.decode(text, type=tuple[str, ...])

@@ -1,0 +1,53 @@
+"""Where the record is kept, and for how long. Importing this loads no database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+YEAR_DAYS = 365
+SEVEN_YEARS = 7 * YEAR_DAYS + 2  # two leap days at most are in any seven years
+
+
+class Retention(Struct, frozen=True, forbid_unknown_fields=True):
+    """Days after which content is erased, by table; the log's entries and proofs stay for ever."""
+
+    observations: int = SEVEN_YEARS
+    reports: int = SEVEN_YEARS
+    breaks: int = SEVEN_YEARS
+    decisions: int = SEVEN_YEARS
+    actions: int = SEVEN_YEARS
+    alerts: int = YEAR_DAYS
+
+
+class RecordSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The record of one service.
+
+    Attributes:
+        store: A SQLite file, or a URL of PostgreSQL.
+        keys: The folder of the log's key and the master key; keep a copy of it elsewhere.
+        side_file: Where the last signed head is kept besides; None is in `keys`. Best on another disk than the store.
+        witnesses: Who cosigns the log's heads: for each key (a C2SP vkey) its URL.
+        witness_seconds: How long ago a witness may last have cosigned for acting to be allowed.
+        heartbeat_seconds: How often the log says that nothing happened.
+        retention: How long content is kept.
+    """
+
+    store: str = "tieout.db"
+    keys: str = "tieout-keys"
+    side_file: str | None = None
+    witnesses: dict[str, str] = {}
+    witness_seconds: int = 600
+    heartbeat_seconds: int = 300
+    retention: Retention = Retention()
+
+    @property
+    def head_file(self) -> Path:
+        """Where the last signed head is kept besides the store."""
+        return Path(self.side_file) if self.side_file else self.key_folder / "head"
+
+    @property
+    def key_folder(self) -> Path:
+        """Where the keys are."""
+        return Path(self.keys)

@@ -1,0 +1,1 @@
+"""The store: tables, migrations, and the two databases that hold them behind one interface."""

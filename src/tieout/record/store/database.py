@@ -1,0 +1,248 @@
+"""Two databases behind one interface: `read` and `write` run a function of a connection in one transaction.
+
+SQLite is called on threads of its own (one that writes, one that reads): a commit then costs two thread changes, where an
+asynchronous driver pays one for each statement. PostgreSQL is called through asyncpg. The functions are the same for both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from tieout.errors import RecordUnavailable
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+BUSY_MS = 5000
+_FULL = 2  # what SQLite answers for synchronous=FULL
+
+
+class Database(Protocol):
+    """A database that the record is kept in."""
+
+    name: str
+
+    async def write(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
+        """Run *work* in one transaction; when this returns, what it wrote survives a crash and a power cut.
+
+        Args:
+            work: What to do; it may be run again where a transaction has to be repeated.
+            then: Called with its result once that is committed, before anybody else writes here.
+
+        Raises:
+            RecordUnavailable: It could not be written. Where the connection was lost while committing nobody knows whether
+                it was; what is written again has to recognise itself.
+            IntegrityError: *work* broke a constraint; nothing of it was written.
+        """
+
+    async def read(self, work: Work[T]) -> T:
+        """Run *work*, which only reads, on one consistent state.
+
+        Raises:
+            RecordUnavailable: It cannot be read now.
+        """
+
+    async def close(self) -> None:
+        """Give everything back. Safe to repeat."""
+
+
+class SqliteDatabase:
+    """A SQLite file: write-ahead log, every commit on the disk, one writer.
+
+    Args:
+        path: The file; it is made, for its owner alone, unless *read_only*.
+        read_only: For those who look while another process writes, or from a medium that cannot be written.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.name, self.path = f"SQLite file {path.name}", path
+        self._read_only = read_only
+        if not read_only:
+            _make_private(path)
+        mode = "ro" if read_only else "rw"
+        self._writer = _sqlite_engine(path, mode, begin="BEGIN IMMEDIATE")
+        self._reader = _sqlite_engine(path, mode, begin="BEGIN")
+        self._writing = ThreadPoolExecutor(1, "record-writer")
+        self._reading = ThreadPoolExecutor(1, "record-reader")
+
+    async def write(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
+        """Run *work* in one immediate transaction on the writer's thread."""
+        if self._read_only:
+            raise RecordUnavailable(f"{self.name} was opened for reading only")
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._run, self._writer, work, then)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run *work* on the reader's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, self._run, self._reader, work)
+
+    def _run(self, engine: Engine, work: Work[T], then: Callable[[T], None] | None = None) -> T:
+        with _failures(self.name):
+            with engine.begin() as connection:
+                result = work(connection)
+            if then is not None:
+                then(result)
+            return result
+
+    async def close(self) -> None:
+        """Close both connections; the last one folds the write-ahead log into the file."""
+        for threads, engine in ((self._reading, self._reader), (self._writing, self._writer)):
+            threads.shutdown(wait=True)
+            engine.dispose()
+
+
+class PostgresDatabase:
+    """A PostgreSQL database, for several processes and machines.
+
+    Args:
+        url: ``postgresql://user@host/name``; its password is never shown.
+        read_only: Whether the session may only read.
+    """
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        self.name = "PostgreSQL database"
+        self._read_only = read_only
+        scheme, _, rest = url.partition("://")
+        assert scheme in ("postgresql", "postgres"), "a URL of PostgreSQL"
+        self._engine: AsyncEngine = create_async_engine(
+            f"postgresql+asyncpg://{rest}", hide_parameters=True, pool_size=4, max_overflow=4, pool_pre_ping=True
+        )
+
+    async def write(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
+        """Run *work* in one transaction."""
+        if self._read_only:
+            raise RecordUnavailable(f"the {self.name} was opened for reading only")
+        async with _async_failures(self.name):
+            async with self._engine.begin() as connection:
+                result = await connection.run_sync(work)
+            if then is not None:
+                then(result)
+            return result
+
+    async def read(self, work: Work[T]) -> T:
+        """Run *work* in one repeatable-read transaction."""
+        async with _async_failures(self.name), self._engine.connect() as plain:
+            connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with connection.begin():
+                return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._engine.dispose()
+
+
+def open_database(where: str, *, read_only: bool = False) -> Database:
+    """The database at *where*: a URL of PostgreSQL, else a path of a SQLite file.
+
+    Raises:
+        RecordUnavailable: The file cannot be made.
+    """
+    if where.startswith(("postgresql://", "postgres://")):
+        return PostgresDatabase(where, read_only=read_only)
+    return SqliteDatabase(Path(where), read_only=read_only)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for its owner alone; SQLite gives the files beside it the same mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise RecordUnavailable(f"SQLite file {path.name} cannot be made ({_plain(error)})") from None
+
+
+def _sqlite_engine(path: Path, mode: str, *, begin: str) -> Engine:
+    def connect() -> sqlite3.Connection:
+        address = f"file:{_quoted(path)}?mode={mode}"
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        _prepare(connection, path, mode)
+        return connection
+
+    # The URL is never used, it only picks the dialect: the path may hold characters that a URL gives another meaning.
+    engine = create_engine(
+        "sqlite://", creator=connect, hide_parameters=True, poolclass=QueuePool, pool_size=1, max_overflow=0
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # The driver's own BEGIN is deferred: two that read and then write would each overwrite the other's change.
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, mode: str) -> None:
+    run = connection.execute
+    run(f"PRAGMA busy_timeout={BUSY_MS}")
+    run("PRAGMA foreign_keys=ON")
+    if mode == "ro":
+        return
+    run("PRAGMA journal_mode=WAL")
+    run("PRAGMA synchronous=FULL")
+    run("PRAGMA secure_delete=ON")  # an erased payload's key must not stay behind in a free page
+    (level,) = run("PRAGMA synchronous").fetchone()
+    (journal,) = run("PRAGMA journal_mode").fetchone()
+    if (journal, level) != ("wal", _FULL):
+        connection.close()
+        raise RecordUnavailable(
+            f"SQLite file {path.name} does not keep a write-ahead log that waits for the disk; move it to a local disk"
+        )
+
+
+def _quoted(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+@contextmanager
+def _failures(name: str) -> Iterator[None]:
+    """Turn what a database may raise into one sentence without any of the values that were being written."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise RecordUnavailable(f"{name}: {_sentence(error.orig)}") from None
+    except (SQLAlchemyError, OSError) as error:
+        raise RecordUnavailable(f"{name}: {_plain(error)}") from None
+
+
+@asynccontextmanager
+async def _async_failures(name: str) -> AsyncIterator[None]:
+    with _failures(name):
+        yield
+
+
+_KNOWN = (
+    ("disk is full", "the disk is full"),
+    ("no space left", "the disk is full"),
+    ("readonly", "it cannot be written (read-only)"),
+    ("read-only", "it cannot be written (read-only)"),
+    ("malformed", "the file is damaged"),
+    ("not a database", "this is not a Tieout record"),
+    ("database is locked", "another process holds it"),
+    ("unable to open", "the file cannot be opened"),
+    ("disk i/o error", "the disk does not answer as it should"),
+    ("no such table", "this is not a Tieout record"),
+)
+
+
+def _sentence(error: BaseException | None) -> str:
+    said = str(error).lower()
+    return next((plain for words, plain in _KNOWN if words in said), _plain(error))
+
+
+def _plain(error: BaseException | None) -> str:
+    """What kind of failure it was; its own words might hold values."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return f"it does not answer ({type(error).__name__})"

@@ -1,0 +1,164 @@
+"""Group commit: what many tasks want recorded goes to the disk in one transaction, and each is told when it is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from tieout.errors import LogBehind, RecordError, RecordUnavailable
+from tieout.record.entry import Draft
+from tieout.record.log import Appended, Author, Head, HeadMoved, append, places_of, read_head
+from tieout.record.store.database import Database
+
+MAX_BATCH = 1024
+MAX_MOVES = 50  # how often other processes may be faster in a row before this one says so
+
+# Writes the rows that belong to entries, given where those stand; runs inside the transaction, and may run again.
+Rows = Callable[[Connection, Sequence[int]], None]
+
+
+class Unit(Struct, frozen=True):
+    """What is recorded whole or not at all: entries, and the rows that belong to them."""
+
+    drafts: tuple[Draft, ...]
+    rows: Rows | None = None
+
+
+class Written(Struct, frozen=True):
+    """Where a unit's entries stand; `before` where they stood there already, written by an attempt that got no answer."""
+
+    entries: tuple[int, ...]
+    before: bool = False
+
+
+class Writer:
+    """The one writer of a process.
+
+    Args:
+        database: Where to.
+        author: Who signs.
+        head: The log's end as it was read when it was opened.
+        committed: Called after each commit with the checkpoint that it signed, on the thread that committed.
+    """
+
+    def __init__(self, database: Database, author: Author, head: Head, committed: Callable[[Appended], None]) -> None:
+        self._database, self._author, self._committed = database, author, committed
+        self._head, self._fresh = head, True
+        self._waiting: list[tuple[Unit, asyncio.Future[Written]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many entries the log had when this process last looked."""
+        return self._head.size
+
+    async def write(self, unit: Unit) -> Written:
+        """Record *unit*; when this returns it is on the disk. Repeating it after a failure is safe.
+
+        Raises:
+            RecordUnavailable: It could not be written, or nobody knows whether it was.
+            LogBehind: The log has become shorter than it was.
+        """
+        future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        self._waiting.append((unit, future))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        return await future
+
+    async def close(self) -> None:
+        """Wait for what is under way. Safe to repeat."""
+        if self._flushing is not None:
+            await self._flushing
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+                await self._commit(batch)
+        finally:
+            self._flushing = None
+
+    async def _commit(self, batch: list[tuple[Unit, asyncio.Future[Written]]]) -> None:
+        units = [unit for unit, _ in batch]
+        outcomes: list[Any] = [RecordUnavailable("a fault inside Tieout kept this from being recorded")] * len(batch)
+        try:
+            outcomes = list(await self._attempt(units))
+        except IntegrityError:
+            # One of them was written before, or is wrong: each alone, so that the others do not suffer for it.
+            outcomes = [await self._alone(unit) for unit in units]
+        except RecordError as error:
+            outcomes = [error] * len(batch)
+        finally:
+            # Also where a bug ends this task: nobody is left waiting for an answer.
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                _answer(future, outcome)
+
+    async def _alone(self, unit: Unit) -> Written | Exception:
+        try:
+            known = await self._database.read(lambda connection: places_of(connection, [d.event for d in unit.drafts]))
+            if unit.drafts and len(known) == len(unit.drafts):
+                return Written(tuple(known[draft.event] for draft in unit.drafts), before=True)
+            return (await self._attempt([unit]))[0]
+        except (RecordError, IntegrityError) as error:
+            return error
+
+    async def _attempt(self, units: Sequence[Unit]) -> list[Written]:
+        """Write *units* in one transaction, after whatever other processes wrote in the meantime."""
+        for _ in range(MAX_MOVES):
+            try:
+                if not self._fresh:
+                    await self._look()
+                _, written = await self._database.write(
+                    lambda connection: self._transaction(connection, units), self._advance
+                )
+            except HeadMoved:
+                self._fresh = False
+                continue
+            except (RecordError, IntegrityError):
+                # Whether it was committed is not known after a lost connection: look before the next one.
+                self._fresh = False
+                raise
+            self._fresh = True
+            return written
+        raise LogBehind("other processes append faster than this one can; give each log fewer writers")
+
+    async def _look(self) -> None:
+        head = await self._database.read(read_head)
+        if head.size < self._head.size:
+            raise LogBehind(
+                f"the log has {head.size} entries, and had {self._head.size}: an older copy was put in place"
+            )
+        self._head = head
+
+    def _advance(self, done: tuple[Appended | None, list[Written]]) -> None:
+        if done[0] is not None:
+            self._head = done[0].head
+            self._committed(done[0])
+
+    def _transaction(self, connection: Connection, units: Sequence[Unit]) -> tuple[Appended | None, list[Written]]:
+        drafts = [draft for unit in units for draft in unit.drafts]
+        appended = append(connection, self._head, drafts, self._author) if drafts else None
+        written, place = [], appended.first if appended else 0
+        for unit in units:
+            entries = tuple(range(place, place + len(unit.drafts)))
+            place += len(unit.drafts)
+            if unit.rows is not None:
+                unit.rows(connection, entries)
+            written.append(Written(entries))
+        # A crash before the commit leaves nothing of it; one between the commit and the answer leaves it whole, and whoever
+        # tries again is told where it stands.
+        return appended, written
+
+
+def _answer(future: asyncio.Future[Written], outcome: Written | Exception) -> None:
+    if future.done():
+        return  # its task was cancelled while it waited
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -1,0 +1,28 @@
+"""Which record a command is about, and how it is opened: from the configuration, or from options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from msgspec.structs import replace
+
+from tieout.config import load
+from tieout.record.settings import RecordSettings
+
+RecordConfig = Annotated[Path | None, Parameter(name="--config", help="Where [record] says which store and keys.")]
+StoreOption = Annotated[str | None, Parameter(name="--store", help="A SQLite file or a URL of PostgreSQL.")]
+KeysOption = Annotated[Path | None, Parameter(name="--keys", help="The folder of the log's keys.")]
+
+
+def record_settings(config: Path | None, store: str | None = None, keys: Path | None = None) -> RecordSettings:
+    """The settings of the record: of the configuration where there is one, else the defaults; options count before both.
+
+    Raises:
+        BadInput: The configuration is not in order.
+    """
+    settings = load(config, None).record
+    if store is not None:
+        settings = replace(settings, store=store)
+    return settings if keys is None else replace(settings, keys=str(keys))

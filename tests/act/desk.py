@@ -154,12 +154,9 @@ class Desk:
         self.clock.advance(120)
         self.open_books()
 
-    def open_books(self) -> None:
-        """Books that say what the venue says now."""
-        self._open(self.world.snapshot("main"))
-
-    def _open(self, snapshot: Snapshot) -> None:
-        books = MortalBooks.opened_from(snapshot, self.clock)
+    def open_books(self, snapshot: Snapshot | None = None) -> None:
+        """Books that say this, or what the venue says now."""
+        books = MortalBooks.opened_from(snapshot or self.world.snapshot("main"), self.clock)
         assert isinstance(books, MortalBooks)
         self.books = books
 
@@ -190,7 +187,7 @@ class Desk:
             replace(row, total=row.total - paid, available=None, locked=None) if row.currency == PAID_IN[asset] else row
             for row in said.balances or ()
         )
-        self._open(replace(said, positions=positions, balances=balances, fills=(*(said.fills or ()), again)))
+        self.open_books(replace(said, positions=positions, balances=balances, fills=(*(said.fills or ()), again)))
 
     async def judge(self) -> Outcome:
         """One reading of both sides half a minute later, and what is decided on it; nothing is done."""

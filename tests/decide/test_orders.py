@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from tests.decide.building import (
     OLD,
@@ -25,11 +26,13 @@ from tests.decide.building import (
     told,
     verdict,
 )
-from tieout.decide import Policy, Rule
+from tieout.decide import Policy, Rule, attempted
+from tieout.live.road import State, reconcile_observation
 from tieout.model.case import Approved
-from tieout.model.changes import UpdateOrder
+from tieout.model.changes import CancelOrder, UpdateOrder
 from tieout.model.discrepancy import ReconciliationStrategy
 from tieout.model.report import ReconciliationReport
+from tieout.model.settings import Settings
 from tieout.model.snapshot import Lookup, Observation, Order, OrderStatus, SideFailure
 
 S = ReconciliationStrategy
@@ -121,6 +124,64 @@ def test_a_strangers_order_is_only_told() -> None:
     assert actions(report) == ["alert planned"]
     cancel = Policy(rules=(Rule(cause=("EXTERNAL_ORDER",), strategy=S.SYNC_TO_LOCAL),))
     assert actions(last(local, broker, cancel)) == ["cancel_order awaiting_approval"]
+
+
+FREE = Policy(rules=(Rule(cause=("EXTERNAL_ORDER",), strategy=S.SYNC_TO_LOCAL, approval=False),))
+THEIRS = order("theirs")
+
+
+def cancels(
+    policy: Policy, *orders: Order, readings: int = 2, acted: bool = False
+) -> list[tuple[ReconciliationReport, list[str]]]:
+    """Readings of a venue with strangers' orders: each report, and the orders whose cancel is approved in it."""
+    state, seen = State(), []
+    for observation in every(30, readings, side(cash("5")), side(cash("5"), *orders)):
+        outcome = reconcile_observation(observation, state, Settings(), policy, trigger="schedule")
+        approved = [plan for plan in outcome.decided.plans if isinstance(plan, Approved)]
+        state = replace(outcome.state, history=attempted(outcome.state.history, approved if acted else ()))
+        seen.append((outcome.report, [plan.cancel.order.name for plan in approved if plan.cancel is not None]))
+    return seen
+
+
+def test_a_rule_may_cancel_a_strangers_order_without_asking() -> None:
+    """Once it has stood for the settle window, the plan holds the broker's own record of it, and the report says so."""
+    young = order("theirs", created_at=moment(0), updated_at=moment(0))
+    (report, approved), *_ = cancels(FREE, young)
+    assert (actions(report), approved) == (["wait planned"], [])
+    (report, approved), *_ = cancels(FREE, THEIRS)
+    assert (actions(report), approved) == (["cancel_order planned"], ["theirs"])
+    (action,) = report.actions
+    assert action.detail == {"client_order_id": "theirs", "broker_order_id": "b-theirs", "reason": "own_rule"}
+    (found,) = decided(every(30, 2, side(cash("5")), side(cash("5"), THEIRS)), FREE)[-1][1].plans
+    assert isinstance(found, Approved) and found.changes == (CancelOrder(THEIRS),) and found.bookings == ()
+
+
+def test_a_cancel_is_tried_once() -> None:
+    """It was acted on and the order stands: the next reading halts, and no second cancel is planned."""
+    seen = cancels(FREE, THEIRS, readings=4, acted=True)
+    assert [approved for _, approved in seen] == [["theirs"], [], [], []]
+    for report, _ in seen[1:]:
+        assert {action.detail["reason"] for action in report.actions} == {"did_not_converge"}
+        assert {"halt planned", "alert planned"} <= set(actions(report))
+
+
+def test_cancels_count_towards_the_limit() -> None:
+    """Two changes an hour: of three orders the third halts."""
+    limited = Policy(rules=FREE.rules, changes_per_hour=2)
+    report, approved = cancels(limited, *(order(f"theirs-{n}") for n in range(3)))[-1]
+    assert len(approved) == 2
+    assert [action.detail["reason"] for action in report.actions if action.action == "halt"] == ["too_many_changes"]
+
+
+def test_nothing_but_a_strangers_order_is_cancelled_without_asking() -> None:
+    """A rule that syncs everything to local neither submits an order, nor cancels one that local may have sent."""
+    free = Policy(rules=(Rule(strategy=S.SYNC_TO_LOCAL, approval=False),))
+    lost = every(30, 2, side(order("c", "cancelled")), side(order("c")))
+    far = every(30, 2, side(pos("X", "5"), cash("5")), side(pos("X", "9"), cash("5")))
+    for history, kind in ((lost, "cancel_order"), (far, "submit_order")):
+        report, result = decided(history, free)[-1]
+        assert actions(report) == [f"{kind} awaiting_approval"]
+        assert result.plans == ()
 
 
 def test_an_order_filled_locally_is_never_adopted() -> None:

@@ -132,9 +132,12 @@ async def _act_on(plan: Approved, acting: _Round) -> tuple[Effect, str | None]:
         seen = await look(plan, acting.books, acting.broker)
     except SourceError as error:
         return Effect(plan, None, f"{NOT_READ}: {error.source} ({error.code})"), None
-    before, against = digest(plan, seen), objection(plan, seen, acting.observed)
-    if against is not None or before is None:
-        return Effect(plan, None, against or f"{NOT_READ}: local does not list what it has to be held against"), None
+    before = digest(plan, seen)
+    if before is None:
+        return Effect(plan, None, f"{NOT_READ}: local does not list what this has to be held against"), None
+    against = objection(plan, seen, acting.observed)
+    if against is not None:
+        return Effect(plan, None, against), None
     intent = _intent(plan, before, acting)
     # A crash up to here leaves nothing: the next reading shows the break again, and it is decided again.
     try:

@@ -91,30 +91,31 @@ def render_page(reports: Sequence[ReconciliationReport], title: str) -> str:
         title: What the page is called, as plain text.
     """
     history = follow(reports)
-    style = _environment().get_template("report.css").render()
-    return (
-        _environment()
-        .get_template("report.html.jinja")
-        .render(
-            title=title,
-            css=_markup(style),
-            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            reports=reports,
-            last=latest(reports),
-            single=reports[0] if len(reports) == 1 else None,
-            verdict=_headline(history),
-            tone=_tone_of_all(reports),
-            urgent=_urgent(history),
-            tiles=list(_tiles(history)),
-            cards=_cards(history),
-            tolerated=tolerated(reports),
-            general=[action for report in latest(reports) for action in report.actions if not action.discrepancy_ids],
-            runs=list(runs(history.readings)),
-            strip=_strip([_tone(report) for report in reports]),
-            warnings=_warnings(reports),
-            several=len({report.account for report in reports}) > 1,
-        )
+    return render_document(
+        "report.html.jinja",
+        title=title,
+        reports=reports,
+        last=latest(reports),
+        single=reports[0] if len(reports) == 1 else None,
+        verdict=_headline(history),
+        tone=_tone_of_all(reports),
+        urgent=_urgent(history),
+        tiles=list(_tiles(history)),
+        cards=_cards(history),
+        tolerated=tolerated(reports),
+        general=[action for report in latest(reports) for action in report.actions if not action.discrepancy_ids],
+        runs=list(runs(history.readings)),
+        strip=_strip([_tone(report) for report in reports]),
+        warnings=_warnings(reports),
+        several=len({report.account for report in reports}) > 1,
     )
+
+
+def render_document(template: str, **values: object) -> str:
+    """A whole HTML document of *template*, with the style sheet inside it and its hash beside it."""
+    style = _environment().get_template("report.css").render()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return _environment().get_template(template).render(css=_markup(style), style_hash=digest, **values)
 
 
 @cache

@@ -1,0 +1,85 @@
+"""Which breaks there are and were, as they were last seen: no amounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+
+from tieout.model.discrepancy import SEVERITY_RANK, Severity
+from tieout.record.history import Wanted
+from tieout.record.store.schema import accounts, break_history, breaks, known_breaks
+
+
+class BreakRow(Struct, frozen=True, kw_only=True):
+    """A break as it was last seen: no amounts. `known_until` is set where a person accepted it until then."""
+
+    discrepancy_id: str
+    account: str
+    domain: str
+    discrepancy_type: str
+    asset: str
+    first_seen: datetime
+    last_seen: datetime
+    closed_at: datetime | None
+    severity: str
+    cause: str
+    strategy: str
+    confirmed: bool
+    known_until: datetime | None
+    readings: int
+
+
+def list_breaks(connection: Connection, wanted: Wanted, *, closed: bool = False) -> tuple[BreakRow, ...]:
+    """The breaks that fit: open ones, the worst first; then, if *closed*, those that are closed, the latest first."""
+    filters = _break_filters(wanted)
+    if not closed:
+        filters.append(breaks.c.closed_at.is_(None))
+    rows = [_break_row(row) for row in connection.execute(_break_query().where(*filters))]
+    rows.sort(key=lambda row: row.last_seen, reverse=True)
+    rows.sort(key=lambda row: 1 if row.closed_at else -SEVERITY_RANK[Severity(row.severity)])
+    return tuple(rows[: wanted.limit or None])
+
+
+def find_breaks(connection: Connection, prefix: str) -> tuple[BreakRow, ...]:
+    """The breaks whose id begins with *prefix*; two at most, which is one too many."""
+    query = _break_query().where(breaks.c.id.startswith(prefix, autoescape=True)).limit(2)
+    return tuple(_break_row(row) for row in connection.execute(query))
+
+
+def _break_query() -> Select[tuple[object, ...]]:
+    readings = (
+        select(func.count())
+        .where(break_history.c.break_id == breaks.c.id, break_history.c.event == "reading")
+        .scalar_subquery()
+    )
+    return (
+        select(breaks, accounts.c.name, known_breaks.c.until, readings.label("readings"))
+        .join(accounts, accounts.c.id == breaks.c.account)
+        .outerjoin(known_breaks, known_breaks.c.break_id == breaks.c.id)
+    )
+
+
+def _break_row(row: Row[tuple[object, ...]]) -> BreakRow:
+    other = {"discrepancy_id": row.id, "account": row.name, "known_until": row.until}
+    same = {name: getattr(row, name) for name in BreakRow.__struct_fields__ if name not in other}
+    return BreakRow(**other, **same)
+
+
+def _break_filters(wanted: Wanted) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [
+        column.in_(values)
+        for column, values in (
+            (accounts.c.name, wanted.account),
+            (breaks.c.asset, wanted.asset),
+            (breaks.c.cause, wanted.cause),
+            (breaks.c.severity, wanted.severity),
+        )
+        if values
+    ]
+    if wanted.since is not None:
+        found.append(breaks.c.last_seen >= wanted.since)
+    if wanted.until is not None:
+        found.append(breaks.c.first_seen < wanted.until)
+    return found

@@ -1,0 +1,108 @@
+"""Lists of reports and of breaks on a terminal, for finding the one that a person wants to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+
+from rich.console import Console
+from rich.text import Text
+
+from tieout.model.discrepancy import Severity
+from tieout.record.breaks import BreakRow
+from tieout.record.history import Listed, ReportRow
+from tieout.serve.render.blocks import SEVERITY_STYLE
+from tieout.serve.render.sheet import GAP, Cell, Sheet
+from tieout.serve.render.table import STATUS_STYLE
+from tieout.serve.render.words import counted
+
+RUN_SHOWN = 3  # that many alike in a row are shown one by one; more are drawn together
+ID = 26
+
+
+def render_reports(listed: Listed, console: Console) -> None:
+    """Print one line a report, the newest last; many that say the same in a row come together."""
+    sheet, rows = Sheet(console), listed.rows
+    if not rows:
+        sheet.line(Text("There is no such report."))
+        return
+    if len(rows) < listed.total:
+        sheet.line(Text(f"The last {len(rows):,} of {listed.total:,} reports, the newest last (--limit 0 shows all):"))
+    several = len({row.account for row in rows}) > 1
+    day = ""
+    for _, group in groupby(rows, key=_alike):
+        run = list(group)
+        for part in [run] if len(run) > RUN_SHOWN else [[row] for row in run]:
+            today = _day(part[0].started_at)
+            if today != day:
+                sheet.line(Text(f"{today} UTC", style="dim"))
+                day = today
+            _print_reports(sheet, part, several=several)
+
+
+def _alike(row: ReportRow) -> tuple[object, ...]:
+    return row.account, row.status, row.severity, row.breaks, row.look, _day(row.started_at)
+
+
+def _print_reports(sheet: Sheet, run: Sequence[ReportRow], *, several: bool) -> None:
+    row = run[0]
+    grade = f", worst {row.severity}" if row.status == "discrepancies" and row.severity else ""
+    style = SEVERITY_STYLE[Severity(row.severity)] if grade else STATUS_STYLE.get(row.status, "bold")
+    said = [Text(f"{row.status.upper()}{grade}", style=style)]
+    if row.breaks:
+        said.append(Text(f"  {counted(row.breaks, 'difference')}"))
+    if several:
+        said.append(sheet.text(f"  account {row.account}"))
+    if row.look:
+        said.append(Text("  only looked"))
+    if len(run) > 1:
+        said.append(Text(f"  the same in all {len(run)} until {_time(run[-1].started_at)}"))
+    cells = [Cell(Text(_time(row.started_at)), 8), Cell(sheet.text(row.report_id, "dim"), ID)]
+    sheet.columns([*cells, Cell(Text.assemble(*said), sheet.width - 8 - ID - 2 * GAP)])
+
+
+def render_breaks(rows: Sequence[BreakRow], total: int, console: Console) -> None:
+    """Print two lines a break: what and why, then its id and what is done about it.
+
+    Args:
+        rows: In their order.
+        total: How many there are in all.
+        console: Where to.
+    """
+    sheet = Sheet(console)
+    if not rows:
+        sheet.line(Text("There is no such break."))
+        return
+    if len(rows) < total:
+        sheet.line(Text(f"{len(rows):,} of {total:,} breaks, the worst first (--limit 0 shows all):"))
+    several = len({row.account for row in rows}) > 1
+    for row in rows:
+        _print_break(sheet, row, several=several)
+
+
+def _print_break(sheet: Sheet, row: BreakRow, *, several: bool) -> None:
+    account = f", account {row.account}" if several else ""
+    name = Text.assemble(sheet.text(f"{row.domain} {row.asset}{account}", "bold"), "\n", sheet.text(row.discrepancy_id, "dim"))
+    grade = "confirmed" if row.confirmed else "unconfirmed"
+    severity = Text.assemble(Text(row.severity, style=SEVERITY_STYLE[Severity(row.severity)]), "\n", grade)
+    when = f"{'open since' if row.closed_at is None else 'closed'} {_moment(row.closed_at or row.first_seen)}"
+    if row.known_until is not None:
+        when = f"known until {_moment(row.known_until)}"
+    why = Text(f"{row.cause}\n{row.strategy}")
+    last = Text.assemble(Text(when, style="" if row.closed_at is None else "green"), "\n", counted(row.readings, "reading"))
+    fixed = ((severity, 11), (why, 16), (last, 27))
+    left = sheet.width - sum(width + GAP for _, width in fixed)
+    sheet.columns([Cell(severity, 11), Cell(name, left), *(Cell(text, width) for text, width in fixed[1:])])
+
+
+def _moment(at: datetime) -> str:
+    return f"{_day(at)} {at.astimezone(UTC):%H:%M}"
+
+
+def _day(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d}"
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%H:%M:%S}"

@@ -292,6 +292,19 @@ async def test_the_same_row_in_another_spelling_is_the_same_row() -> None:
     assert ends(await desk.recover()) == [(Ended.UNDONE, "the books are as they were")]
 
 
+async def test_books_that_no_longer_list_what_was_touched_tell_nothing() -> None:
+    """What became of an intent is unknown while the list it changes is not to be had, and shows once it is."""
+    desk = await known()
+    desk.journal.refuses.add("conclude")
+    await desk.act([plan(BookFill(EXTRA))])
+    desk.journal.refuses.clear()
+    said = await desk.books.read()
+    desk.open_books(replace(said, coverage={"fills": "partial"}))
+    assert ends(await desk.recover()) == [(Ended.UNKNOWN, "local does not list what it changes")]
+    desk.open_books(said)
+    assert ends(await desk.recover()) == [(Ended.DONE, None)]
+
+
 # --- what speaks against a plan by now
 
 

@@ -1,7 +1,7 @@
 """`make conform`: recorded answers of real venues through a real HTTP server, the unmodified ccxt client and our adapter.
 
-Every number of every record is held against the recorded text, no fault may be read as an empty account, and every recorded
-incident is replayed to the verdict expected. Needs the folder of recordings as its argument; nothing of it is kept here.
+Every number of every record is held against the recorded text, no fault may be read as an empty account, every recorded
+incident is replayed to the verdict expected, and every vector of the log's specifications is judged. Needs the folder of recordings as its argument; nothing of it is kept here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.conform import faults, incidents, recorded
+from tests.conform import faults, incidents, recorded, vectors
 from tests.conform.output import say
 
 
@@ -27,7 +27,8 @@ async def _run(shared: Path) -> tuple[int, int]:
     fed = await recorded.run(shared)
     broken = await faults.run()
     judged = await asyncio.to_thread(incidents.run, shared)
-    rounds = (fed, broken, judged)
+    proved = await asyncio.to_thread(vectors.run, shared)
+    rounds = (fed, broken, judged, proved)
     return sum(passed for passed, _ in rounds), sum(failed for _, failed in rounds)
 
 

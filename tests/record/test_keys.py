@@ -46,8 +46,12 @@ def same(one: Keys, other: Keys) -> bool:
 
 def secrets_in(folder: Path) -> set[str]:
     """Every piece of the private files that must not be seen anywhere."""
-    text = "+".join(path.read_text().strip() for path in folder.glob("*.key"))
-    return {part for part in text.split("+") if len(part) > 20}
+    # A private key's last part is base64, which may hold a plus itself; the master key is nothing but base64.
+    return {
+        text if path.name == "master.key" else text.split("+", 4)[-1]
+        for path in folder.glob("*.key")
+        for text in [path.read_text().strip()]
+    }
 
 
 @pytest.mark.parametrize("mask", UMASKS)

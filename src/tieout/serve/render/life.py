@@ -22,7 +22,13 @@ from tieout.serve.render.words import STRATEGIES, TYPES, action_words, cause_wor
 
 WORD = 10  # columns of what a line is called
 DETAIL = "\u2013"
-STYLES = {"halt": "bold white on red", "failed": "bold red", "done": "green", "closed": "bold green", "approval": "bold yellow"}
+STYLES = {
+    "halt": "bold white on red",
+    "failed": "bold red",
+    "done": "green",
+    "closed": "bold green",
+    "approval": "bold yellow",
+}
 ENDS = {
     "done": ("done", "done", "it was done"),
     "failed": ("FAILED", "failed", "it was refused, and nothing happened"),
@@ -122,7 +128,9 @@ def _reading(run: tuple[Step, ...], before: Step | None) -> Line:
     if step.discrepancy is None or last.discrepancy is None:
         return Line(run, _news(step, before), "", (f"{head}{grade}, {step.cause}, {step.strategy}",))
     item, was = step.discrepancy, before.discrepancy if before is not None else None
-    sentences = [f"{head}{_sides(item, last.discrepancy)}, {grade}" + (", within tolerance" if item.within_tolerance else "")]
+    sentences = [
+        f"{head}{_sides(item, last.discrepancy)}, {grade}" + (", within tolerance" if item.within_tolerance else "")
+    ]
     if was is None or cause_words(item) != cause_words(was):
         sentences.append(f"why: {cause_words(item)}")
     if before is None or (step.strategy, step.actions) != (before.strategy, before.actions):
@@ -132,6 +140,7 @@ def _reading(run: tuple[Step, ...], before: Step | None) -> Line:
 
 def _sides(item: Discrepancy, last: Discrepancy) -> str:
     """Local, broker and difference, and where the sides moved together during the run."""
+
     def moved(name: str) -> str:
         start, end = getattr(item, name), getattr(last, name)
         return f"{name.partition('_')[0]} {amount(start)}" + (f" (later {amount(end)})" if end != start else "")
@@ -224,7 +233,9 @@ def _print_lines(sheet: Sheet, told: Sequence[Line]) -> None:
     for line in told:
         if line.day != day:
             sheet.blank()
-            sheet.columns([Cell(Text("entry", style="dim"), width, right=True), Cell(Text(f"{line.day} UTC", style="dim"), 14)])
+            sheet.columns(
+                [Cell(Text("entry", style="dim"), width, right=True), Cell(Text(f"{line.day} UTC", style="dim"), 14)]
+            )
             day = line.day
         for cells in _rows(sheet, line, width):
             sheet.columns(cells)
@@ -237,7 +248,10 @@ def _rows(sheet: Sheet, line: Line, width: int) -> Iterator[list[Cell]]:
     word = sheet.text(line.word, STYLES.get(line.tone, "bold"))
     lead = (Text(line.entries, style="dim"), Text(start), word)
     for sentence in (f"{first}, until {end}" if end else first, *others):
-        cells = [Cell(text, columns, right=not at) for at, (text, columns) in enumerate(zip(lead, (width, 8, WORD), strict=True))]
+        cells = [
+            Cell(text, columns, right=not at)
+            for at, (text, columns) in enumerate(zip(lead, (width, 8, WORD), strict=True))
+        ]
         yield [*cells, Cell(sheet.text(sentence), rest)]
         lead = (Text(" "), Text(" "), Text(" "))
 

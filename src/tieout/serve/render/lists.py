@@ -47,19 +47,24 @@ def _alike(row: ReportRow) -> tuple[object, ...]:
 
 def _print_reports(sheet: Sheet, run: Sequence[ReportRow], *, several: bool) -> None:
     row = run[0]
-    grade = f", worst {row.severity}" if row.status == "discrepancies" and row.severity else ""
-    style = SEVERITY_STYLE[Severity(row.severity)] if grade else STATUS_STYLE.get(row.status, "bold")
-    said = [Text(f"{row.status.upper()}{grade}", style=style)]
-    if row.breaks:
-        said.append(Text(f"  {counted(row.breaks, 'difference')}"))
+    said = [_outcome(row)]
     if several:
-        said.append(sheet.text(f"  account {row.account}"))
+        said.append(sheet.text(f", account {row.account}"))
     if row.look:
-        said.append(Text("  only looked"))
+        said.append(Text(", only looked"))
     if len(run) > 1:
-        said.append(Text(f"  the same in all {len(run)} until {_time(run[-1].started_at)}"))
+        said.append(Text(f", the same in all {len(run)} until {_time(run[-1].started_at)}"))
     cells = [Cell(Text(_time(row.started_at)), 8), Cell(sheet.text(row.report_id, "dim"), ID)]
     sheet.columns([*cells, Cell(Text.assemble(*said), sheet.width - 8 - ID - 2 * GAP)])
+
+
+def _outcome(row: ReportRow) -> Text:
+    """A report's outcome with the number of differences that it shows."""
+    shown = f", {counted(row.breaks, 'difference')}" if row.breaks else ""
+    if row.status == "discrepancies" and row.severity is not None:
+        return Text.assemble((row.severity, SEVERITY_STYLE[Severity(row.severity)]), shown)
+    within = " within tolerance" if row.status == "matched" and shown else ""
+    return Text.assemble((row.status.upper(), STATUS_STYLE.get(row.status, "bold")), shown, within)
 
 
 def render_breaks(rows: Sequence[BreakRow], total: int, console: Console) -> None:
@@ -83,16 +88,20 @@ def render_breaks(rows: Sequence[BreakRow], total: int, console: Console) -> Non
 
 def _print_break(sheet: Sheet, row: BreakRow, *, several: bool) -> None:
     account = f", account {row.account}" if several else ""
-    name = Text.assemble(sheet.text(f"{row.domain} {row.asset}{account}", "bold"), "\n", sheet.text(row.discrepancy_id, "dim"))
+    name = Text.assemble(
+        sheet.text(f"{row.domain} {row.asset}{account}", "bold"), "\n", sheet.text(row.discrepancy_id, "dim")
+    )
     grade = "confirmed" if row.confirmed else "unconfirmed"
     severity = Text.assemble(Text(row.severity, style=SEVERITY_STYLE[Severity(row.severity)]), "\n", grade)
     when = f"{'open since' if row.closed_at is None else 'closed'} {_moment(row.closed_at or row.first_seen)}"
     if row.known_until is not None:
         when = f"known until {_moment(row.known_until)}"
     why = Text(f"{row.cause}\n{row.strategy}")
-    last = Text.assemble(Text(when, style="" if row.closed_at is None else "green"), "\n", counted(row.readings, "reading"))
+    last = Text.assemble(
+        Text(when, style="" if row.closed_at is None else "green"), "\n", counted(row.readings, "reading")
+    )
     fixed = ((severity, 11), (why, 16), (last, 27))
-    left = sheet.width - sum(width + GAP for _, width in fixed)
+    left = min(sheet.width - sum(width + GAP for _, width in fixed), 44)
     sheet.columns([Cell(severity, 11), Cell(name, left), *(Cell(text, width) for text, width in fixed[1:])])
 
 

@@ -1,7 +1,8 @@
 """`make conform`: recorded answers of real venues through a real HTTP server, the unmodified ccxt client and our adapter.
 
 Every number of every record is held against the recorded text, no fault may be read as an empty account, every recorded
-incident is replayed to the verdict expected, and every vector of the log's specifications is judged. Needs the folder of recordings as its argument; nothing of it is kept here.
+incident is replayed to the verdict expected, and every vector of the log's specifications is judged. Needs the folder of
+recordings as its argument; nothing of it is kept here.
 """
 
 from __future__ import annotations

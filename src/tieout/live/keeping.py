@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tieout.act import Effect, Unrecorded, apply, recover
 from tieout.books.base import LocalBooks
@@ -59,9 +60,11 @@ class Keeping:
         if self._record is None:
             return state
         try:
+            # First of all: what a restored state counts as attempted depends on what became of it.
+            recovered = await self._recover(self._record, books, broker)
             if self._name is None:
-                state = await self._start(self._record, state)
-            await self._recover(self._record, books, broker)
+                return await self._start(self._record, state)
+            return _with_recovered(state, recovered)
         except RecordError as error:
             await self._refuse(error.why)
         return state
@@ -150,13 +153,14 @@ class Keeping:
         self._since_whole = WHOLE_EVERY
         return state
 
-    async def _recover(self, record: Record, books: LocalBooks, broker: BrokerAdapter) -> None:
+    async def _recover(self, record: Record, books: LocalBooks, broker: BrokerAdapter) -> tuple[Effect, ...]:
         """Look up every intent without an outcome, before anything else is sent."""
         open_intents = await record.unfinished(self._account)
         effects = await recover(open_intents, books, broker, _Journal(record, self._refuse))
         unknown = [effect for effect in effects if effect.ended in (None, Ended.UNKNOWN)]
         if unknown and self.refusal is None:
             await self._refuse(f"what became of {len(unknown)} earlier actions is not known yet ({unknown[0].why})")
+        return effects
 
     async def _refuse(self, why: str) -> None:
         self.refusal = why
@@ -187,6 +191,15 @@ class _Journal:
         except RecordError as error:
             await self._refuse(error.why)
             raise
+
+
+def _with_recovered(state: State, effects: tuple[Effect, ...]) -> State:
+    """The state once intents of earlier rounds were read back: what never happened may be tried again."""
+    if not effects:
+        return state
+    undone = {effect.plan.fingerprint for effect in effects if effect.ended is Ended.UNDONE}
+    history = attempted(state.history, [effect.plan for effect in effects])
+    return State(state.memory, replace(history, attempted=history.attempted - undone))
 
 
 def judge_again(past: Past, state: State, configuration: Configuration) -> Outcome:

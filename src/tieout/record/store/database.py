@@ -73,6 +73,7 @@ class SqliteDatabase:
         mode = "ro" if read_only else "rw"
         self._writer = _sqlite_engine(path, mode, begin="BEGIN IMMEDIATE")
         self._reader = _sqlite_engine(path, mode, begin="BEGIN")
+        self._held: dict[Engine, Connection] = {}
         self._writing = ThreadPoolExecutor(1, "record-writer")
         self._reading = ThreadPoolExecutor(1, "record-reader")
 
@@ -87,17 +88,31 @@ class SqliteDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._reading, self._run, self._reader, work)
 
     def _run(self, engine: Engine, work: Work[T], then: Callable[[T], None] | None = None) -> T:
+        # One connection for ever: taking one from a pool each time would cost a tenth of a commit.
+        connection = self._held.get(engine)
         with _failures(self.name):
-            with engine.begin() as connection:
-                result = work(connection)
+            try:
+                if connection is None:
+                    connection = self._held[engine] = engine.connect()
+                with connection.begin():
+                    result = work(connection)
+            except (DBAPIError, OSError):
+                self._let_go(engine)
+                raise
             if then is not None:
                 then(result)
             return result
+
+    def _let_go(self, engine: Engine) -> None:
+        held = self._held.pop(engine, None)
+        if held is not None:
+            held.close()
 
     async def close(self) -> None:
         """Close both connections; the last one folds the write-ahead log into the file."""
         for threads, engine in ((self._reading, self._reader), (self._writing, self._writer)):
             threads.shutdown(wait=True)
+            self._let_go(engine)
             engine.dispose()
 
 

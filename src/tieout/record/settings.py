@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 YEAR_DAYS = 365
+Days = Annotated[int, Meta(ge=1)]
 SEVEN_YEARS = 7 * YEAR_DAYS + 2  # two leap days at most are in any seven years
 
 
 class Retention(Struct, frozen=True, forbid_unknown_fields=True):
     """Days after which content is erased, by table; the log's entries and proofs stay for ever."""
 
-    observations: int = SEVEN_YEARS
-    reports: int = SEVEN_YEARS
-    breaks: int = SEVEN_YEARS
-    decisions: int = SEVEN_YEARS
-    actions: int = SEVEN_YEARS
-    alerts: int = YEAR_DAYS
+    observations: Days = SEVEN_YEARS
+    reports: Days = SEVEN_YEARS
+    breaks: Days = SEVEN_YEARS
+    decisions: Days = SEVEN_YEARS
+    actions: Days = SEVEN_YEARS
+    alerts: Days = YEAR_DAYS
 
 
 class RecordSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +33,9 @@ class RecordSettings(Struct, frozen=True, forbid_unknown_fields=True):
         witnesses: Who cosigns the log's heads: for each key (a C2SP vkey) its URL.
         witness_seconds: How long ago a witness may last have cosigned for acting to be allowed.
         heartbeat_seconds: How often the log says that nothing happened.
+        timestamps: URL of an RFC 3161 authority that stamps the log's head; None stamps nothing.
+        timestamp_roots: The root certificates (PEM) that its stamps are held against.
+        timestamp_hours: Hours between two stamps.
         retention: How long content is kept.
     """
 
@@ -38,8 +43,11 @@ class RecordSettings(Struct, frozen=True, forbid_unknown_fields=True):
     keys: str = "tieout-keys"
     side_file: str | None = None
     witnesses: dict[str, str] = {}
-    witness_seconds: int = 600
-    heartbeat_seconds: int = 300
+    witness_seconds: Annotated[int, Meta(gt=0)] = 600
+    heartbeat_seconds: Annotated[int, Meta(gt=0)] = 300
+    timestamps: str | None = None
+    timestamp_roots: str | None = None
+    timestamp_hours: Annotated[int, Meta(gt=0)] = 24
     retention: Retention = Retention()
 
     @property

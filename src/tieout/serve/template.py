@@ -12,6 +12,7 @@ from tieout.config import Limits
 from tieout.decide.policy import Policy, Rule, default_rules
 from tieout.model.amounts import plain
 from tieout.model.settings import AssetSettings, Settings
+from tieout.record.settings import RecordSettings, Retention
 
 HEAD = """\
 # Tieout. Every line that is commented out shows the default; take the # away to change it.
@@ -54,6 +55,20 @@ MEANINGS: dict[str, str] = {
     "comeback_readings": "a corrected difference that is back within this many readings halts",
     "max_file_bytes": "larger files are refused",
     "rules": "",
+    "store": "a SQLite file, or a URL of PostgreSQL: postgresql://user@host/name",
+    "keys": "the folder of the log's key and the master key; keep a copy of it elsewhere",
+    "side_file": "where the last signed head is kept besides; not set: in keys. Best on another disk than the store",
+    "witness_seconds": "acting stops where no witness has cosigned the log for this long",
+    "heartbeat_seconds": "how often the log says that nothing happened",
+    "timestamps": "URL of an RFC 3161 authority that stamps the log's head",
+    "timestamp_roots": "the root certificates (PEM) that its stamps are held against",
+    "timestamp_hours": "hours between two stamps",
+    "observations": "what both sides said",
+    "reports": "what was found",
+    "breaks": "closed breaks and their lives",
+    "decisions": "what was decided",
+    "actions": "what was intended, and what became of it; one that nobody saw the end of is kept for ever",
+    "alerts": "alerts that went out",
 }
 
 
@@ -65,6 +80,11 @@ def render_template() -> str:
     parts += ["", '# [assets."BTC/USD"]', *_lines(AssetSettings)]
     parts += ["", "# [accounts.main]", "# what holds for one account only: any of the settings above"]
     parts += ["", "[limits]", *_lines(Limits), "", "[policy]", *_lines(Policy, leave=("rules",)), "", *_rules()]
+    parts += ["", "# The record of a service; files that are compared by hand are not recorded.", "[record]"]
+    parts += _lines(RecordSettings, leave=("witnesses", "retention"))
+    parts += ["", "# [record.witnesses]", "# who cosigns the log's heads: its key (as it prints it) = its URL"]
+    parts += ["", "# [record.retention]", "# days after which content is erased; entries and proofs stay for ever"]
+    parts += _lines(Retention)
     return "\n".join(parts) + "\n"
 
 

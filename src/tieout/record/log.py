@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, insert, select
 
 from tieout.clock import Clock
 from tieout.errors import LogBehind, LogBroken
 from tieout.record.entry import Draft, Stamp, encode, event_key
-from tieout.record.store.schema import log_entries, log_head, tree_nodes
+from tieout.record.store.schema import log_entries, log_head
 from tieout.record.store.types import EPOCH
 from tieout.record.tlog import merkle, note
 from tieout.record.tlog.checkpoint import Checkpoint, format_checkpoint
@@ -107,24 +107,19 @@ def read_subtrees(connection: Connection, coordinates: Sequence[merkle.Coordinat
     Raises:
         LogBroken: One is not there.
     """
-    leaves = [index for level, index in coordinates if level == 0]
+    bodies = dict(_among(connection, _BODIES, [index for level, index in coordinates if level == 0]))
     homes = {each: merkle.home(*each) for each in coordinates if each[0]}
+    stored = dict(_among(connection, _HASHES, [leaf for leaf, _ in homes.values()]))
     found: dict[merkle.Coordinate, bytes] = {}
-    if leaves:
-        for index, body in connection.execute(_BODIES, {"wanted": leaves}):
-            found[0, index] = merkle.leaf_hash(body)
-    stored: dict[int, bytes] = {}
-    if homes:
-        stored.update(
-            (row[0], row[1]) for row in connection.execute(_HASHES, {"wanted": [leaf for leaf, _ in homes.values()]})
-        )
-    for each, (leaf, place) in homes.items():
-        hashes = stored.get(leaf, b"")
-        if len(hashes) >= (place + 1) * 32:
-            found[each] = hashes[place * 32 : (place + 1) * 32]
-    for level, index in coordinates:
-        if (level, index) not in found:
-            raise LogBroken(f"the log has no subtree ({level}, {index}): rows were deleted")
+    for each in coordinates:
+        if each in homes:
+            leaf, place = homes[each]
+            hash_ = stored.get(leaf, b"")[place * 32 : (place + 1) * 32]
+        else:
+            hash_ = merkle.leaf_hash(bodies[each[1]]) if each[1] in bodies else b""
+        if len(hash_) != 32:
+            raise LogBroken(f"the log has no subtree {each}: rows were deleted")
+        found[each] = hash_
     return found
 
 
@@ -166,10 +161,12 @@ def places_of(connection: Connection, events: Sequence[str]) -> dict[str, int]:
     return {keys[event]: index for event, index in found}
 
 
-# Every append runs these, and composing them anew each time takes longer than running them: they are plain SQL.
+# Every append and every proof runs these, and composing them anew each time takes longer than running them: plain SQL.
 _MOVE = "UPDATE log_head SET size = ?, at = ? WHERE id = ? AND size = ?"
 _ENTRY = "INSERT INTO log_entries (entry, event, body) VALUES (?, ?, ?)"
 _NODE = "INSERT INTO tree_nodes (leaf, hashes) VALUES (?, ?)"
+_BODIES = "SELECT entry, body FROM log_entries WHERE entry IN "
+_HASHES = "SELECT leaf, hashes FROM tree_nodes WHERE leaf IN "
 _CHECKPOINT = "INSERT INTO checkpoints (size, note) VALUES (?, ?)"
 
 
@@ -184,9 +181,10 @@ def _numbered(text: str) -> str:
     return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
 
 
-_BODIES = select(log_entries.c.entry, log_entries.c.body).where(
-    log_entries.c.entry.in_(bindparam("wanted", expanding=True))
-)
-_HASHES = select(tree_nodes.c.leaf, tree_nodes.c.hashes).where(
-    tree_nodes.c.leaf.in_(bindparam("wanted", expanding=True))
-)
+def _among(connection: Connection, text: str, wanted: Sequence[int]) -> Sequence[tuple[int, bytes]]:
+    """The rows of *text* whose number is one of *wanted*."""
+    if not wanted:
+        return ()
+    places = ", ".join("?" * len(wanted))
+    rows = connection.exec_driver_sql(_sql(connection, f"{text}({places})"), tuple(wanted)).all()
+    return [(row[0], row[1]) for row in rows]

@@ -6,13 +6,14 @@ level 0 are the leaves. Hashes have 32 bytes. Source: RFC 6962 section 2.1, RFC 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 from tieout.errors import ProofRefused
 
 Coordinate = tuple[int, int]
-Range = tuple[int, int]
+Part = tuple[Coordinate, ...]
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256().digest()
@@ -78,27 +79,27 @@ def home(level: int, index: int) -> tuple[int, int]:
 
 def peak_nodes(size: int) -> tuple[Coordinate, ...]:
     """The coordinates of the peaks of a tree of *size*, largest first."""
-    return tuple(_complete(0, size))
+    return _complete(0, size)
 
 
 def inclusion_nodes(index: int, size: int) -> tuple[Coordinate, ...]:
     """The complete subtrees whose hashes a proof of leaf *index* in a tree of *size* is made of."""
-    return tuple(node for part in _inclusion(index, size) for node in _complete(*part))
+    return tuple(node for part in _inclusion(index, size) for node in part)
 
 
 def consistency_nodes(size1: int, size2: int) -> tuple[Coordinate, ...]:
     """The complete subtrees whose hashes a proof that a tree of *size2* extends one of *size1* is made of."""
-    return tuple(node for part in _consistency(size1, size2) for node in _complete(*part))
+    return tuple(node for part in _consistency(size1, size2) for node in part)
 
 
 def inclusion_proof(index: int, size: int, hashes: Mapping[Coordinate, bytes]) -> list[bytes]:
     """The audit path of leaf *index*, from *hashes* of `inclusion_nodes`."""
-    return [root([hashes[node] for node in _complete(*part)]) for part in _inclusion(index, size)]
+    return [root([hashes[node] for node in part]) for part in _inclusion(index, size)]
 
 
 def consistency_proof(size1: int, size2: int, hashes: Mapping[Coordinate, bytes]) -> list[bytes]:
     """The proof that the first *size1* leaves are the same, from *hashes* of `consistency_nodes`."""
-    return [root([hashes[node] for node in _complete(*part)]) for part in _consistency(size1, size2)]
+    return [root([hashes[node] for node in part]) for part in _consistency(size1, size2)]
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
@@ -172,47 +173,51 @@ def _steps(node: int, last: int) -> int:
     return steps
 
 
-def _complete(start: int, end: int) -> Iterator[Coordinate]:
+def _complete(start: int, end: int) -> Part:
     """The largest complete subtrees that make up the leaves from *start* to *end*, left to right."""
+    found = []
     while start < end:
         level = (end - start).bit_length() - 1
         if start:
             level = min(level, (start & -start).bit_length() - 1)
-        yield level, start >> level
+        found.append((level, start >> level))
         start += 1 << level
+    return tuple(found)
 
 
-def _inclusion(index: int, size: int) -> list[Range]:
-    """The leaves under each hash of an audit path, lowest first."""
+@lru_cache(maxsize=16)  # a proof asks twice: which hashes it takes, and which of them go together
+def _inclusion(index: int, size: int) -> tuple[Part, ...]:
+    """The complete subtrees under each hash of an audit path, lowest first."""
     assert 0 <= index < size, "a leaf of the tree"
     found, start, end = [], 0, size
     while end - start > 1:
         middle = start + _split(end - start)
         if index < middle:
-            found.append((middle, end))
+            found.append(_complete(middle, end))
             end = middle
         else:
-            found.append((start, middle))
+            found.append(_complete(start, middle))
             start = middle
-    return found[::-1]
+    return tuple(found[::-1])
 
 
-def _consistency(size1: int, size2: int) -> list[Range]:
+@lru_cache(maxsize=16)
+def _consistency(size1: int, size2: int) -> tuple[Part, ...]:
     assert 0 <= size1 <= size2, "the second tree is not the smaller one"
     if size1 in (0, size2):
-        return []
+        return ()
     found, start, end = [], 0, size2
     while size1 != end:
         middle = start + _split(end - start)
         if size1 <= middle:
-            found.append((middle, end))
+            found.append(_complete(middle, end))
             end = middle
         else:
-            found.append((start, middle))
+            found.append(_complete(start, middle))
             start = middle
     if start:
-        found.append((start, end))
-    return found[::-1]
+        found.append(_complete(start, end))
+    return tuple(found[::-1])
 
 
 def _split(width: int) -> int:

@@ -27,6 +27,7 @@ from tieout.record.entry import Draft, EntryKind, Stamp, encode, event_key
 from tieout.record.log import read_subtrees
 from tieout.record.opening import open_record
 from tieout.record.settings import RecordSettings
+from tieout.record.store.database import Database, open_database
 from tieout.record.tlog import merkle, note
 from tieout.record.tlog.checkpoint import Checkpoint, format_checkpoint
 from tieout.record.writer import Unit
@@ -152,7 +153,10 @@ async def grow(settings: RecordSettings, size: int) -> None:
             run("INSERT INTO checkpoints (size, note) VALUES (?, ?)", (head[0], signed))
 
         await record.database.write(put)
+    await record.close()
     # The last append is an ordinary one, so that the side file is at the log's end.
+    record = await open_record(settings, SystemClock())
+    await record.heartbeat()
     await record.close()
 
 
@@ -195,6 +199,39 @@ def proofs(connection: Connection, size: int) -> None:
     made = median(extend, 500)
     checked = median(lambda: merkle.verify_consistency(before, size, grown, root1, root), 500)
     write(f"  consistency in {size:,}: made in {made * 1e3:.3f} ms, verified in {checked * 1e3:.3f} ms\n")
+
+
+async def opened(settings: RecordSettings) -> None:
+    """Open it and close it again."""
+    await (await open_record(settings, SystemClock())).close()
+
+
+def long_log(size: int) -> None:
+    """A log of *size*: how long opening, proving and verifying take."""
+    with tempfile.TemporaryDirectory() as name:
+        settings = settings_in(Path(name))
+        asyncio.run(grow(settings, size))
+        taken = median(lambda: asyncio.run(opened(settings)), 11)
+        write(f"  reopened in {taken * 1e3:.1f} ms\n")
+        database = open_database(settings.store, read_only=True)
+        asyncio.run(_read(database, lambda connection: proofs(connection, size)))
+        verify = [sys.executable, "-m", "tieout", "audit", "verify", "--store", settings.store, "--keys", settings.keys]
+        start = time.perf_counter()
+        subprocess.run(verify, check=True, capture_output=True)
+        write(f"  verified whole, the command's start included, in {time.perf_counter() - start:.2f} s\n")
+
+
+async def _read(database: Database, work: Callable[[Connection], None]) -> None:
+    await database.read(work)
+    await database.close()
+
+
+def report() -> None:
+    """Every figure of the log."""
+    write("\nDurable appends\n")
+    appends()
+    write("\nA log of 1,000,000 entries\n")
+    long_log(MILLION)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from tieout.record.settings import RecordSettings
 class RecordedDesk(Desk):
     """A desk with a record; `start` is a start of its process."""
 
-    def __init__(self, settings: RecordSettings, *, policy: Policy | None = None) -> None:
-        super().__init__(policy=policy)
+    def __init__(self, settings: RecordSettings, *, policy: Policy | None = None, adopted: bool = True) -> None:
+        super().__init__(policy=policy, adopted=adopted)
         self.settings, self.policy = settings, policy or Policy()
         self.record: StoreRecord | None = None
         self.said: list[str] = []

@@ -20,7 +20,7 @@ from tieout.model.intent import Ended, Intent
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Snapshot
-from tieout.record.base import Past, Reading, Record
+from tieout.record.base import Past, Reading, Record, Word
 
 NO_AUDIT = "no_audit"
 WHOLE_EVERY = 100  # readings between two states that are kept whole; a start judges at most that many again
@@ -105,6 +105,16 @@ class Keeping:
             await self._record.reading(looked)
         except RecordError as error:
             await self._refuse(error.why)
+
+    async def say(self, word: Word) -> None:
+        """Keep a person's word, before it counts.
+
+        Raises:
+            RecordError: It cannot be kept; it does not count.
+        """
+        if self._record is not None:
+            await self._record.permit()
+            await self._record.say(word)
 
     async def act(
         self, observation: Observation, outcome: Outcome, books: LocalBooks, broker: BrokerAdapter

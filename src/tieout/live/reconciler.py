@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -24,7 +25,7 @@ from tieout.model.report import Action, ReconciliationReport, Trigger
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
 from tieout.observe.reading import Reach, read_account, read_broker
-from tieout.record.base import Record
+from tieout.record.base import Record, Verdict, Word
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -88,14 +89,20 @@ class PositionReconciler:
             effects = await keeping.act(observation, outcome, known.local, known.broker)
             return self._remember(account, outcome, effects, keeping.refusal)
 
-    async def adopt(self, account: str) -> Snapshot:
+    async def adopt(self, account: str, *, actor: str = "owner", why: str = "") -> Snapshot:
         """Take what the broker holds as the opening entries of empty books. Ask the person first; it happens once.
+
+        Args:
+            account: Whose books.
+            actor: Who says so.
+            why: Their reason.
 
         Returns:
             The statement that was adopted.
 
         Raises:
             SourceError: The broker could not be read whole; nothing was adopted.
+            RecordError: That it was asked for cannot be recorded; nothing was adopted.
             BookError: The books hold something already.
         """
         async with self._turns[account]:
@@ -105,6 +112,10 @@ class PositionReconciler:
                 raise SourceIncomplete("broker", "account", f"not read ({stated.error})")
             if "failed" in (stated.coverage or {}).values() or "partial" in (stated.coverage or {}).values():
                 raise SourceIncomplete("broker", "account", "not read whole")
+            name = hashlib.sha256(f"{account} {stated.as_of.isoformat()}".encode()).hexdigest()[:32]
+            word = Word(id=name, account=account, subject=account, verdict=Verdict.ADOPT, actor=actor, text=why)
+            await self._keepings[account].say(word)
+            # A crash here leaves a wish and empty books: the person is asked again. Books refuse a second adoption.
             await known.local.adopt(stated)
             return stated
 

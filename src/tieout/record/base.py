@@ -6,6 +6,8 @@ Nothing that a `Record` has acknowledged is lost by a crash. Where it raises a `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
@@ -34,6 +36,38 @@ class Reading(Struct, frozen=True, kw_only=True):
     configuration: str
     state_before: bytes | None = None
     look: bool = False
+
+
+class Verdict(StrEnum):
+    """What a person says."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    KNOWN = "known"  # accepted as it is until a date
+    COMMENT = "comment"
+    ADOPT = "adopt"  # the broker's holdings become the opening entries of empty books
+
+
+class Word(Struct, frozen=True, kw_only=True):
+    """A person's word on a break, an action or an account.
+
+    Attributes:
+        id: Unique; given once, so that saying it again after a lost answer changes nothing.
+        account: Whose.
+        subject: Id of the break or the action; the account's name where it is about all of it.
+        verdict: What is said.
+        actor: Who says it.
+        text: Why; sealed, for people write amounts.
+        until: When it ends; required where a break is accepted as known.
+    """
+
+    id: str
+    account: str
+    subject: str
+    verdict: Verdict
+    actor: str
+    text: str
+    until: datetime | None = None
 
 
 class Past(Struct, frozen=True, kw_only=True):
@@ -87,6 +121,13 @@ class Record(Protocol):
 
         Raises:
             RecordError: It cannot be kept; nothing may be acted upon.
+        """
+
+    async def say(self, word: Word) -> None:
+        """Keep a person's word. Repeating it changes nothing.
+
+        Raises:
+            RecordError: It cannot be kept; it does not count.
         """
 
     async def permit(self) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from tieout.clock import Clock
 from tieout.errors import RecordError
 from tieout.model.intent import Ended, Intent
-from tieout.record.base import Reading, Record, Restored
+from tieout.record.base import Reading, Record, Restored, Word
 
 RETRY = timedelta(seconds=5)
 
@@ -46,6 +46,10 @@ class PatientRecord:
     async def reading(self, reading: Reading) -> None:
         """Keep one reconciliation."""
         await (await self._opened()).reading(reading)
+
+    async def say(self, word: Word) -> None:
+        """As the record does."""
+        await (await self._opened()).say(word)
 
     async def permit(self) -> None:
         """Return where acting is allowed."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from tieout.errors import LogBroken
 from tieout.record.store.database import Database
 from tieout.record.store.schema import payloads
 from tieout.record.vault import Opened, Sealed, Vault
+from tieout.record.writer import Overtaken
 
 REMEMBERED = 4096  # contents of the last readings, so that an unchanged one needs no question to the database
 
@@ -104,8 +105,16 @@ class Payloads:
         return found
 
 
-def insert_fresh(connection: Connection, kept: Iterable[Kept]) -> None:
-    """Write those that are not stored yet."""
+def insert_fresh(connection: Connection, kept: Collection[Kept]) -> None:
+    """Write those that are not stored yet.
+
+    Raises:
+        Overtaken: One that was stored has been erased since.
+    """
+    shared = {each.id for each in kept if each.fresh is None}
+    held = select(func.count()).where(payloads.c.id.in_(shared), payloads.c.sealed.is_not(None))
+    if shared and connection.execute(held).scalar() != len(shared):
+        raise Overtaken
     fresh = {each.id: each for each in kept if each.fresh is not None}
     if fresh:
         connection.execute(insert(payloads), [_row(each) for each in fresh.values()])

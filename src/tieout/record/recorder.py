@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from tieout.clock import Clock
 from tieout.errors import RecordUnavailable
 from tieout.model.case import Approved
 from tieout.model.intent import Ended, Intent
-from tieout.record.base import Reading, Restored
+from tieout.record.base import Reading, Restored, Word
 from tieout.record.entry import Draft, EntryKind
 from tieout.record.payloads import Kept, Payloads, insert_fresh
 from tieout.record.readings import contents, store
@@ -32,8 +34,11 @@ from tieout.record.rows import (
 from tieout.record.store.database import Database
 from tieout.record.store.schema import accounts, actions, configurations, states
 from tieout.record.store.schema import payloads as payload_rows
-from tieout.record.writer import Unit, Writer
+from tieout.record.words import insert_word
+from tieout.record.writer import Overtaken, Unit, Writer
 
+T = TypeVar("T")
+TRIES = 3
 Guard = Callable[[], Awaitable[None]]
 
 
@@ -60,6 +65,9 @@ class StoreRecord:
 
     async def configure(self, account: str, configuration: bytes) -> str:
         """Keep settings and policy, and that the account started under them."""
+        return await self._made_anew(lambda: self._configure(account, configuration))
+
+    async def _configure(self, account: str, configuration: bytes) -> str:
         name = hashlib.sha256(configuration).hexdigest()[:12]
         row = await self._account(account)
         kept = (await self.payloads.share(account, {"configuration": configuration}))["configuration"]
@@ -93,6 +101,9 @@ class StoreRecord:
 
     async def reading(self, reading: Reading) -> None:
         """Keep one reconciliation in one transaction: the entries, what both sides said, and the rows people search."""
+        await self._made_anew(lambda: self._reading(reading))
+
+    async def _reading(self, reading: Reading) -> None:
         account, report = reading.observation.account, reading.report
         row = await self._account(account)
         sealed = await self.payloads.share(account, contents(reading.observation, report))
@@ -121,6 +132,26 @@ class StoreRecord:
         await self._write(drafts, rows, kept)
         if decided is not None:
             self._decided[account] = decided.commitment
+
+    async def say(self, word: Word) -> None:
+        """Keep a person's word, its text sealed."""
+        row = await self._account(word.account)
+        kept = self.payloads.seal(word.text.encode())
+        draft = Draft(
+            event=f"word:{word.id}",
+            kind=EntryKind.APPROVE,
+            account=word.account,
+            actor=word.actor,
+            policy=self._policies.get(word.account),
+            refs={"subject": word.subject, "verdict": word.verdict},
+            commitments={"text": kept.commitment},
+        )
+
+        def rows(connection: Connection, entries: Sequence[int]) -> None:
+            insert_fresh(connection, [kept])
+            insert_word(connection, row, entries[0], word, said_at=self._clock.now(), body=kept.id)
+
+        await self._write((draft,), rows, [kept])
 
     async def permit(self) -> None:
         """Return where acting is allowed."""
@@ -198,6 +229,15 @@ class StoreRecord:
         kept: Sequence[Kept] = (),
     ) -> tuple[int, ...]:
         return await self.write(Unit(tuple(drafts), rows), kept)
+
+    async def _made_anew(self, keep: Callable[[], Awaitable[T]]) -> T:
+        """Repeat *keep* where another process stored, or erased, the same content after it was looked for."""
+        for _ in range(TRIES):
+            try:
+                return await keep()
+            except (Overtaken, IntegrityError):
+                self.payloads.forget()
+        raise RecordUnavailable("another process changes the same rows all the time; let one process record an account")
 
     async def _changed_plans(self, account: str, reading: Reading) -> Kept | None:
         """The plans, where they are not those of the reading before: a decision that stands is logged once."""

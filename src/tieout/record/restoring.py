@@ -85,7 +85,7 @@ def _pasts(
     content = {commitment: found.payload for commitment, found in opened.items() if found is not None}
     acted = attempted_after(connection, [row.report_id for row, _ in records])
     for row, record in records:
-        if record.report not in content:
+        if any(opened[each] is None for each in commitments_of(record, said)):
             raise LogBroken(f"report {record.report_id} was erased when its time had come", row.entry)
         yield Past(
             entry=row.entry,

@@ -21,6 +21,10 @@ MAX_BATCH = 1024
 Rows = Callable[[Connection, Sequence[int]], None]
 
 
+class Overtaken(Exception):
+    """What a unit was made from has changed before it was written; it has to be made anew."""
+
+
 class Unit(Struct, frozen=True):
     """What is recorded whole or not at all: entries, and the rows that belong to them."""
 
@@ -62,6 +66,7 @@ class Writer:
         Raises:
             RecordUnavailable: It could not be written, or nobody knows whether it was.
             LogBehind: The log has become shorter than it was.
+            Overtaken: Its rows found that it has to be made anew.
         """
         future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         self._waiting.append((unit, future))
@@ -87,7 +92,7 @@ class Writer:
         outcomes: list[Any] = [RecordUnavailable("a fault inside Tieout kept this from being recorded")] * len(batch)
         try:
             outcomes = list(await self._attempt(units))
-        except IntegrityError:
+        except (IntegrityError, Overtaken):
             # One of them was written before, or is wrong: each alone, so that the others do not suffer for it.
             outcomes = [await self._alone(unit) for unit in units]
         except RecordError as error:
@@ -103,7 +108,7 @@ class Writer:
             if unit.drafts and len(known) == len(unit.drafts):
                 return Written(tuple(known[draft.event] for draft in unit.drafts), before=True)
             return (await self._attempt([unit]))[0]
-        except (RecordError, IntegrityError) as error:
+        except (RecordError, IntegrityError, Overtaken) as error:
             return error
 
     async def _attempt(self, units: Sequence[Unit]) -> list[Written]:

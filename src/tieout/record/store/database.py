@@ -11,7 +11,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -53,8 +53,15 @@ class Database(Protocol):
             RecordUnavailable: It cannot be read now.
         """
 
+    async def scrub(self) -> None:
+        """Leave no older version of what was erased in the database's own files, as far as it lies with us.
+
+        Raises:
+            RecordUnavailable: It cannot be written.
+        """
+
     async def close(self) -> None:
-        """Give everything back. Safe to repeat."""
+        """Give everything back; whoever calls it afterwards is refused. Safe to repeat."""
 
 
 class SqliteDatabase:
@@ -72,20 +79,35 @@ class SqliteDatabase:
             _make_private(path)
         mode = "ro" if read_only else "rw"
         self._writer = _sqlite_engine(path, mode, begin="BEGIN IMMEDIATE")
-        self._reader = _sqlite_engine(path, mode, begin="BEGIN")
+        self._reader = _sqlite_engine(path, mode, begin="BEGIN", prepare="PRAGMA query_only=ON")
         self._held: dict[Engine, Connection] = {}
         self._writing = ThreadPoolExecutor(1, "record-writer")
         self._reading = ThreadPoolExecutor(1, "record-reader")
+        self._closed = False
 
     async def write(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
         """Run *work* in one immediate transaction on the writer's thread."""
         if self._read_only:
             raise RecordUnavailable(f"{self.name} was opened for reading only")
-        return await asyncio.get_running_loop().run_in_executor(self._writing, self._run, self._writer, work, then)
+        return await self._on(self._writing, lambda: self._run(self._writer, work, then))
 
     async def read(self, work: Work[T]) -> T:
         """Run *work* on the reader's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._reading, self._run, self._reader, work)
+        return await self._on(self._reading, lambda: self._run(self._reader, work))
+
+    async def scrub(self) -> None:
+        """Fold the write-ahead log into the file and empty it; a reader of an older state puts that off to the next time."""
+        await self._on(self._writing, self._fold)
+
+    async def _on(self, threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+        if self._closed:
+            raise RecordUnavailable(f"{self.name} was closed")
+        return await asyncio.get_running_loop().run_in_executor(threads, call)
+
+    def _fold(self) -> None:
+        # Beside the held connection, for which the engine would begin a transaction.
+        with _failures(self.name), closing(_sqlite_connection(self.path, "rw")) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _run(self, engine: Engine, work: Work[T], then: Callable[[T], None] | None = None) -> T:
         # One connection for ever: taking one from a pool each time would cost a tenth of a commit.
@@ -110,6 +132,7 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Close both connections; the last one folds the write-ahead log into the file."""
+        self._closed = True
         for threads, engine in ((self._reading, self._reader), (self._writing, self._writer)):
             threads.shutdown(wait=True)
             self._let_go(engine)
@@ -132,11 +155,13 @@ class PostgresDatabase:
         self._engine: AsyncEngine = create_async_engine(
             f"postgresql+asyncpg://{rest}", hide_parameters=True, pool_size=4, max_overflow=4, pool_pre_ping=True
         )
+        self._closed = False
 
     async def write(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
         """Run *work* in one transaction."""
         if self._read_only:
             raise RecordUnavailable(f"the {self.name} was opened for reading only")
+        self._check_open()
         async with _async_failures(self.name):
             async with self._engine.begin() as connection:
                 result = await connection.run_sync(work)
@@ -146,14 +171,23 @@ class PostgresDatabase:
 
     async def read(self, work: Work[T]) -> T:
         """Run *work* in one repeatable-read transaction."""
+        self._check_open()
         async with _async_failures(self.name), self._engine.connect() as plain:
             connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with connection.begin():
                 return await connection.run_sync(work)
 
+    async def scrub(self) -> None:
+        """Nothing: the server vacuums on its own, and keeps what was erased as long as its write-ahead log and backups."""
+
     async def close(self) -> None:
         """Close the pool."""
+        self._closed = True
         await self._engine.dispose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RecordUnavailable(f"the {self.name} was closed")
 
 
 def open_database(where: str, *, read_only: bool = False) -> Database:
@@ -176,11 +210,18 @@ def _make_private(path: Path) -> None:
         raise RecordUnavailable(f"SQLite file {path.name} cannot be made ({_plain(error)})") from None
 
 
-def _sqlite_engine(path: Path, mode: str, *, begin: str) -> Engine:
+def _sqlite_connection(path: Path, mode: str) -> sqlite3.Connection:
+    address = f"file:{_quoted(path)}?mode={mode}"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+    _prepare(connection, path, mode)
+    return connection
+
+
+def _sqlite_engine(path: Path, mode: str, *, begin: str, prepare: str | None = None) -> Engine:
     def connect() -> sqlite3.Connection:
-        address = f"file:{_quoted(path)}?mode={mode}"
-        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-        _prepare(connection, path, mode)
+        connection = _sqlite_connection(path, mode)
+        if prepare is not None:
+            connection.execute(prepare)
         return connection
 
     # The URL is never used, it only picks the dialect: the path may hold characters that a URL gives another meaning.
@@ -223,10 +264,13 @@ def _failures(name: str) -> Iterator[None]:
     """Turn what a database may raise into one sentence without any of the values that were being written."""
     try:
         yield
-    except IntegrityError:
-        raise
+    except IntegrityError as error:
+        # What the database itself says of it shows the whole row.
+        raise IntegrityError(None, None, ValueError(f"{name}: {type(error.orig).__name__}")) from None
     except DBAPIError as error:
         raise RecordUnavailable(f"{name}: {_sentence(error.orig)}") from None
+    except sqlite3.Error as error:
+        raise RecordUnavailable(f"{name}: {_sentence(error)}") from None
     except (SQLAlchemyError, OSError) as error:
         raise RecordUnavailable(f"{name}: {_plain(error)}") from None
 
@@ -248,6 +292,7 @@ _KNOWN = (
     ("unable to open", "the file cannot be opened"),
     ("disk i/o error", "the disk does not answer as it should"),
     ("no such table", "this is not a Tieout record"),
+    ("already exists", "it holds tables of something else; give Tieout a store of its own"),
 )
 
 

@@ -47,6 +47,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "sqlalchemy": frozenset(("record",)),
     "alembic": frozenset(("record",)),
     "cryptography": frozenset(("record",)),
+    "rfc3161_client": frozenset(("record",)),
     "rich": frozenset(("serve",)),
     "jinja2": frozenset(("serve",)),
     "markupsafe": frozenset(("serve",)),  # jinja2's own

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.conform.output import say
+from tests.conform.witness import session
 from tieout.errors import ProofRefused
 from tieout.record.tlog import merkle
 from tieout.record.tlog.checkpoint import parse_checkpoint
 from tieout.record.tlog.note import Signer, Verifier, generate_key, open_note, sign
 from tieout.record.tlog.proof import format_proof, parse_proof
 from tieout.record.tlog.subtree import verify_subtree_consistency, verify_subtree_inclusion
+from tieout.record.witness.protocol import parse_conflict
 
 Case = tuple[str, bool, Callable[[], object]]  # its name, whether it is valid, and what judges it
 
@@ -54,7 +56,17 @@ def groups(folder: Path) -> dict[str, Iterator[Case]]:
         "signed notes": notes(read(extracted / "go_note.json")),
         "checkpoint bodies": bodies(read(extracted / "checkpoint_bodies.json")),
         "proof files": proofs(read(extracted / "tlog_proof.json")),
+        "witness session": witnessed(read(extracted / "witness_scenario.json")),
     }
+
+
+def witnessed(recorded: Any) -> Iterator[Case]:
+    """Each request of a recorded session: cosigned where it was, refused with the same status where it was not."""
+    for name, expected, reply in session(recorded):
+        assert reply.status == expected, f"witness session, {name}: {reply.status} where {expected} was recorded"
+        if expected == 409:
+            assert parse_conflict(reply.body) is not None, f"witness session, {name}: the size is not said"
+        yield name, expected == 200, lambda reply=reply: reply.status == 200  # type: ignore[misc]
 
 
 def holds(judge: Callable[[], object]) -> bool:

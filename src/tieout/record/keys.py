@@ -18,9 +18,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tieout.errors import KeyUnusable, RecordError, RecordUnavailable
+from tieout.errors import KeyUnusable, ProofRefused, RecordError, RecordUnavailable
 from tieout.record.files import sync_folder, unavailable, write_atomically, write_new
-from tieout.record.tlog.note import Signer, Verifier, generate_key
+from tieout.record.tlog.note import COSIGNATURE, Signer, Verifier, generate_key
 from tieout.record.vault import KEY_BYTES, Vault
 
 LOG_KEY, LOG_VKEY, MASTER_KEY = "log.key", "log.vkey", "master.key"
@@ -124,6 +124,40 @@ def load(folder: Path) -> Keys:
             )
         _publish(folder, signer)
     return Keys(signer, signer.vkey, vault, tuple(vkey for vkey in past if vkey != signer.vkey))
+
+
+def published(folder: Path) -> tuple[Verifier, ...]:
+    """The public keys in *folder*, the one in force first; empty where it has none. Needs no private key, writes nothing.
+
+    Raises:
+        KeyUnusable: One of them is damaged.
+    """
+    if not (folder / LOG_VKEY).exists():
+        return ()
+    stated = _read(folder / LOG_VKEY, mode_matters=False)
+    try:
+        return tuple(map(Verifier, dict.fromkeys((stated, *_retired(folder)))))
+    except ProofRefused:
+        raise KeyUnusable(f"{folder / LOG_VKEY} is damaged: it holds no public key of a log; {_RESTORE}") from None
+
+
+def retired_signer(folder: Path, vkey: str) -> Signer | None:
+    """The private half of a key that was rotated out, where it was kept.
+
+    Raises:
+        KeyUnusable: It is there, and damaged or open to others.
+    """
+    path = folder / f"log-{Verifier(vkey).id.hex()}.key"
+    return _signer(path) if path.exists() else None
+
+
+def vault(folder: Path) -> Vault:
+    """What opens payloads: the master key in *folder*, alone.
+
+    Raises:
+        KeyUnusable: It is missing, damaged, or open to others than its owner.
+    """
+    return _vault(folder / MASTER_KEY)
 
 
 def rotate(folder: Path, name: str | None = None) -> tuple[Keys, Keys]:
@@ -277,3 +311,27 @@ def _one_line(path: Path, raw: bytes) -> str:
     if not text or len(raw) > MAX_FILE or len(text.splitlines()) > 1:
         raise KeyUnusable(f"{path} is damaged: it is not one line of text; {_RESTORE}")
     return text
+
+
+def create_witness(path: Path, name: str | None = None) -> Signer:
+    """Make the key of a witness in a file of its own (0600).
+
+    Raises:
+        KeyUnusable: The name cannot be one, or a file is there already.
+        RecordUnavailable: The file cannot be written.
+    """
+    key = generate_key(new_name(name), secrets.token_bytes(KEY_BYTES))
+    _write_first(path, key)
+    with unavailable(path, "written"):
+        sync_folder(path.parent)
+    return load_witness(path)
+
+
+def load_witness(path: Path) -> Signer:
+    """The key of a witness; it cosigns.
+
+    Raises:
+        KeyUnusable: It is missing, damaged, or open to others than its owner.
+    """
+    _signer(path)
+    return Signer(_read(path), kind=COSIGNATURE)

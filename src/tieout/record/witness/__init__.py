@@ -1,0 +1,1 @@
+"""A witness: it remembers the last checkpoint of each log that it was given, and cosigns only what extends it."""

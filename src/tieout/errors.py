@@ -15,7 +15,8 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
     │  ├─ ActionRefused(reason)      the broker or the books said no: nothing happened
     │  └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
     └─ RecordError(why)              no audit, no action: checking goes on, acting stops
-       ├─ RecordUnavailable          it cannot be written or read now: disk full, database away, read-only
+       ├─ RecordUnavailable          it cannot be written or read now: database away, read-only
+       │  └─ StorageExhausted        its disk is full
        ├─ KeyUnusable                a key file is missing, damaged, or open to others
        ├─ LogBehind                  the log is shorter than, or differs from, a head that it once signed
        ├─ LogBroken(entry)           what is stored is not what was signed
@@ -145,6 +146,10 @@ class RecordError(TieoutError):
 
 class RecordUnavailable(RecordError):
     """The record cannot be written or read now; nothing of this attempt was acknowledged."""
+
+
+class StorageExhausted(RecordUnavailable):
+    """The disk is full: nothing more is kept until there is room again."""
 
 
 class KeyUnusable(RecordError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from msgspec import Struct, field
@@ -76,7 +76,7 @@ class History(Struct, frozen=True, kw_only=True):
 
 def break_id(account: str, key: Key, first_seen: datetime) -> str:
     """An identity derived from account, row and the time first seen."""
-    text = "\n".join((account, key.domain, key.asset, key.leg, key.record, first_seen.isoformat()))
+    text = "\n".join((account, key.domain, key.asset, key.leg, key.record, first_seen.astimezone(UTC).isoformat()))
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 

@@ -51,16 +51,19 @@ class Keeping:
         self._record, self._alarm = record, alarm
         self._name: str | None = None
         self._since_whole = WHOLE_EVERY
-        self._told: str | None = None
+        self._told: set[str] = set()
         self.refusal: str | None = None
 
     async def begin(self, state: State, books: LocalBooks, broker: BrokerAdapter) -> State:
         """The state to go on from. At a start that is what the record kept, once every open intent was looked up."""
+        if self.refusal is None:
+            self._told.clear()  # the last round went well: should it come back, a person is told again
         self.refusal = None
         if self._record is None:
             return state
         try:
-            # First of all: what a restored state counts as attempted depends on what became of it.
+            # First of all: what a restored state counts as attempted depends on what became of it. A crash in here leaves the
+            # intents that were not concluded yet to the next start; nothing was sent meanwhile.
             recovered = await self._recover(self._record, books, broker)
             if self._name is None:
                 return await self._start(self._record, state)
@@ -90,6 +93,8 @@ class Keeping:
             state_before=_encoder.encode(before) if whole else None,
         )
         try:
+            # A crash before it is on the disk leaves nothing of this reading: the next one sees the same, and decides again.
+            # One after it leaves a decision without an intent, which is made again, too.
             await self._record.reading(reading)
         except RecordError as error:
             await self._refuse(error.why)
@@ -159,6 +164,7 @@ class Keeping:
                     await record.configuration(self._account, past.configuration)
                 )
             state = after(past, judge_again(past, state, known[past.configuration]))
+        # A crash up to here leaves nothing; one after it leaves a start in the log that judged nothing.
         self._name = await record.configure(self._account, _encoder.encode(self._configuration))
         self._since_whole = WHOLE_EVERY
         return state
@@ -174,9 +180,9 @@ class Keeping:
 
     async def _refuse(self, why: str) -> None:
         self.refusal = why
-        if self._told != why:
-            # Once for each reason: what stands for hours is repeated by the outbox, which is in the record.
-            self._told = why
+        if why not in self._told:
+            # Once for each reason of an outage: what stands for hours is repeated by the outbox, which is in the record.
+            self._told.add(why)
             await self._alarm.raise_alarm(self._account, f"acting is stopped: {why}")
 
 

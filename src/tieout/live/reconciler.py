@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from tieout.decide import Policy, attempted
 from tieout.errors import SourceIncomplete
 from tieout.live.alarm import Alarm, LoggedAlarm
 from tieout.live.keeping import Configuration, Keeping
+from tieout.live.reporting import report_id
 from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.model.changes import KIND_OF_CHANGE
 from tieout.model.discrepancy import ActionStatus
@@ -26,6 +27,8 @@ from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
 from tieout.observe.reading import Reach, read_account, read_broker
 from tieout.record.base import Record, Verdict, Word
+
+Reported = Callable[[ReconciliationReport], Awaitable[None]]
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -49,6 +52,7 @@ class PositionReconciler:
         clock: Where time comes from.
         record: Where everything is kept: what it has not acknowledged is not acted upon. None keeps nothing, and acts.
         alarm: The way to a person for when the record fails.
+        reported: Is given each report as it is returned, such as `ReportFiles.keep`. MUST NOT raise.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class PositionReconciler:
         *,
         record: Record | None = None,
         alarm: Alarm | None = None,
+        reported: Reported | None = None,
     ) -> None:
         self._accounts = dict(accounts)
         self._clock = clock or SystemClock()
@@ -67,6 +72,7 @@ class PositionReconciler:
             name: Keeping(each.name, Configuration(each.settings, each.policy), record, alarm or LoggedAlarm())
             for name, each in self._accounts.items()
         }
+        self._reported = reported
         self.observed: dict[str, Observation] = {}
 
     async def reconcile(self, account: str, *, trigger: Trigger = "manual") -> ReconciliationReport:
@@ -87,7 +93,7 @@ class PositionReconciler:
             outcome = self._judge(account, observation, trigger)
             await keeping.keep(observation, outcome, before)
             effects = await keeping.act(observation, outcome, known.local, known.broker)
-            return self._remember(account, outcome, effects, keeping.refusal)
+            return await self._report(self._remember(account, outcome, effects, keeping.refusal))
 
     async def adopt(self, account: str, *, actor: str = "owner", why: str = "") -> Snapshot:
         """Take what the broker holds as the opening entries of empty books. Ask the person first; it happens once.
@@ -133,12 +139,22 @@ class PositionReconciler:
 
     async def _look(self, account: str, section: Section) -> ReconciliationReport:
         async with self._turns[account]:
-            narrowed = replace(self._accounts[account].settings, required=(section,))
+            known, keeping = self._accounts[account], self._keepings[account]
+            # A look is judged by what the record kept, too: the same break has the same id.
+            state = self._states[account] = await keeping.begin(self._states[account], known.local, known.broker)
+            narrowed = replace(known.settings, required=(section,))
             observation = _only(await self._observe(account), section)
-            state, policy = self._states[account], self._accounts[account].policy
-            report = reconcile_observation(observation, state, narrowed, policy, trigger="manual").report
-            await self._keepings[account].look(observation, report)
-            return report
+            report = reconcile_observation(observation, state, narrowed, known.policy, trigger="manual").report
+            # Not the id of the whole reconciliation that may come at the same moment.
+            name = report_id(f"{account} {section}", observation.at, state.memory.readings)
+            report = replace(report, report_id=name)
+            await keeping.look(observation, report)
+            return await self._report(report)
+
+    async def _report(self, report: ReconciliationReport) -> ReconciliationReport:
+        if self._reported is not None:
+            await self._reported(report)
+        return report
 
     async def _observe(self, account: str) -> Observation:
         known = self._accounts[account]

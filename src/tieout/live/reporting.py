@@ -20,7 +20,9 @@ SKEW_WARNING_S = 5
 def report_id(account: str, at: datetime, number: int) -> str:
     """A ULID whose random part is derived from what was read, so that a replay gives it again."""
     value = (at - EPOCH) // timedelta(milliseconds=1) << 80
-    value |= int.from_bytes(hashlib.sha256(f"{account}\n{at.isoformat()}\n{number}".encode()).digest()[:10])
+    value |= int.from_bytes(
+        hashlib.sha256(f"{account}\n{at.astimezone(UTC).isoformat()}\n{number}".encode()).digest()[:10]
+    )
     digits = []
     for _ in range(26):
         value, digit = divmod(value, 32)

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from tieout.errors import LogBroken
 
@@ -80,13 +81,14 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     v: int
     event: str
-    at: datetime
+    at: Annotated[datetime, Meta(tz=True)]
     mono_ns: int
     run: str
-    clock: str
     kind: EntryKind
-    actor: str
     software: str
+    # What is not written is what stands here: these values can never change again.
+    clock: str = "system"
+    actor: str = "tieout"
     behind_us: int = 0
     account: str | None = None
     policy: str | None = None
@@ -126,7 +128,7 @@ def decode(raw: bytes, index: int) -> Entry:
     """
     try:
         entry = _decoder.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise LogBroken(f"entry {index} cannot be read: its bytes were changed", index) from None
     if entry.v > VERSION:
         raise LogBroken(f"entry {index} was written by a newer Tieout (format {entry.v}); use that to read it", index)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tieout.errors import LogBroken, RecordUnavailable
+from tieout.errors import LogBroken, RecordUnavailable, StorageExhausted
 
 OWNER_ONLY = 0o600
 MIB = 1024 * 1024
@@ -36,14 +36,15 @@ def unavailable(path: Path, what: str) -> Iterator[None]:
     """Turn an operating system's refusal into one sentence: *path*, what cannot be done with it, why, and the mend.
 
     Raises:
-        RecordUnavailable: In place of any OSError.
+        RecordUnavailable: In place of any OSError; `StorageExhausted` where the disk is full.
     """
     try:
         yield
     except OSError as refusal:
         mend = _MENDS.get(refusal.errno or 0, "look at its disk")
         why = os.strerror(refusal.errno) if refusal.errno else "no reason given"
-        raise RecordUnavailable(f"{path} cannot be {what} ({why}); {mend}") from None
+        failure = StorageExhausted if refusal.errno in (errno.ENOSPC, errno.EDQUOT) else RecordUnavailable
+        raise failure(f"{path} cannot be {what} ({why}); {mend}") from None
 
 
 def write_new(path: Path, data: bytes, *, mode: int = OWNER_ONLY) -> None:

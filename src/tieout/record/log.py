@@ -135,7 +135,7 @@ def append(connection: Connection, head: Head, drafts: Sequence[Draft], author: 
     # The log's time never goes back: how far the wall clock was behind it stands in the entry instead.
     at = max(now, head.at)
     run = connection.exec_driver_sql
-    moved = run(_sql(connection, _MOVE), (size, (at - EPOCH) // _MICROSECOND, HEAD_ROW, head.size))
+    moved = run(driver_sql(connection, _MOVE), (size, (at - EPOCH) // _MICROSECOND, HEAD_ROW, head.size))
     if moved.rowcount != 1:
         raise HeadMoved
     stamp = Stamp(at, (at - now) // _MICROSECOND, author.clock.monotonic_ns(), author.run, author.clock_name)
@@ -143,12 +143,12 @@ def append(connection: Connection, head: Head, drafts: Sequence[Draft], author: 
     peaks, completed = merkle.extend_all(head.size, head.peaks, [merkle.leaf_hash(body) for body in bodies])
     places = range(head.size, size)
     entries = [(place, event_key(draft.event), body) for place, draft, body in zip(places, drafts, bodies, strict=True)]
-    run(_sql(connection, _ENTRY), entries)
+    run(driver_sql(connection, _ENTRY), entries)
     nodes = [(place, b"".join(made)) for place, made in zip(places, completed, strict=True) if made]
     if nodes:
-        run(_sql(connection, _NODE), nodes)
+        run(driver_sql(connection, _NODE), nodes)
     signed = note.sign(format_checkpoint(Checkpoint(author.origin, size, merkle.root(peaks))), author.signer)
-    run(_sql(connection, _CHECKPOINT), (size, signed))
+    run(driver_sql(connection, _CHECKPOINT), (size, signed))
     return Appended(head.size, Head(size, peaks, at), signed)
 
 
@@ -170,7 +170,7 @@ _HASHES = "SELECT leaf, hashes FROM tree_nodes WHERE leaf IN "
 _CHECKPOINT = "INSERT INTO checkpoints (size, note) VALUES (?, ?)"
 
 
-def _sql(connection: Connection, text: str) -> str:
+def driver_sql(connection: Connection, text: str) -> str:
     """*text* with its places for values as the database writes them."""
     return text if connection.dialect.name == "sqlite" else _numbered(text)
 
@@ -186,5 +186,5 @@ def _among(connection: Connection, text: str, wanted: Sequence[int]) -> Sequence
     if not wanted:
         return ()
     places = ", ".join("?" * len(wanted))
-    rows = connection.exec_driver_sql(_sql(connection, f"{text}({places})"), tuple(wanted)).all()
+    rows = connection.exec_driver_sql(driver_sql(connection, f"{text}({places})"), tuple(wanted)).all()
     return [(row[0], row[1]) for row in rows]

@@ -15,7 +15,7 @@ from tieout.errors import KeyUnusable, RecordUnavailable
 from tieout.record import keys
 from tieout.record.payloads import Payloads
 from tieout.record.settings import RecordSettings
-from tieout.record.store.database import open_database
+from tieout.record.store.database import is_address, open_database
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ async def _look(settings: RecordSettings, work: Callable[[Looking], T]) -> T:
 
 
 def _check_there(store: str) -> None:
-    if "://" in store:
+    if is_address(store):
         return
     with suppress(OSError):
         if Path(store).is_file():

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from pathlib import Path
 
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from tieout.clock import Clock
-from tieout.errors import LogBehind, LogBroken
+from tieout.errors import LogBehind, LogBroken, RecordUnavailable, StorageExhausted
 from tieout.record import keys
 from tieout.record.files import SideFile
+from tieout.record.handover import hand_over
 from tieout.record.keys import Keys
 from tieout.record.log import Appended, Author, Head, begin, read_head, read_origin, read_subtrees
 from tieout.record.payloads import Payloads
-from tieout.record.recorder import StoreRecord
+from tieout.record.recorder import Guard, StoreRecord
+from tieout.record.room import Room
 from tieout.record.settings import RecordSettings
-from tieout.record.store.database import open_database
+from tieout.record.store.database import Database, SqliteDatabase, open_database
 from tieout.record.store.migrations import migrate
 from tieout.record.store.schema import checkpoints
 from tieout.record.tlog import merkle, note
@@ -41,7 +45,7 @@ async def open_record(settings: RecordSettings, clock: Clock) -> StoreRecord:
 
     Raises:
         KeyUnusable: The keys are missing, damaged, or open to others.
-        RecordUnavailable: The database cannot be reached or written.
+        RecordUnavailable: The database cannot be reached or written; `StorageExhausted` where its disk is full.
         LogBehind: The log is behind, or beside, a head that it once signed.
         LogBroken: The log contradicts itself.
     """
@@ -49,21 +53,56 @@ async def open_record(settings: RecordSettings, clock: Clock) -> StoreRecord:
     async with AsyncExitStack() as undo:
         database = open_database(settings.store)
         undo.push_async_callback(database.close)
-        found = await database.write(lambda connection: _start(connection, held))
+        room = Room(Path(settings.store)) if isinstance(database, SqliteDatabase) else None
+        found = await _begun(database, held, room)
         side = SideFile(settings.head_file)
         if found.note is None and side.read() is None:
-            # Before the first entry: a crash after that finds a head, so that a missing one always means something.
+            # Before the first entry: a crash after that finds a head, so that a missing one always means something. A crash
+            # before it leaves an empty log, which the next start takes for a new one, as it is.
             side.write(_signed(held, found.head), durable=True)
         await database.read(lambda connection: check_side(connection, found.head, side, held.verifiers))
+        if found.note is not None:
+            handed = await hand_over(database, held, settings.key_folder, (found.head, found.note), clock)
+            if handed is not None:
+                side.write(handed.note, durable=True)
+                found = Opened(handed.head, handed.note)
         run = secrets.token_hex(4)
         author = Author(held.name, held.signer, clock, run)
-        writer = Writer(database, author, found.head, _Keeper(side, clock).keep)
+        if room is not None:
+            with suppress(StorageExhausted):  # then the writer refuses everything, until there is room
+                await asyncio.to_thread(room.take)
+        writer = Writer(database, author, found.head, _Keeper(side, clock).keep, room=room)
+        guard = _guard(database, settings, clock)
         undo.pop_all()
-    return StoreRecord(database, writer, Payloads(database, held.vault), clock, run=run, guard=_allowed)
+    return StoreRecord(database, writer, Payloads(database, held.vault), clock, run=run, guard=guard)
+
+
+def _guard(database: Database, settings: RecordSettings, clock: Clock) -> Guard:
+    """What is asked before acting."""
+    if not settings.witnesses:
+        return _allowed
+    from tieout.record.guarding import Witnesses  # loads an HTTP client
+
+    patience = timedelta(seconds=settings.witness_seconds)
+    return Witnesses(database, settings.witnesses, patience=patience, clock=clock).permit
 
 
 async def _allowed() -> None:
     """Nothing stands in the way."""
+
+
+async def _begun(database: Database, held: Keys, room: Room | None) -> Opened:
+    """The log as it is found; on a full disk, where SQLite cannot even be read, in the room that was kept back."""
+    try:
+        return await database.write(lambda connection: _start(connection, held))
+    except RecordUnavailable:
+        if room is None or not room.is_full():
+            raise
+    await asyncio.to_thread(room.give)
+    try:
+        return await database.write(lambda connection: _start(connection, held))
+    except RecordUnavailable:
+        raise room.refusal() from None
 
 
 def _start(connection: Connection, held: Keys) -> Opened:

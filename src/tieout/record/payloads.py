@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from tieout.errors import LogBroken
 from tieout.record.store.database import Database
@@ -112,8 +112,7 @@ def insert_fresh(connection: Connection, kept: Collection[Kept]) -> None:
         Overtaken: One that was stored has been erased since.
     """
     shared = {each.id for each in kept if each.fresh is None}
-    held = select(func.count()).where(payloads.c.id.in_(shared), payloads.c.sealed.is_not(None))
-    if shared and connection.execute(held).scalar() != len(shared):
+    if shared and connection.execute(_HELD, {"wanted": list(shared)}).scalar() != len(shared):
         raise Overtaken
     fresh = {each.id: each for each in kept if each.fresh is not None}
     if fresh:
@@ -138,3 +137,8 @@ def _stored(connection: Connection, digests: list[bytes]) -> dict[bytes, bytes]:
         )
     )
     return {row.digest: row.commitment for row in rows}
+
+
+_HELD = select(func.count()).where(
+    payloads.c.id.in_(bindparam("wanted", expanding=True)), payloads.c.sealed.is_not(None)
+)

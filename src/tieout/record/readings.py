@@ -149,7 +149,7 @@ def decode_record(raw: bytes, entry: int) -> ReadingRecord:
     """
     try:
         return _record.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise LogBroken(f"the reading of entry {entry} cannot be read: its bytes were changed", entry) from None
 
 
@@ -161,7 +161,7 @@ def decode_statement(raw: bytes) -> Statement:
     """
     try:
         return _statement.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise LogBroken("what one side said cannot be read: its bytes were changed") from None
 
 

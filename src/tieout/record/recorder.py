@@ -65,7 +65,7 @@ class StoreRecord:
 
     async def configure(self, account: str, configuration: bytes) -> str:
         """Keep settings and policy, and that the account started under them."""
-        return await self._made_anew(lambda: self._configure(account, configuration))
+        return await _made_anew(self.payloads, lambda: self._configure(account, configuration))
 
     async def _configure(self, account: str, configuration: bytes) -> str:
         name = hashlib.sha256(configuration).hexdigest()[:12]
@@ -101,7 +101,7 @@ class StoreRecord:
 
     async def reading(self, reading: Reading) -> None:
         """Keep one reconciliation in one transaction: the entries, what both sides said, and the rows people search."""
-        await self._made_anew(lambda: self._reading(reading))
+        await _made_anew(self.payloads, lambda: self._reading(reading))
 
     async def _reading(self, reading: Reading) -> None:
         account, report = reading.observation.account, reading.report
@@ -230,15 +230,6 @@ class StoreRecord:
     ) -> tuple[int, ...]:
         return await self.write(Unit(tuple(drafts), rows), kept)
 
-    async def _made_anew(self, keep: Callable[[], Awaitable[T]]) -> T:
-        """Repeat *keep* where another process stored, or erased, the same content after it was looked for."""
-        for _ in range(TRIES):
-            try:
-                return await keep()
-            except (Overtaken, IntegrityError):
-                self.payloads.forget()
-        raise RecordUnavailable("another process changes the same rows all the time; let one process record an account")
-
     async def _changed_plans(self, account: str, reading: Reading) -> Kept | None:
         """The plans, where they are not those of the reading before: a decision that stands is logged once."""
         if not reading.plans:
@@ -278,6 +269,16 @@ class StoreRecord:
         return self._accounts[name]
 
 
+async def _made_anew(payloads: Payloads, keep: Callable[[], Awaitable[T]]) -> T:
+    """Repeat *keep* where another process stored, or erased, the same content after it was looked for."""
+    for _ in range(TRIES):
+        try:
+            return await keep()
+        except (Overtaken, IntegrityError):
+            payloads.forget()
+    raise RecordUnavailable("another process changes the same rows all the time; let one process record an account")
+
+
 def _account_row(connection: Connection, name: str) -> int | None:
     found: int | None = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
     return found
@@ -299,7 +300,8 @@ def _drafts(reading: Reading, commitment: bytes, decided: Kept | None) -> tuple[
     report, account = reading.report, reading.observation.account
     compared = {"compared", "partial"} & set(report.coverage.values())
     kind = EntryKind.COMPARE if compared else EntryKind.OBSERVE
-    draft = partial(Draft, account=account, policy=reading.configuration, refs={"report": report.report_id})
+    # The report's name is in the event, and not a second time beside it: a reading is to cost little.
+    draft = partial(Draft, account=account, policy=reading.configuration)
     drafts = [draft(event=f"reading:{report.report_id}", kind=kind, commitments={"reading": commitment})]
     if decided is not None:
         plans = {"plans": decided.commitment}

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, or_, select, update
 
 from tieout.record.entry import Draft, EntryKind
 from tieout.record.payloads import id_of
@@ -32,6 +32,7 @@ from tieout.record.store.schema import (
     break_history,
     breaks,
     decisions,
+    log_head,
     observations,
     payloads,
     reports,
@@ -183,8 +184,11 @@ def _decided_and_done(connection: Connection, before: Cutoffs) -> set[int]:
     # An intent that nobody saw the end of is never forgotten: it has to be looked up.
     ended = actions.c.outcome.is_not(None) & (actions.c.ended_at < before.actions)
     # A person's word goes with the decisions, once it holds no longer.
-    lapsed = (approvals.c.at < before.decisions) & (func.coalesce(approvals.c.expires_at, 0) < before.decisions)
-    done = _ids(connection, select(actions.c.body).where(ended)) | _ids(connection, select(approvals.c.body).where(lapsed))
+    until = approvals.c.expires_at
+    lapsed = (approvals.c.at < before.decisions) & or_(until.is_(None), until < before.decisions)
+    done = _ids(connection, select(actions.c.body).where(ended)) | _ids(
+        connection, select(approvals.c.body).where(lapsed)
+    )
     return _stored(connection, (old - young) | done)
 
 
@@ -209,8 +213,8 @@ def _restart(connection: Connection) -> dict[int, int]:
 
 
 def _last_entry(connection: Connection) -> int:
-    found: int | None = connection.execute(select(func.max(observations.c.entry))).scalar()
-    return -1 if found is None else found
+    size: int = connection.execute(select(log_head.c.size)).scalar_one()
+    return size - 1
 
 
 def _ids(connection: Connection, query: Select[int]) -> set[int]:

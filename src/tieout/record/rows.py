@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tieout.model.case import Approved
@@ -206,10 +206,7 @@ def keep_positions(connection: Connection, account: int, entry: int, reading: Re
         for row in broker.positions or ()
         if row.asset not in beyond
     ]
-    standing = {
-        (row.asset, row.side): row.amount
-        for row in connection.execute(select(live_positions).where(live_positions.c.account == account))
-    }
+    standing = {(row.asset, row.side): row.amount for row in connection.execute(_STANDING, {"of": account})}
     changed = [row for row in rows if standing.get((row["asset"], row["side"])) != row["amount"]]
     upsert(
         connection,
@@ -217,13 +214,19 @@ def keep_positions(connection: Connection, account: int, entry: int, reading: Re
         [{**row, "at": report.started_at, "entry": entry} for row in changed],
         ("account", "asset", "side"),
     )
-    gone = [key for key in standing if key[0] not in beyond and key not in {(r["asset"], r["side"]) for r in rows}]
+    held = {(row["asset"], row["side"]) for row in rows}
+    gone = [key for key in standing if key[0] not in beyond and key not in held]
     for asset, side in gone:
         connection.execute(
             live_positions.delete().where(
                 live_positions.c.account == account, live_positions.c.asset == asset, live_positions.c.side == side
             )
         )
+
+
+_STANDING = select(live_positions.c.asset, live_positions.c.side, live_positions.c.amount).where(
+    live_positions.c.account == bindparam("of")
+)
 
 
 def join_ids(names: Iterable[str]) -> str:

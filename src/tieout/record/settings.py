@@ -50,6 +50,9 @@ class RecordSettings(Struct, frozen=True, forbid_unknown_fields=True):
     timestamp_hours: Annotated[int, Meta(gt=0)] = 24
     retention: Retention = Retention()
 
+    def __repr__(self) -> str:
+        return f"RecordSettings(keys={self.keys!r})"  # addresses may hold a password
+
     @property
     def head_file(self) -> Path:
         """Where the last signed head is kept besides the store."""

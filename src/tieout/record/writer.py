@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from tieout.errors import LogBehind, RecordError, RecordUnavailable
-from tieout.record.entry import Draft
+from tieout.errors import LogBehind, RecordError, RecordUnavailable, StorageExhausted
+from tieout.record.entry import Draft, EntryKind
 from tieout.record.log import Appended, Author, Head, HeadMoved, append, check_extends, lock_head, places_of
+from tieout.record.room import Room
 from tieout.record.store.database import Database
 
 MAX_BATCH = 1024
+STORAGE_EXHAUSTED = "storage_exhausted"  # why the log says that it halted, and went on
 
 # Writes the rows that belong to entries, given where those stand; runs inside the transaction, and may run again.
 Rows = Callable[[Connection, Sequence[int]], None]
@@ -47,10 +50,19 @@ class Writer:
         author: Who signs.
         head: The log's end as it was read when it was opened.
         committed: Called after each commit with the checkpoint that it signed, on the thread that committed.
+        room: What the disk has left; None where that is not ours to know.
     """
 
-    def __init__(self, database: Database, author: Author, head: Head, committed: Callable[[Appended], None]) -> None:
-        self._database, self._author, self._committed = database, author, committed
+    def __init__(
+        self,
+        database: Database,
+        author: Author,
+        head: Head,
+        committed: Callable[[Appended], None],
+        *,
+        room: Room | None = None,
+    ) -> None:
+        self._database, self._author, self._committed, self._room = database, author, committed, room
         self._head = head
         self._waiting: list[tuple[Unit, asyncio.Future[Written]]] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -64,7 +76,8 @@ class Writer:
         """Record *unit*; when this returns it is on the disk. Repeating it after a failure is safe.
 
         Raises:
-            RecordUnavailable: It could not be written, or nobody knows whether it was.
+            RecordUnavailable: It could not be written, or nobody knows whether it was; `StorageExhausted` where the disk is
+                full, until there is room again.
             LogBehind: The log has become shorter than it was.
             Overtaken: Its rows found that it has to be made anew.
         """
@@ -112,6 +125,27 @@ class Writer:
             return error
 
     async def _attempt(self, units: Sequence[Unit]) -> list[Written]:
+        if self._room is None:
+            return await self._transact(units)
+        try:
+            if self._room.exhausted:
+                await asyncio.to_thread(self._room.take)
+                await self._note(EntryKind.RESUME)
+            return await self._transact(units)
+        except StorageExhausted:
+            # A crash in here leaves the disk full and nobody told by the log; nothing is acted on all the same, for that
+            # would have to be written first. What is acknowledged stands in every case.
+            if await asyncio.to_thread(self._room.give):
+                with suppress(RecordError):  # then the log cannot say it: the one who asked for this is told
+                    await self._note(EntryKind.HALT)
+            raise self._room.refusal() from None
+
+    async def _note(self, kind: EntryKind) -> None:
+        """Log that the disk is full (the ballast made room for this), or that there is room again."""
+        event = f"storage:{kind}:{self._head.size}"
+        await self._transact([Unit((Draft(event=event, kind=kind, refs={"reason": STORAGE_EXHAUSTED}),))])
+
+    async def _transact(self, units: Sequence[Unit]) -> list[Written]:
         """Write *units* in one transaction, after whatever other processes wrote in the meantime."""
         _, written = await self._database.write(lambda connection: self._transaction(connection, units), self._advance)
         return written

@@ -7,24 +7,30 @@ asynchronous driver pays one for each statement. PostgreSQL is called through as
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tieout.errors import RecordUnavailable
+from tieout.record.store.failures import async_failures, failures, plain
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 BUSY_MS = 5000
+LOGGED_AS = "tieout"
+# SQLAlchemy logs every row that it fetches at DEBUG, and hide_parameters does not cover those.
+logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGED_AS}").addFilter(lambda record: record.levelno > logging.DEBUG)
+CONNECT_S, ANSWER_S = 5, 30  # how long PostgreSQL may take to let us in, and for one statement, unless its URL says so
 _FULL = 2  # what SQLite answers for synchronous=FULL
 
 
@@ -106,13 +112,13 @@ class SqliteDatabase:
 
     def _fold(self) -> None:
         # Beside the held connection, for which the engine would begin a transaction.
-        with _failures(self.name), closing(_sqlite_connection(self.path, "rw")) as connection:
+        with failures(self.name), closing(_sqlite_connection(self.path, "rw")) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _run(self, engine: Engine, work: Work[T], then: Callable[[T], None] | None = None) -> T:
         # One connection for ever: taking one from a pool each time would cost a tenth of a commit.
         connection = self._held.get(engine)
-        with _failures(self.name):
+        with failures(self.name):
             try:
                 if connection is None:
                     connection = self._held[engine] = engine.connect()
@@ -152,8 +158,17 @@ class PostgresDatabase:
         self._read_only = read_only
         scheme, _, rest = url.partition("://")
         assert scheme in ("postgresql", "postgres"), "a URL of PostgreSQL"
+        address = _address(f"postgresql+asyncpg://{rest}")
+        # Without an end to waiting, a server that only fell silent would keep accounts from being checked.
+        limits = {"timeout": CONNECT_S, "command_timeout": ANSWER_S}
         self._engine: AsyncEngine = create_async_engine(
-            f"postgresql+asyncpg://{rest}", hide_parameters=True, pool_size=4, max_overflow=4, pool_pre_ping=True
+            address,
+            hide_parameters=True,
+            logging_name=LOGGED_AS,
+            pool_size=4,
+            max_overflow=4,
+            pool_pre_ping=True,
+            connect_args={name: value for name, value in limits.items() if name not in address.query},
         )
         self._closed = False
 
@@ -162,7 +177,7 @@ class PostgresDatabase:
         if self._read_only:
             raise RecordUnavailable(f"the {self.name} was opened for reading only")
         self._check_open()
-        async with _async_failures(self.name):
+        async with async_failures(self.name):
             async with self._engine.begin() as connection:
                 result = await connection.run_sync(work)
             if then is not None:
@@ -172,7 +187,7 @@ class PostgresDatabase:
     async def read(self, work: Work[T]) -> T:
         """Run *work* in one repeatable-read transaction."""
         self._check_open()
-        async with _async_failures(self.name), self._engine.connect() as plain:
+        async with async_failures(self.name), self._engine.connect() as plain:
             connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with connection.begin():
                 return await connection.run_sync(work)
@@ -190,14 +205,36 @@ class PostgresDatabase:
             raise RecordUnavailable(f"the {self.name} was closed")
 
 
+_OPTIONS = frozenset("host port user password passfile ssl timeout command_timeout target_session_attrs".split())
+_NO_ADDRESS = (
+    "the address of the PostgreSQL database cannot be read: write postgresql://user@host:port/name, "
+    f"and of options only {', '.join(sorted(_OPTIONS))}"
+)
+
+
+def _address(url: str) -> URL:
+    with suppress(ArgumentError, ValueError):
+        address = make_url(url)
+        if address.query.keys() <= _OPTIONS:
+            return address
+    raise RecordUnavailable(_NO_ADDRESS)
+
+
+def is_address(where: str) -> bool:
+    """Whether a store's name is meant as an address, in order or not."""
+    return "://" in where or (where.lower().startswith("postgres") and ":" in where)
+
+
 def open_database(where: str, *, read_only: bool = False) -> Database:
     """The database at *where*: a URL of PostgreSQL, else a path of a SQLite file.
 
     Raises:
-        RecordUnavailable: The file cannot be made.
+        RecordUnavailable: The file cannot be made, or the URL is none.
     """
     if where.startswith(("postgresql://", "postgres://")):
         return PostgresDatabase(where, read_only=read_only)
+    if is_address(where):  # as a path it would put a password into the names of files, and into sentences
+        raise RecordUnavailable(_NO_ADDRESS)
     return SqliteDatabase(Path(where), read_only=read_only)
 
 
@@ -207,11 +244,14 @@ def _make_private(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise RecordUnavailable(f"SQLite file {path.name} cannot be made ({_plain(error)})") from None
+        raise RecordUnavailable(f"SQLite file {path.name} cannot be made ({plain(error)})") from None
 
 
 def _sqlite_connection(path: Path, mode: str) -> sqlite3.Connection:
     address = f"file:{_quoted(path)}?mode={mode}"
+    if mode == "ro" and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+        # A write-ahead log needs files beside it, which cannot be made here; nobody else writes this one either.
+        address += "&immutable=1"
     connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
     _prepare(connection, path, mode)
     return connection
@@ -226,7 +266,13 @@ def _sqlite_engine(path: Path, mode: str, *, begin: str, prepare: str | None = N
 
     # The URL is never used, it only picks the dialect: the path may hold characters that a URL gives another meaning.
     engine = create_engine(
-        "sqlite://", creator=connect, hide_parameters=True, poolclass=QueuePool, pool_size=1, max_overflow=0
+        "sqlite://",
+        creator=connect,
+        hide_parameters=True,
+        logging_name=LOGGED_AS,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
     )
 
     @event.listens_for(engine, "begin")
@@ -257,52 +303,3 @@ def _prepare(connection: sqlite3.Connection, path: Path, mode: str) -> None:
 
 def _quoted(path: Path) -> str:
     return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-@contextmanager
-def _failures(name: str) -> Iterator[None]:
-    """Turn what a database may raise into one sentence without any of the values that were being written."""
-    try:
-        yield
-    except IntegrityError as error:
-        # What the database itself says of it shows the whole row.
-        raise IntegrityError(None, None, ValueError(f"{name}: {type(error.orig).__name__}")) from None
-    except DBAPIError as error:
-        raise RecordUnavailable(f"{name}: {_sentence(error.orig)}") from None
-    except sqlite3.Error as error:
-        raise RecordUnavailable(f"{name}: {_sentence(error)}") from None
-    except (SQLAlchemyError, OSError) as error:
-        raise RecordUnavailable(f"{name}: {_plain(error)}") from None
-
-
-@asynccontextmanager
-async def _async_failures(name: str) -> AsyncIterator[None]:
-    with _failures(name):
-        yield
-
-
-_KNOWN = (
-    ("disk is full", "the disk is full"),
-    ("no space left", "the disk is full"),
-    ("readonly", "it cannot be written (read-only)"),
-    ("read-only", "it cannot be written (read-only)"),
-    ("malformed", "the file is damaged"),
-    ("not a database", "this is not a Tieout record"),
-    ("database is locked", "another process holds it"),
-    ("unable to open", "the file cannot be opened"),
-    ("disk i/o error", "the disk does not answer as it should"),
-    ("no such table", "this is not a Tieout record"),
-    ("already exists", "it holds tables of something else; give Tieout a store of its own"),
-)
-
-
-def _sentence(error: BaseException | None) -> str:
-    said = str(error).lower()
-    return next((plain for words, plain in _KNOWN if words in said), _plain(error))
-
-
-def _plain(error: BaseException | None) -> str:
-    """What kind of failure it was; its own words might hold values."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return f"it does not answer ({type(error).__name__})"

@@ -193,6 +193,18 @@ def open_note(signed: bytes, verifiers: Iterable[Verifier]) -> Note:
     return Note(text, tuple(verified), tuple(unverified))
 
 
+def signature_of(line: bytes) -> Signature:
+    """Read one line of a signature, as it stands under a note.
+
+    Raises:
+        ProofRefused: It is none.
+    """
+    try:
+        return _signature(line.decode().removesuffix("\n"))
+    except UnicodeDecodeError:
+        raise ProofRefused("a line under the note is no signature") from None
+
+
 def cosigned_at(signature: Signature) -> int:
     """When a witness signed, in seconds since 1970, as its signature says."""
     return int.from_bytes(signature.value[:8])

@@ -46,12 +46,16 @@ class TrustPolicy(Struct, frozen=True):
         if not any((each.name, each.id) in seen for each in self.logs):
             raise ProofRefused("none of the logs of the policy signed this")
         present = {name for name, each in self.witnesses.items() if (each.name, each.id) in seen}
-        if self.quorum != NONE and not self._holds(self.quorum, present):
+        if not self.reached(present):
             raise ProofRefused(
                 f"the policy's quorum {self.quorum} is not reached: "
                 f"{', '.join(sorted(present)) or 'no witness'} cosigned"
             )
         return note
+
+    def reached(self, present: Collection[str]) -> bool:
+        """Whether the witnesses *present*, by name, are enough."""
+        return self.quorum == NONE or self._holds(self.quorum, present)
 
     def _holds(self, name: str, present: Collection[str]) -> bool:
         if name in self.witnesses:

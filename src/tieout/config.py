@@ -140,7 +140,8 @@ class _Reader:
             try:
                 good[name] = msgspec.convert(_exact(value), known[name].type)
             except (msgspec.ValidationError, ValueError) as error:
-                self._problem(f"{place}.{name}", str(error).split(" - at ")[0].lower(), "see `tieout init`")
+                said = str(error).split(" - at ")[0].split(" '")[0]  # without what was written there: it may be secret
+                self._problem(f"{place}.{name}", said.lower(), "see `tieout init`")
         return good
 
     def _problem(self, place: str, what: str, mend: str) -> None:

@@ -121,7 +121,7 @@ class ActionError(TieoutError):
 
 
 class ActionRefused(ActionError):
-    """The other side said no; nothing happened."""
+    """The other side said no; nothing happened. *reason* is in words of ours: a venue's own text may hold amounts."""
 
     def __init__(self, action: str, reason: str) -> None:
         self.action, self.reason = action, reason

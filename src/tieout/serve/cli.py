@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from tieout import __version__
-from tieout.config import load
+from tieout.config import Config, load
 from tieout.errors import BadInput, Problem, TieoutError
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
+from tieout.serve.recorded import KeysOption, StoreOption
 
 Format = Literal["table", "json", "html"]
 Write = Callable[[str], int]
@@ -35,11 +38,18 @@ app = App(
 
   tieout init && tieout compare local.json broker.json --config tieout.toml
 
+  tieout breaks --config tieout.toml
+
+  tieout replay --from-store --since 2h --policy new.toml --config tieout.toml
+
 Exit status: 0 matched, 1 discrepancies, 2 bad usage or input, 3 incomplete or failed.""",
     help_format="markdown",
     result_action="return_value",
 )
 app.register_install_completion_command()
+app.command("tieout.serve.history:reports", name="reports", help="List the reports that the record holds; show one.")
+app.command("tieout.serve.history:breaks", name="breaks", help="List breaks, the worst first; show the life of one.")
+app.command("tieout.serve.audit:app", name="audit", help="Verify the log, prove an entry, show it, hand it on; keys and witnesses.")
 
 FormatOption = Annotated[Format, Parameter(name=["--format", "-f"], help="How the report is written.")]
 OutputOption = Annotated[Path | None, Parameter(name=["--output", "-o"], help="A file instead of standard output.")]
@@ -76,34 +86,88 @@ def compare(
     return _status([report])
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FromStore:
+    """Which of the stored readings are judged again."""
+
+    from_store: Annotated[
+        bool, Parameter(help="Judge what the record holds instead of a file.", negative=(), show_default=False)
+    ] = False
+    since: Annotated[str | None, Parameter(help='From then on: a time, a day, or how long ago ("2h").')] = None
+    until: Annotated[str | None, Parameter(help="The same: nothing from then on.")] = None
+    account: Annotated[
+        tuple[str, ...], Parameter(help="Of this account; may be repeated.", negative=(), show_default=False)
+    ] = ()
+    store: StoreOption = None
+    keys: KeysOption = None
+
+
 @app.command
 def replay(
-    observations: Path,
+    observations: Path | None = None,
     /,
     *,
     format: FormatOption = "table",  # noqa: A002 - the option's public name
     output: OutputOption = None,
     config: ConfigOption = None,
     policy: PolicyOption = None,
+    stored: FromStore = FromStore(),
 ) -> int:
     """Run a recorded history through the whole pipeline, on its own clock, acting on nothing.
 
     JSON is one report a line, one a line of input, so that a week can be judged again under another policy.
 
+    With --from-store the record's own readings are judged again, and what comes out otherwise than it was decided then is
+    shown, each beside the other (exit status 1; 0 where nothing does). JSON is one such reading a line.
+
     Parameters
     ----------
     observations
-        A history: one observation a line (JSON Lines).
+        A history: one observation a line (JSON Lines). Not with --from-store.
     """
+    if stored.from_store:
+        return _replay_store(stored, observations, format, output, config=config, policy=policy)
+    if observations is None:
+        raise BadInput([Problem("replay", "", "no history is named", "name a file of observations, or --from-store")])
+    if stored != FromStore():
+        mend = "add --from-store, and name no file of observations"
+        raise BadInput([Problem("replay", "", "--since, --until, --account, --store and --keys need the record", mend)])
+    return _replay_file(observations, load(config, policy), format, output)
+
+
+def _replay_store(
+    stored: FromStore,
+    file: Path | None,
+    style: Format,
+    output: Path | None,
+    *,
+    config: Path | None,
+    policy: Path | None,
+) -> int:
+    from tieout.serve.stored_replay import replay_store
+
+    if file is not None:
+        raise BadInput([Problem("replay", str(file), "two histories", "name either a file or --from-store")])
+    if stored.since is None:
+        raise BadInput(
+            [Problem("--since", "", "missing", "say from when on, such as --since 2h or --since 2026-11-20")]
+        )
+    return replay_store(
+        stored.since, until=stored.until, account=stored.account, policy=policy, config=config, store=stored.store,
+        keys=stored.keys, format=style, output=output,
+    )  # fmt: skip
+
+
+def _replay_file(observations: Path, settings: Config, style: Format, output: Path | None) -> int:
     from tieout.serve.files import open_history, replay_history
 
-    settings = load(config, policy)
     total, history = open_history(observations, settings.limits.max_file_bytes)
     reports = replay_history(_progress(history, total), settings)
-    if format == "json":
+    if style == "json":
         return _stream(reports, output)
     shown = list(reports)
-    _write(shown, format, output, title=f"Replay of {observations.name}")
+    _write(shown, style, output, title=f"Replay of {observations.name}")
     return _status(shown)
 
 
@@ -228,6 +292,7 @@ def _sink(output: Path | None) -> Iterator[Write]:
         yield sys.stdout.write
         return
     try:
+        output.touch(mode=0o600)  # what is made here holds amounts; a file that is there keeps its mode
         with output.open("w", encoding="utf-8") as file:
             yield file.write
     except OSError as error:
@@ -249,7 +314,8 @@ def _worst(statuses: Sequence[int]) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    # An argument that is refused is repeated, and may be an address: its password is not.
+    print(re.sub(r"(:/+[^\s:/@]*):[^\s@]*@", r"\1:***@", text), file=sys.stderr)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -34,7 +34,7 @@ OutputOption = Annotated[Path | None, Parameter(name=["--output", "-o"], help="A
 
 
 def _several(name: str, what: str) -> Parameter:
-    return Parameter(name=name, help=f"{what}; may be repeated.", negative=())
+    return Parameter(name=name, help=f"{what}; may be repeated.", negative=(), show_default=False)
 
 
 @Parameter(name="*")

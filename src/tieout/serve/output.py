@@ -30,6 +30,7 @@ def sink(output: Path | None) -> Iterator[Write]:
         yield sys.stdout.write
         return
     try:
+        output.touch(mode=0o600)  # what is made here holds amounts; a file that is there keeps its mode
         with output.open("w", encoding="utf-8") as file:
             yield file.write
     except OSError as error:

@@ -24,7 +24,7 @@ def failures(name: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _unavailable(name, _sentence(error)) from None
     except (SQLAlchemyError, OSError) as error:
-        raise RecordUnavailable(f"{name}: {plain(error)}") from None
+        raise _unavailable(name, _sentence(error)) from None
 
 
 def _unavailable(name: str, sentence: str) -> RecordUnavailable:
@@ -33,6 +33,7 @@ def _unavailable(name: str, sentence: str) -> RecordUnavailable:
 
 @asynccontextmanager
 async def async_failures(name: str) -> AsyncIterator[None]:
+    """The same around what is awaited."""
     with failures(name):
         yield
 

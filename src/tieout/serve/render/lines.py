@@ -91,7 +91,8 @@ def _line(run: tuple[Step, ...], before: Step | None) -> Line:
 
 
 def _decision(run: tuple[Step, ...], _: Step | None) -> Said:
-    return run[0].verdict or "decided", "", f"{_strategy(run[0])} ({_plain(run[0].text)})"
+    may = "may be acted on" if run[0].verdict == "approved" else "nothing is booked by itself"
+    return "decided", "", f"{may} ({_plain(run[0].text)}): {_strategy(run[0])}"
 
 
 def _intent(run: tuple[Step, ...], _: Step | None) -> Said:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 
 from rich.console import Console
 from rich.text import Text
@@ -31,14 +30,27 @@ def render_reports(listed: Listed, console: Console) -> None:
         sheet.line(Text(f"The last {len(rows):,} of {listed.total:,} reports, the newest last (--limit 0 shows all):"))
     several = len({row.account for row in rows}) > 1
     day = ""
-    for _, group in groupby(rows, key=_alike):
-        run = list(group)
-        for part in [run] if len(run) > RUN_SHOWN else [[row] for row in run]:
-            today = _day(part[0].started_at)
-            if today != day:
-                sheet.line(Text(f"{today} UTC", style="dim"))
-                day = today
-            _print_reports(sheet, part, several=several)
+    for run in _runs(rows):
+        today = _day(run[0].started_at)
+        if today != day:
+            sheet.line(Text(f"{today} UTC", style="dim"))
+            day = today
+        _print_reports(sheet, run, several=several)
+
+
+def _runs(rows: Sequence[ReportRow]) -> list[list[ReportRow]]:
+    """Reports of an account that say the same in a row; few of them stay apart. In the order of their first."""
+    found: list[list[ReportRow]] = []
+    standing: dict[str, list[ReportRow]] = {}
+    for row in rows:
+        run = standing.get(row.account)
+        if run is not None and _alike(run[-1]) == _alike(row):
+            run.append(row)
+            continue
+        standing[row.account] = [row]
+        found.append(standing[row.account])
+    parts = [part for run in found for part in ([run] if len(run) > RUN_SHOWN else [[row] for row in run])]
+    return sorted(parts, key=lambda part: part[0].entry)
 
 
 def _alike(row: ReportRow) -> tuple[object, ...]:
@@ -100,7 +112,7 @@ def _print_break(sheet: Sheet, row: BreakRow, *, several: bool) -> None:
     last = Text.assemble(
         Text(when, style="" if row.closed_at is None else "green"), "\n", counted(row.readings, "reading")
     )
-    fixed = ((severity, 11), (why, 16), (last, 27))
+    fixed = ((severity, 11), (why, 16), (last, 28))
     left = min(sheet.width - sum(width + GAP for _, width in fixed), 44)
     sheet.columns([Cell(severity, 11), Cell(name, left), *(Cell(text, width) for text, width in fixed[1:])])
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,11 +19,15 @@ from tieout.config import Config, load
 from tieout.errors import BadInput, Problem, TieoutError
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
+from tieout.serve.output import console, sink
 from tieout.serve.recorded import KeysOption, StoreOption
 
 Format = Literal["table", "json", "html"]
-Write = Callable[[str], int]
 MATCHED, DISCREPANCIES, BAD, INCOMPLETE = 0, 1, 2, 3
+EXTRA_OF = dict.fromkeys(("sqlalchemy", "alembic", "asyncpg", "cryptography", "aiohttp"), "service") | {
+    "rfc3161_client": "timestamps",
+    "ccxt": "brokers",
+}
 
 app = App(
     name="tieout",
@@ -49,7 +52,7 @@ Exit status: 0 matched, 1 discrepancies, 2 bad usage or input, 3 incomplete or f
 app.register_install_completion_command()
 app.command("tieout.serve.history:reports", name="reports", help="List the reports that the record holds; show one.")
 app.command("tieout.serve.history:breaks", name="breaks", help="List breaks, the worst first; show the life of one.")
-app.command("tieout.serve.audit:app", name="audit", help="Verify the log, prove an entry, show it, hand it on; keys and witnesses.")
+app.command("tieout.serve.audit:app", name="audit", help="Verify the log, prove, show and export it; witness.")
 
 FormatOption = Annotated[Format, Parameter(name=["--format", "-f"], help="How the report is written.")]
 OutputOption = Annotated[Path | None, Parameter(name=["--output", "-o"], help="A file instead of standard output.")]
@@ -250,7 +253,7 @@ def _stream(reports: Iterator[ReconciliationReport], output: Path | None) -> int
     from tieout.model.codec import encode
 
     statuses: list[int] = []
-    with _sink(output) as write:
+    with sink(output) as write:
         for report in reports:
             write(encode(report).decode() + "\n")
             statuses.append(_status([report]))
@@ -258,46 +261,21 @@ def _stream(reports: Iterator[ReconciliationReport], output: Path | None) -> int
 
 
 def _write(reports: Sequence[ReconciliationReport], style: Format, output: Path | None, *, title: str) -> None:
-    with _sink(output) as write:
+    if style == "table":
+        from tieout.serve.render.table import render_table
+
+        with console(output) as to:
+            render_table(reports, to)
+        return
+    with sink(output) as write:
         if style == "json":
             from tieout.model.codec import encode
 
             write("".join(encode(report).decode() + "\n" for report in reports))
-        elif style == "html":
+        else:
             from tieout.serve.render.page import render_page
 
             write(render_page(reports, title))
-        else:
-            _table(reports, output, write)
-
-
-def _table(reports: Sequence[ReconciliationReport], output: Path | None, write: Write) -> None:
-    from rich.console import Console
-
-    from tieout.serve.render.table import render_table
-
-    if output is None:
-        render_table(reports, Console())
-        return
-    from io import StringIO
-
-    text = StringIO()
-    render_table(reports, Console(file=text, width=120))
-    write(text.getvalue())
-
-
-@contextmanager
-def _sink(output: Path | None) -> Iterator[Write]:
-    if output is None:
-        yield sys.stdout.write
-        return
-    try:
-        output.touch(mode=0o600)  # what is made here holds amounts; a file that is there keeps its mode
-        with output.open("w", encoding="utf-8") as file:
-            yield file.write
-    except OSError as error:
-        what = (error.strerror or "cannot be written").lower()
-        raise BadInput([Problem(str(output), "", what, "check the path and its permissions")]) from error
 
 
 def _status(reports: Sequence[ReconciliationReport]) -> int:
@@ -332,6 +310,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except TieoutError as error:
         _say(f"tieout: {error}")
         return INCOMPLETE
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        _say(f"tieout: this command needs libraries that are not here: install tieout[{extra}]")
+        return BAD
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone; there is nobody left to tell
         return INCOMPLETE

@@ -42,11 +42,7 @@ def timestamp(
 
 
 async def _run(settings: RecordSettings, authority: str | None, roots: Path) -> int:
-    try:
-        from tieout.record import timestamps
-    except ModuleNotFoundError:
-        mend = 'install "tieout[timestamps]"'
-        raise BadInput([Problem("audit timestamp", "", "needs a library that is not here", mend)]) from None
+    from tieout.record import timestamps
     from tieout.record.store.database import open_database
 
     trusted = timestamps.read_roots(roots)

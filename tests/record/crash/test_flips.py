@@ -1,0 +1,19 @@
+"""One flipped bit in a write-ahead log: SQLite says nothing, and Tieout does."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.record.crash.flips import flips
+
+FLIPS = 300 if os.environ.get("TIEOUT_PROVE") == "1" else 25
+
+
+@pytest.mark.prove
+async def test_a_flipped_bit_in_the_write_ahead_log_is_noticed() -> None:
+    """A bit that makes the record shorter or another is noticed at the start; the others change no row at all."""
+    counts = await flips(FLIPS, seed=2)
+    assert counts.total() == FLIPS
+    assert counts["opening: LogBehind"] > FLIPS // 4

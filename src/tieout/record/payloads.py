@@ -42,6 +42,11 @@ class Payloads:
         self._database, self._vault = database, vault
         self._known: OrderedDict[bytes, bytes] = OrderedDict()
 
+    @property
+    def vault(self) -> Vault:
+        """What it is sealed with."""
+        return self._vault
+
     def seal(self, content: bytes) -> Kept:
         """Content that is never the same twice."""
         sealed = self._vault.seal(content)

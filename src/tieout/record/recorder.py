@@ -31,9 +31,9 @@ from tieout.record.rows import (
     keep_positions,
     upsert,
 )
+from tieout.record.states import keep_state
 from tieout.record.store.database import Database
-from tieout.record.store.schema import accounts, actions, configurations, states
-from tieout.record.store.schema import payloads as payload_rows
+from tieout.record.store.schema import accounts, actions, configurations
 from tieout.record.words import insert_word
 from tieout.record.writer import Overtaken, Unit, Writer
 
@@ -127,7 +127,7 @@ class StoreRecord:
             if reason is not None:
                 insert_halt(connection, row, entries[-1], reason, report.finished_at)
             if state is not None:
-                _keep_state(connection, row, entries[0], state)
+                keep_state(connection, row, entries[0], report.started_at, state.id)
 
         await self._write(drafts, rows, kept)
         if decided is not None:
@@ -143,7 +143,7 @@ class StoreRecord:
             account=word.account,
             actor=word.actor,
             policy=self._policies.get(word.account),
-            refs={"subject": word.subject, "verdict": word.verdict},
+            refs={"subject": word.subject, "verdict": word.verdict, **_until(word)},
             commitments={"text": kept.commitment},
         )
 
@@ -284,16 +284,12 @@ def _account_row(connection: Connection, name: str) -> int | None:
     return found
 
 
-def _keep_state(connection: Connection, account: int, entry: int, state: Kept) -> None:
-    """Put the state in place of the last one, which no proof needs: the log never spoke of it."""
-    old = connection.execute(select(states.c.body).where(states.c.account == account)).scalar()
-    upsert(connection, states, [{"account": account, "entry": entry, "body": state.id}], ["account"])
-    if old is not None:
-        connection.execute(payload_rows.delete().where(payload_rows.c.id == old))
-
-
 def _tagged(plan: object) -> tuple[bool, object]:
     return isinstance(plan, Approved), plan
+
+
+def _until(word: Word) -> dict[str, str]:
+    return {} if word.until is None else {"until": word.until.isoformat()}
 
 
 def _drafts(reading: Reading, commitment: bytes, decided: Kept | None) -> tuple[Draft, ...]:

@@ -43,6 +43,8 @@ def restore(connection: Connection, sealed: Payloads, account: str) -> Restored:
         .join(accounts, accounts.c.id == states.c.account)
         .join(payloads, payloads.c.id == states.c.body)
         .where(accounts.c.name == account)
+        .order_by(states.c.entry.desc())
+        .limit(1)
     ).first()
     state = None
     if row is not None:

@@ -24,6 +24,7 @@ from tieout.record.readings import commitments_of, decode_record, statements_of
 from tieout.record.recorder import StoreRecord
 from tieout.record.restoring import read_statements
 from tieout.record.settings import Retention
+from tieout.record.states import delete_states, newest_states, states_before
 from tieout.record.store.database import Database
 from tieout.record.store.schema import (
     actions,
@@ -36,7 +37,6 @@ from tieout.record.store.schema import (
     observations,
     payloads,
     reports,
-    states,
 )
 from tieout.record.writer import Overtaken, Unit
 
@@ -125,7 +125,7 @@ async def _erase(
 async def _doomed(database: Database, before: Cutoffs) -> tuple[set[int], int]:
     """The payloads that nothing younger refers to, and the last entry that was looked at."""
     seen = await database.read(_last_entry)
-    restart = await database.read(_restart)
+    restart = await database.read(newest_states)
 
     def young(row: Row[*tuple[object, ...]]) -> tuple[bool, bool]:
         needed = not row.look and row.entry >= restart.get(row.account, seen + 1)
@@ -207,11 +207,6 @@ def _commitments(connection: Connection, batch: Sequence[int]) -> list[bytes]:
     return [row.commitment for row in rows]
 
 
-def _restart(connection: Connection) -> dict[int, int]:
-    """For each account the reading from which its next start goes on."""
-    return {row.account: row.entry for row in connection.execute(select(states.c.account, states.c.entry))}
-
-
 def _last_entry(connection: Connection) -> int:
     size: int = connection.execute(select(log_head.c.size)).scalar_one()
     return size - 1
@@ -230,16 +225,19 @@ def _batched(ids: Iterable[int]) -> Iterator[tuple[int, ...]]:
 def _rows_expired(connection: Connection, before: Cutoffs) -> bool:
     """Whether there are rows that `_delete_rows` would delete."""
     found = (select(table.c.id).where(where).limit(1) for table, where in _expired(before))
-    return any(connection.execute(query).first() is not None for query in found)
+    return any(connection.execute(query).first() is not None for query in found) or bool(
+        states_before(connection, before.observations)
+    )
 
 
 def _delete_rows(connection: Connection, before: Cutoffs) -> None:
-    """Closed breaks and their lives, and alerts that went out."""
+    """Closed breaks and their lives, alerts that went out, and states that nothing starts from."""
     for table, where in _expired(before):
         if table is breaks:
             lives = select(breaks.c.id).where(where)
             connection.execute(delete(break_history).where(break_history.c.break_id.in_(lives)))
         connection.execute(delete(table).where(where))
+    delete_states(connection, states_before(connection, before.observations))
 
 
 def _expired(before: Cutoffs) -> tuple[tuple[Table, ColumnElement[bool]], ...]:

@@ -127,12 +127,13 @@ configurations = Table(
     Column("entry", BigId, nullable=False),
     Column("body", ForeignKey("payloads.id"), nullable=False),
 )
-# What a reading has to know of the earlier ones, as it was before the reading at `entry`.
+# What a reading has to know of the earlier ones, as it was before the reading at `entry`: the newest, and one of each day.
 states = Table(
     "states",
     metadata,
     Column("account", ForeignKey("accounts.id"), primary_key=True),
-    Column("entry", BigId, nullable=False),
+    Column("entry", BigId, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, nullable=False),
     Column("body", ForeignKey("payloads.id"), nullable=False),
 )
 

@@ -300,7 +300,8 @@ def upgrade() -> None:
     op.create_table(
         "states",
         sa.Column("account", sa.Integer(), nullable=False),
-        sa.Column("entry", BIG_ID, nullable=False),
+        sa.Column("entry", BIG_ID, autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("body", BIG_ID, nullable=False),
         sa.ForeignKeyConstraint(
             ["account"],
@@ -310,5 +311,5 @@ def upgrade() -> None:
             ["body"],
             ["payloads.id"],
         ),
-        sa.PrimaryKeyConstraint("account"),
+        sa.PrimaryKeyConstraint("account", "entry"),
     )

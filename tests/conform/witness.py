@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tieout.clock import SystemClock
-from tieout.record import keys
 from tieout.record.tlog.note import ED25519, Verifier, key_hint
 from tieout.record.witness.judging import Witness
+from tieout.record.witness.key import create_witness
 from tieout.record.witness.memory import Memory
 from tieout.record.witness.protocol import Reply
 
@@ -28,7 +28,7 @@ def session(recorded: Any) -> Iterator[tuple[str, int, Reply]]:
         recorded["sumdb_origin"]: [Verifier(recorded["sumdb_vkey"])],
     }
     with tempfile.TemporaryDirectory() as folder:
-        signer = keys.create_witness(Path(folder) / "key", "example.com/witness")
+        signer = create_witness(Path(folder) / "key", "example.com/witness")
         witness = Witness(signer, logs, Memory(Path(folder) / "witness.db"), SystemClock(), tell=lambda _: None)
         for number, step in enumerate(recorded["steps"]):
             yield f"step {number}", _expected(step), witness.add_checkpoint(step["body"].encode())

@@ -19,16 +19,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from tieout.errors import KeyUnusable, ProofRefused, RecordError, RecordUnavailable
-from tieout.record.files import sync_folder, unavailable, write_atomically, write_new
-from tieout.record.tlog.note import COSIGNATURE, Signer, Verifier, generate_key
+from tieout.record.files import sync_folder, unavailable, write_atomically
+from tieout.record.keyfile import OTHERS, RESTORE, as_line, read_line, write_first
+from tieout.record.tlog.note import Signer, Verifier, generate_key
 from tieout.record.vault import KEY_BYTES, Vault
 
 LOG_KEY, LOG_VKEY, MASTER_KEY = "log.key", "log.vkey", "master.key"
-OTHERS = 0o077
 MAX_NAME = 255
-MAX_FILE = 4096
-
-_RESTORE = "restore it from your copy of the keys"
 
 
 class Keys(Struct, frozen=True):
@@ -94,7 +91,7 @@ def create(folder: Path, name: str | None = None) -> Keys:
     written: list[Path] = []
     try:
         for file, line in ((MASTER_KEY, master), (LOG_VKEY, Signer(key).vkey), (LOG_KEY, key)):
-            _write_first(folder / file, line)
+            write_first(folder / file, line)
             written.append(folder / file)
         with unavailable(folder, "written"):
             sync_folder(folder)
@@ -115,7 +112,7 @@ def load(folder: Path) -> Keys:
     """
     signer = _signer(folder / LOG_KEY)
     vault = _vault(folder / MASTER_KEY)
-    stated = _read(folder / LOG_VKEY, mode_matters=False)
+    stated = read_line(folder / LOG_VKEY, mode_matters=False)
     past = _retired(folder)
     if stated != signer.vkey:
         if stated not in past:
@@ -134,11 +131,11 @@ def published(folder: Path) -> tuple[Verifier, ...]:
     """
     if not (folder / LOG_VKEY).exists():
         return ()
-    stated = _read(folder / LOG_VKEY, mode_matters=False)
+    stated = read_line(folder / LOG_VKEY, mode_matters=False)
     try:
         return tuple(map(Verifier, dict.fromkeys((stated, *_retired(folder)))))
     except ProofRefused:
-        raise KeyUnusable(f"{folder / LOG_VKEY} is damaged: it holds no public key of a log; {_RESTORE}") from None
+        raise KeyUnusable(f"{folder / LOG_VKEY} is damaged: it holds no public key of a log; {RESTORE}") from None
 
 
 def retired_signer(folder: Path, vkey: str) -> Signer | None:
@@ -178,7 +175,7 @@ def rotate(folder: Path, name: str | None = None) -> tuple[Keys, Keys]:
         old = load(folder)
         key = generate_key(new_name(old.name if name is None else name), secrets.token_bytes(KEY_BYTES))
         kept = folder / f"log-{old.signer.id.hex()}"
-        _keep(kept.with_suffix(".key"), _read(folder / LOG_KEY))
+        _keep(kept.with_suffix(".key"), read_line(folder / LOG_KEY))
         _keep(kept.with_suffix(".vkey"), old.vkey)
         # A crash up to here: the old key is in force, and stands in one or two more files. The next rotation finds them.
         _replace(folder / LOG_KEY, key)
@@ -220,118 +217,45 @@ def _make_folder(folder: Path) -> None:
         raise KeyUnusable(f"{folder} is open to others than its owner; give keys a folder of their own, with mode 0700")
 
 
-def _line(text: str) -> bytes:
-    return f"{text}\n".encode()
-
-
-def _write_first(path: Path, line: str) -> None:
-    with unavailable(path, "written"):
-        try:
-            write_new(path, _line(line))
-        except FileExistsError:
-            raise KeyUnusable(
-                f"{path} is there already, and a key is never overwritten; "
-                "give another folder, or delete this one if nothing was ever recorded with it"
-            ) from None
-
-
 def _replace(path: Path, line: str) -> None:
-    write_atomically(path, _line(line))
+    write_atomically(path, as_line(line))
 
 
 def _keep(path: Path, line: str) -> None:
     """Have *line* in *path*, which an earlier rotation may have left there."""
     if not os.path.lexists(path):
         _replace(path, line)
-    elif _read(path, mode_matters=path.suffix == ".key") != line:
+    elif read_line(path, mode_matters=path.suffix == ".key") != line:
         raise KeyUnusable(
             f"{path} holds another key under the same id, and a key is never overwritten; move it elsewhere"
         )
 
 
 def _signer(path: Path) -> Signer:
-    text = _read(path)
+    text = read_line(path)
     try:
         signer = Signer(text)
         Verifier(signer.vkey)  # whether name and id belong to the key
     except (RecordError, ValueError):
-        raise KeyUnusable(f"{path} is damaged: it holds no private key of a log; {_RESTORE}") from None
+        raise KeyUnusable(f"{path} is damaged: it holds no private key of a log; {RESTORE}") from None
     return signer
 
 
 def _vault(path: Path) -> Vault:
-    text = _read(path)
+    text = read_line(path)
     try:
         return Vault(base64.b64decode(text, validate=True))
     except (RecordError, ValueError):
-        raise KeyUnusable(f"{path} is damaged: it is not {KEY_BYTES} bytes in base64; {_RESTORE}") from None
+        raise KeyUnusable(f"{path} is damaged: it is not {KEY_BYTES} bytes in base64; {RESTORE}") from None
 
 
 def _retired(folder: Path) -> tuple[str, ...]:
     found = []
     for path in sorted(folder.glob("log-*.vkey")):
-        text = _read(path, mode_matters=False)
+        text = read_line(path, mode_matters=False)
         try:
             Verifier(text)
         except (RecordError, ValueError):
-            raise KeyUnusable(f"{path} is damaged: it holds no public key of a log; {_RESTORE}") from None
+            raise KeyUnusable(f"{path} is damaged: it holds no public key of a log; {RESTORE}") from None
         found.append(text)
     return tuple(found)
-
-
-def _read(path: Path, *, mode_matters: bool = True) -> str:
-    """The one line in *path*, which must be its owner's only if *mode_matters*."""
-    try:
-        # Without O_NONBLOCK a named pipe in its place would keep us waiting for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            found = os.fstat(descriptor).st_mode
-            raw = os.read(descriptor, MAX_FILE + 1) if stat.S_ISREG(found) else None
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise KeyUnusable(f"{path} is missing; {_RESTORE}, or make keys if the log is new") from None
-    except OSError as refusal:
-        why = os.strerror(refusal.errno or 0)
-        raise KeyUnusable(f"{path} cannot be read ({why}); give it to the user that runs Tieout") from None
-    if raw is None:
-        raise KeyUnusable(f"{path} is no file; {_RESTORE}")
-    if mode_matters and stat.S_IMODE(found) & OTHERS:
-        raise KeyUnusable(
-            f"{path} is open to others than its owner; set its mode to 0600, and rotate if they are not trusted"
-        )
-    return _one_line(path, raw)
-
-
-def _one_line(path: Path, raw: bytes) -> str:
-    try:
-        text = raw.decode().removesuffix("\n")
-    except UnicodeDecodeError:
-        text = ""
-    if not text or len(raw) > MAX_FILE or len(text.splitlines()) > 1:
-        raise KeyUnusable(f"{path} is damaged: it is not one line of text; {_RESTORE}")
-    return text
-
-
-def create_witness(path: Path, name: str | None = None) -> Signer:
-    """Make the key of a witness in a file of its own (0600).
-
-    Raises:
-        KeyUnusable: The name cannot be one, or a file is there already.
-        RecordUnavailable: The file cannot be written.
-    """
-    key = generate_key(new_name(name), secrets.token_bytes(KEY_BYTES))
-    _write_first(path, key)
-    with unavailable(path, "written"):
-        sync_folder(path.parent)
-    return load_witness(path)
-
-
-def load_witness(path: Path) -> Signer:
-    """The key of a witness; it cosigns.
-
-    Raises:
-        KeyUnusable: It is missing, damaged, or open to others than its owner.
-    """
-    _signer(path)
-    return Signer(_read(path), kind=COSIGNATURE)

@@ -8,11 +8,11 @@ import pytest
 
 from tests.record.conftest import START
 from tieout.clock import VirtualClock
-from tieout.record import keys
 from tieout.record.tlog import merkle
 from tieout.record.tlog.checkpoint import Checkpoint, format_checkpoint
 from tieout.record.tlog.note import Signer, Verifier, generate_key, sign
 from tieout.record.witness.judging import Witness
+from tieout.record.witness.key import create_witness
 from tieout.record.witness.memory import Memory
 from tieout.record.witness.protocol import Request, format_request
 
@@ -69,7 +69,7 @@ class Bench:
     def __init__(self, folder: Path, *logs: Verifier) -> None:
         self.folder, self.clock, self.said = folder, VirtualClock(START), list[str]()
         self.key = folder / "witness.key"
-        self.signer = keys.create_witness(self.key, "witness.test")
+        self.signer = create_witness(self.key, "witness.test")
         self.trusted: dict[str, list[Verifier]] = {}
         for each in logs:
             self.trusted.setdefault(each.name, []).append(each)

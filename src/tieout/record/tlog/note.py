@@ -163,8 +163,9 @@ def cosign(signed: bytes, signer: Signer, at: int) -> bytes:
 
 
 def open_note(signed: bytes, verifiers: Iterable[Verifier]) -> Note:
-    """The note, once somebody known is seen to have signed it. Who is not known is left aside; a known one's wrong
-    signature refuses the whole.
+    """The note, once somebody known is seen to have signed it.
+
+    Who is not known is left aside; a known one's wrong signature refuses the whole.
 
     Raises:
         ProofRefused: It is no signed note, or nobody known signed it, or one of them did not.

@@ -1,5 +1,6 @@
-"""Proofs about a subtree of a log: the leaves from *start* to *end*, where start is a multiple of their number, rounded up to
-a power of two. What mirrors and witnesses of parts of a log exchange.
+"""Proofs about a subtree of a log, as mirrors and witnesses of parts of a log exchange them.
+
+A subtree is the leaves from *start* to *end*, where start is a multiple of their number, rounded up to a power of two.
 
 Source: draft-ietf-plants-merkle-tree-certs, section 4 (subtrees).
 """

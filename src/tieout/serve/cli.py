@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +19,7 @@ from tieout.errors import BadInput, Problem, TieoutError
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
 from tieout.serve.output import console, sink
-from tieout.serve.recorded import KeysOption, StoreOption
+from tieout.serve.recorded import FromStore
 
 Format = Literal["table", "json", "html"]
 MATCHED, DISCREPANCIES, BAD, INCOMPLETE = 0, 1, 2, 3
@@ -87,23 +86,6 @@ def compare(
     report = compare_files(local, broker, load(config, policy))
     _write([report], format, output, title=f"{report.account}: {local.name} against {broker.name}")
     return _status([report])
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class FromStore:
-    """Which of the stored readings are judged again."""
-
-    from_store: Annotated[
-        bool, Parameter(help="Judge what the record holds instead of a file.", negative=(), show_default=False)
-    ] = False
-    since: Annotated[str | None, Parameter(help='From then on: a time, a day, or how long ago ("2h").')] = None
-    until: Annotated[str | None, Parameter(help="The same: nothing from then on.")] = None
-    account: Annotated[
-        tuple[str, ...], Parameter(help="Of this account; may be repeated.", negative=(), show_default=False)
-    ] = ()
-    store: StoreOption = None
-    keys: KeysOption = None
 
 
 @app.command

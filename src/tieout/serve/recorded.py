@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,23 @@ from tieout.record.settings import RecordSettings
 RecordConfig = Annotated[Path | None, Parameter(name="--config", help="Where [record] says which store and keys.")]
 StoreOption = Annotated[str | None, Parameter(name="--store", help="A SQLite file or a URL of PostgreSQL.")]
 KeysOption = Annotated[Path | None, Parameter(name="--keys", help="The folder of the log's keys.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FromStore:
+    """Which of the stored readings are judged again."""
+
+    from_store: Annotated[
+        bool, Parameter(help="Judge what the record holds instead of a file.", negative=(), show_default=False)
+    ] = False
+    since: Annotated[str | None, Parameter(help='From then on: a time, a day, or how long ago ("2h").')] = None
+    until: Annotated[str | None, Parameter(help="The same: nothing from then on.")] = None
+    account: Annotated[
+        tuple[str, ...], Parameter(help="Of this account; may be repeated.", negative=(), show_default=False)
+    ] = ()
+    store: StoreOption = None
+    keys: KeysOption = None
 
 
 def record_settings(config: Path | None, store: str | None = None, keys: Path | None = None) -> RecordSettings:

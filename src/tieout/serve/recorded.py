@@ -34,6 +34,9 @@ class FromStore:
     keys: KeysOption = None
 
 
+FROM_STORE = FromStore()  # nothing of it was given
+
+
 def record_settings(config: Path | None, store: str | None = None, keys: Path | None = None) -> RecordSettings:
     """The settings of the record: of the configuration where there is one, else the defaults; options count before both.
 

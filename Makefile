@@ -21,7 +21,9 @@ check: $(VENV)/.develop
 
 # Hours of proof: interrupted, it goes on where it was, for as long as the source is the same.
 prove: $(VENV)/.develop
-	TIEOUT_PROVE=1 $(BIN)/python -m pytest -m prove tests
+	TIEOUT_PROVE=1 $(BIN)/python -m pytest -m prove -rP tests
+	$(BIN)/python -m tests.record.attacks
+	$(BIN)/python -m tests.record.flips 500
 
 bench: $(VENV)/.develop
 	$(BIN)/python tests/bench/run.py

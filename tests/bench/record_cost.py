@@ -204,6 +204,7 @@ def _percentiles(values: list[float]) -> tuple[float, float]:
 
 def report() -> None:
     """Print a line for each figure, and whether it keeps to its limit."""
+    sys.stdout.write("\nWhat a record of 100 rows costs\n")
     for cost_of, what in ((bytes_a_reading, "nothing changed"), (bytes_where_all_changes, "every amount changed")):
         with stores() as found:
             for name, settings in found.items():

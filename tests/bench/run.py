@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it does not know the checkout yet
 
+from tests.bench import record_cost, record_log
 from tests.bench.generate import AS_OF, accounts, as_json
 from tieout.compare import compare
 from tieout.decide import Policy
@@ -228,6 +229,8 @@ def main() -> None:
     importing()
     sys.stdout.write("\nWhole processes\n")
     commands()
+    record_log.report()
+    record_cost.report()
 
 
 if __name__ == "__main__":

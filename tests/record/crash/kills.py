@@ -53,13 +53,13 @@ async def kills(times: int, store: Callable[[Path], str], seed: int) -> Counter[
 
 
 def sentence(counts: Counter[str]) -> str:
-    """The figures, for people."""
+    """The figures, for people. The first entry that was lost, or thing done twice, ends a run before there are any."""
     return (
-        f"{counts['kills']} × kill -9: {counts['acknowledged']} entries acknowledged, 0 lost; "
+        f"{counts['kills']} × kill -9 survived: each of {counts['acknowledged']} acknowledged entries found again; "
         f"{counts['unheard']} committed that nobody was told of; "
         f"{counts['intents']} intents, {counts['left_open']} left open by a death and looked up first, "
         f"{counts['undone']} of them never happened; {counts['booked']} records booked and {counts['cancelled']} orders "
-        f"cancelled, 0 twice; the log verified {counts['starts']} times"
+        f"cancelled, each once; the log verified {counts['starts']} times"
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
-from tests.record.crash.flips import flips
+from tests.record.crash.flips import flips, sentence
 
 FLIPS = 300 if os.environ.get("TIEOUT_PROVE") == "1" else 25
 
@@ -15,5 +16,6 @@ FLIPS = 300 if os.environ.get("TIEOUT_PROVE") == "1" else 25
 async def test_a_flipped_bit_in_the_write_ahead_log_is_noticed() -> None:
     """A bit that makes the record shorter or another is noticed at the start; the others change no row at all."""
     counts = await flips(FLIPS, seed=2)
+    sys.stdout.write(sentence(counts))  # shown by `make prove`
     assert counts.total() == FLIPS
     assert counts["opening: LogBehind"] > FLIPS // 4

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.record.crash.house import House, house
-from tests.record.crash.kills import kills
+from tests.record.crash.kills import kills, sentence
 
 KILLS = 200 if os.environ.get("TIEOUT_PROVE") == "1" else 10
 
@@ -26,6 +27,7 @@ async def test_kill_9_under_load(where: str, request: pytest.FixtureRequest) -> 
     """Killed at random moments under load, a process loses nothing that was acknowledged and does nothing twice."""
     server = request.getfixturevalue("server") if "://" in where else None
     counts = await kills(KILLS, lambda folder: server.fresh() if server else str(folder / "record.db"), seed=11)
+    sys.stdout.write(sentence(counts))  # shown by `make prove`
     assert counts["kills"] == KILLS
     assert counts["acknowledged"] > KILLS and counts["booked"] and counts["cancelled"]
 

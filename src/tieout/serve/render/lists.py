@@ -107,12 +107,12 @@ def _print_break(sheet: Sheet, row: BreakRow, *, several: bool) -> None:
     severity = Text.assemble(Text(row.severity, style=SEVERITY_STYLE[Severity(row.severity)]), "\n", grade)
     when = f"{'open since' if row.closed_at is None else 'closed'} {_moment(row.closed_at or row.first_seen)}"
     if row.known_until is not None:
-        when = f"known until {_moment(row.known_until)}"
+        when = f"known till {_moment(row.known_until)}"
     why = Text(f"{row.cause}\n{row.strategy}")
     last = Text.assemble(
         Text(when, style="" if row.closed_at is None else "green"), "\n", counted(row.readings, "reading")
     )
-    fixed = ((severity, 11), (why, 16), (last, 28))
+    fixed = ((severity, 11), (why, 16), (last, 27))
     left = min(sheet.width - sum(width + GAP for _, width in fixed), 44)
     sheet.columns([Cell(severity, 11), Cell(name, left), *(Cell(text, width) for text, width in fixed[1:])])
 

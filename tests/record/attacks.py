@@ -3,6 +3,8 @@
 Whoever attacks may write every row of the database. Some attackers also write the files beside it, or hold the log's key.
 """
 
+# ruff: noqa: ASYNC240 - the files of a test are small
+
 from __future__ import annotations
 
 import asyncio
@@ -148,7 +150,7 @@ async def swap_two_rows(scene: Scene) -> Verdict:
     def work(connection: Connection) -> None:
         found = entries_in(connection)
         one, two = found[VICTIM], found[VICTIM + 5]
-        found[VICTIM], found[VICTIM + 5] = (one[0], *two[1:]), (two[0], *one[1:])  # type: ignore[assignment]
+        found[VICTIM], found[VICTIM + 5] = (one[0], *two[1:]), (two[0], *one[1:])
         put_entries(connection, found)
 
     return await after(scene, work)
@@ -163,7 +165,9 @@ async def edit_and_rehash(scene: Scene) -> Verdict:
     return await after(scene, work)
 
 
-@attack("a whole new log, signed by a new key", Kind.KEY, "no checkpoint of this log was signed by the key that was pinned")
+@attack(
+    "a whole new log, signed by a new key", Kind.KEY, "no checkpoint of this log was signed by the key that was pinned"
+)
 async def whole_new_log(scene: Scene) -> Verdict:
     thief = note.Signer(note.generate_key(scene.signer.name, bytes(range(32))))
 
@@ -281,7 +285,9 @@ async def stolen_against_witness(scene: Scene) -> Verdict:
     return await after(scene, lambda c: resign(scene, c), trust=trust)
 
 
-@attack("a stolen key, the cosignatures deleted as well", Kind.WITNESS, "nobody but the holder of its key vouches for it")
+@attack(
+    "a stolen key, the cosignatures deleted as well", Kind.WITNESS, "nobody but the holder of its key vouches for it"
+)
 async def stolen_without_witness(scene: Scene) -> Verdict:
     trust, cosigner = witnessed(scene)
     await change(scene.settings, lambda c: cosign_end(c, cosigner))
@@ -317,7 +323,10 @@ async def rotated_out(scene: Scene) -> Verdict:
 async def replayed(scene: Scene) -> Verdict:
     def work(connection: Connection) -> None:
         # Without the constraint that keeps the service itself from it.
-        run(connection, "CREATE TABLE forged (entry INTEGER NOT NULL PRIMARY KEY, event BLOB NOT NULL, body BLOB NOT NULL)")
+        run(
+            connection,
+            "CREATE TABLE forged (entry INTEGER NOT NULL PRIMARY KEY, event BLOB NOT NULL, body BLOB NOT NULL)",
+        )
         run(connection, "INSERT INTO forged SELECT entry, event, body FROM log_entries")
         run(connection, "DROP TABLE log_entries")
         run(connection, "ALTER TABLE forged RENAME TO log_entries")

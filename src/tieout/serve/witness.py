@@ -35,7 +35,7 @@ app = App(
 @app.default
 def run(*, state: StateOption, key: KeyOption, log: LogOption, listen: ListenOption = "127.0.0.1:8479") -> int:
     """Answer until it is told to stop (SIGTERM or Ctrl-C). What a log should not have signed is said on standard error."""
-    from tieout.record.keys import load_witness
+    from tieout.record.witness.key import load_witness
     from tieout.record.tlog.note import Verifier
     from tieout.record.witness.judging import Witness
     from tieout.record.witness.memory import Memory
@@ -65,7 +65,7 @@ def make_key(path: Path, name: Annotated[str | None, Parameter(help="Its name, s
     path
         Where to; a file that is there is left alone.
     """
-    from tieout.record.keys import create_witness
+    from tieout.record.witness.key import create_witness
 
     print(create_witness(path, name).vkey)
     return 0

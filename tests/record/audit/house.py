@@ -22,22 +22,20 @@ from tieout.record.audit.trust import Trust, trust_of
 from tieout.record.audit.verifying import Asked, Verified, verify
 from tieout.record.base import Verdict as Said
 from tieout.record.base import Word
-from tieout.record.entry import Draft, EntryKind, event_key
+from tieout.record.entry import Draft
 from tieout.record.log import Author, append, driver_sql, read_head
-from tieout.record.opening import open_record
+from tieout.record.payloads import Payloads
 from tieout.record.retention import erase_expired
 from tieout.record.settings import RecordSettings, Retention
 from tieout.record.store.database import open_database
-from tieout.record.store.schema import metadata
 from tieout.record.tlog import merkle, note
 from tieout.record.tlog.checkpoint import Checkpoint, format_checkpoint
-from tieout.record.writer import Unit
 
 Row = tuple[int, bytes, bytes]
 
 
-async def fill(settings: RecordSettings) -> RecordedDesk:
-    """Record a day: a missed fill that is booked, a foreign trade, a person's words, an erasure, heartbeats."""
+async def fill(settings: RecordSettings, *, erase: bool = True) -> RecordedDesk:
+    """Record a day: a missed fill that is booked, a foreign trade, a person's words, heartbeats, and an erasure or not."""
     desk = RecordedDesk(settings)
     record = await desk.start()
     missed_fill(desk)
@@ -61,8 +59,9 @@ async def fill(settings: RecordSettings) -> RecordedDesk:
     record = await desk.start()
     await desk.read()
     await record.reading(reading(desk.clock.now(), account="other", local="7", broker="7", state=b"whole"))
-    short = replace(Retention(), observations=30, reports=30)
-    assert await erase_expired(record, short, desk.clock.now()) > 0
+    if erase:
+        short = replace(Retention(), observations=30, reports=30)
+        assert await erase_expired(record, short, desk.clock.now()) > 0
     for _ in range(3):
         await desk.read()
     await record.heartbeat()
@@ -75,9 +74,9 @@ async def close(desk: RecordedDesk) -> None:
     await desk.record.close()
 
 
-async def recorded(settings: RecordSettings) -> None:
+async def recorded(settings: RecordSettings, *, erase: bool = True) -> None:
     """Record that day, and let go of the store."""
-    await close(await fill(settings))
+    await close(await fill(settings, erase=erase))
 
 
 async def change(settings: RecordSettings, work: Callable[[Connection], object]) -> None:
@@ -107,7 +106,8 @@ def rows(connection: Connection, sql: str, values: Sequence[object] = ()) -> lis
 
 def entries_in(connection: Connection) -> list[Row]:
     """The log, whole."""
-    return [(row[0], bytes(row[1]), bytes(row[2])) for row in rows(connection, "SELECT entry, event, body FROM log_entries ORDER BY entry")]  # fmt: skip
+    found = rows(connection, "SELECT entry, event, body FROM log_entries ORDER BY entry")
+    return [(row[0], bytes(row[1]), bytes(row[2])) for row in found]
 
 
 def put_entries(connection: Connection, found: Sequence[Row]) -> None:
@@ -141,7 +141,7 @@ def cut(connection: Connection, size: int, *, checkpoints: bool) -> None:
         return
     run(connection, "DELETE FROM checkpoints WHERE size > ?", (size,))
     for table, column in _BY_ENTRY:
-        run(connection, f"DELETE FROM {table} WHERE {column} >= ?", (size,))  # noqa: S608 - our own names
+        run(connection, f"DELETE FROM {table} WHERE {column} >= ?", (size,))
     last = read_entry_time(connection, size - 1)
     run(connection, "UPDATE log_head SET size = ?, at = ?", (size, last))
 
@@ -184,10 +184,10 @@ async def verified(
     trust = trust or trust_of(None, None, settings.key_folder)
     memory = memory or settings.key_folder.parent / "memory"
     asked = Asked(store=settings.store, trust=trust, side=settings.head_file, memory=memory)
-    vault = keys.vault(settings.key_folder) if master else None
     database = open_database(settings.store, read_only=True)
+    sealed = Payloads(database, keys.vault(settings.key_folder)) if master else None
     try:
-        return await database.read(lambda connection: verify(connection, asked, vault))
+        return await database.read(lambda connection: verify(connection, asked, sealed))
     finally:
         await database.close()
 
@@ -211,5 +211,3 @@ def copy_of(settings: RecordSettings, folder: Path) -> RecordSettings:
     shutil.copy(settings.store, folder / "tieout.db")
     shutil.copytree(settings.key_folder, folder / "keys")
     return replace(settings, store=str(folder / "tieout.db"), keys=str(folder / "keys"))
-
-

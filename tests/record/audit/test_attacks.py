@@ -38,9 +38,7 @@ async def test_an_attack_on_the_file_is_told(attack: Attack, kept: RecordSetting
 
 
 @pytest.mark.parametrize("attack", [each for each in ATTACKS if each.rows], ids=lambda each: each.name)
-async def test_an_attack_on_rows_is_told_on_postgres(
-    attack: Attack, server: postgres.Server, tmp_path: Path
-) -> None:
+async def test_an_attack_on_rows_is_told_on_postgres(attack: Attack, server: postgres.Server, tmp_path: Path) -> None:
     """What is done to rows is found on PostgreSQL just as on SQLite."""
     template = await _template(server, tmp_path)
     name = f"attacked_{next(_numbers)}"

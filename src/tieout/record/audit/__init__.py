@@ -1,1 +1,1 @@
-"""The log held against its key: verify it, prove an entry of it, hand it on, put another key in force. Never needs the service."""
+"""The log held against its key: verify it, prove an entry of it, hand it on, put another key in force."""

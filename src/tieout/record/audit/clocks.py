@@ -16,7 +16,7 @@ MOST = 100  # jumps that are told; more of them tell no more
 
 
 class Mark(Struct):
-    """Where one run's clocks stood when it wrote *entry*: wall time in microseconds since 1970, monotonic in nanoseconds."""
+    """Where one run's clocks stood when it wrote *entry*: wall (microseconds since 1970), monotonic (nanoseconds)."""
 
     entry: int
     wall_us: int
@@ -24,7 +24,7 @@ class Mark(Struct):
 
 
 class Jump(Struct, frozen=True):
-    """At *entry* the wall clock had moved by *by_us* microseconds against the monotonic one, or was behind the log by them."""
+    """At *entry* the wall clock had moved by *by_us* microseconds against the monotonic one, or lay behind the log."""
 
     entry: int
     by_us: int
@@ -78,9 +78,9 @@ class Clocks(Struct):
     def join(self, later: Clocks) -> None:
         """Take in the stretch that follows."""
         first = next(iter(later.firsts.values()), None)
-        if first is not None and self.last_at is not None and later.first_at is not None:
-            if later.first_at < self.last_at:
-                self._went_back(first.entry)
+        before, after = self.last_at, later.first_at
+        if first is not None and before is not None and after is not None and after < before:
+            self._went_back(first.entry)
         if self.first_at is None:
             self.first_at = later.first_at
         for run, mark in later.firsts.items():

@@ -194,7 +194,7 @@ def _open(
 def _check_erasures(
     fetch: Fetch, scanned: Scanned, erased: dict[int | None, list[tuple[bytes, int | None]]], content: Content
 ) -> None:
-    said = {_micro(each.moment): each for each in scanned.erasures}
+    said = {micro_of(each.moment): each for each in scanned.erasures}
     for at, gone in erased.items():
         erasure = said.get(at)
         entry = next((entry for _, entry in gone if entry is not None), None)
@@ -216,7 +216,8 @@ def _whose(fetch: Fetch, entry: int | None) -> str:
     return "a payload" if entry is None else f"a payload of {named(fetch, entry)}"
 
 
-def _micro(moment: str) -> int | None:
+def micro_of(moment: str) -> int | None:
+    """A time in ISO 8601 as microseconds since 1970; None where it is none."""
     try:
         return (datetime.fromisoformat(moment) - EPOCH) // timedelta(microseconds=1)
     except (ValueError, TypeError):

@@ -50,6 +50,8 @@ def _rows_of(connection: sqlite3.Connection) -> Fetch:
     def fetch(sql: str, bounds: tuple[Value, ...]) -> list[tuple[Any, ...]]:
         try:
             return connection.execute(sql, bounds).fetchall()
+        except UnicodeDecodeError:
+            raise LogBroken(_damaged(sql)) from None
         except sqlite3.DatabaseError as error:
             said = str(error)
             if "malformed" not in said and "UTF-8" not in said and "corrupt" not in said:

@@ -9,14 +9,14 @@ from msgspec import Struct
 
 
 class Kind(StrEnum):
-    """What does not hold. The first ones mean that history was tampered with, the last ones that what was made from it was."""
+    """What does not hold, the gravest first: history, then what was made from it."""
 
     KEY = "key"  # nobody who was pinned signed it
-    CUT = "cut"  # entries are missing at the end, or a longer log was signed before
-    FORK = "fork"  # another log was signed before
     CHANGED = "changed"
     DELETED = "deleted"
     ADDED = "added"
+    CUT = "cut"  # entries are missing at the end, or a longer log was signed before
+    FORK = "fork"  # another log was signed before
     REPLAYED = "replayed"
     BACKDATED = "backdated"
     WITNESS = "witness"

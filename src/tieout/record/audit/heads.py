@@ -8,6 +8,7 @@ from tieout.errors import ProofRefused
 from tieout.record.audit.fetching import Fetch
 from tieout.record.audit.finding import Finding, Kind
 from tieout.record.audit.signing import Succession, opened
+from tieout.record.audit.wording import first_ones, last_ones
 from tieout.record.tlog.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from tieout.record.tlog.note import COSIGNATURE, Signature, Verifier, signature_of
 from tieout.record.tlog.policy import NONE, TrustPolicy
@@ -41,11 +42,13 @@ def check_head(kept: KeptHead, roots: dict[int, bytes], size: int, keys: Success
     held = parse_checkpoint(note.text)
     if held.size > size:
         what = f"the log has {size} entries, and signed {held.size} before, as {kept.where} shows"
-        why = f"the last {held.size - size} were cut off, or an older copy was put in place"
+        why = f"{last_ones(held.size - size)} cut off, or an older copy was put in place"
         return Finding(Kind.CUT, f"{what}: {why}", size)
     if roots.get(held.size) == held.root:
         return None
-    what = f"the first {held.size} entries are not those that {kept.where} shows as signed"
+    what = (
+        f"{first_ones(held.size)} of the log {'is' if held.size == 1 else 'are'} not what {kept.where} shows as signed"
+    )
     why = "the log was rewritten, or two of its readers are shown different ones; keep both signed heads: they are the proof"
     return Finding(Kind.FORK, f"{what}: {why}", None)
 
@@ -93,7 +96,7 @@ def check_attested(fetch: Fetch, origin: str, roots: dict[int, bytes], policy: T
                 if text and witness.verify(text.encode(), signature.value):
                     names.add(name)
                 else:
-                    findings.append(_refuted(name, at, signature))
+                    findings.append(_refuted(name, at))
         if best is None and policy.quorum != NONE and policy.reached(names):
             best = at
     if policy.quorum != NONE and best is None:
@@ -107,7 +110,7 @@ def check_attested(fetch: Fetch, origin: str, roots: dict[int, bytes], policy: T
     return Attested(tuple(findings[:MOST]), best, checked, stamps)
 
 
-def _refuted(name: str, at: int, signature: Signature) -> Finding:
+def _refuted(name: str, at: int) -> Finding:
     what = f"the witness {name} cosigned a log of {at} entries that is not this one"
     why = "entries before that were rewritten since, or the cosignature was changed"
     return Finding(Kind.WITNESS, f"{what}: {why}; ask the witness which log it saw", None)

@@ -13,7 +13,7 @@ from tieout.record.tlog.note import Verifier
 def memory_file(key: Verifier) -> Path:
     """Where the last sound head of the log with this *key* is remembered: in the user's own state folder."""
     state = os.environ.get("XDG_STATE_HOME") or ""
-    folder = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
+    folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
     name = re.sub(r"[^A-Za-z0-9._-]", "_", key.name)[:80]
     return folder / "tieout" / "heads" / f"{name}-{key.id.hex()}"
 

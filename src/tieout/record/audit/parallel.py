@@ -32,7 +32,7 @@ class Job(Struct, frozen=True):
 
 
 def scan_log(
-    fetch: Fetch, asked: Stretch, path: Path | None, progress: Callable[[int], None] = lambda done: None
+    fetch: Fetch, asked: Stretch, path: Path | None, progress: Callable[[int], None] = lambda _done: None
 ) -> Scanned:
     """Go over a whole log.
 

@@ -1,9 +1,7 @@
-"""One entry proved to a stranger: a proof of C2SP's form, the entry's bytes in it, and what the entry commits to if wished."""
+"""One entry proved to a stranger: a proof of C2SP's form with the entry in it, and what that commits to if wished."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -13,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, or_, select
 
 from tieout.errors import BadInput, LogBroken, Problem, ProofRefused, RecordUnavailable
+from tieout.record.audit.encoding import bytes_of, text_of
 from tieout.record.audit.heads import STAMPED
 from tieout.record.audit.scanning import READING
 from tieout.record.entry import Entry, decode
@@ -127,7 +126,7 @@ def disclose(connection: Connection, sealed: Payloads, index: int) -> Disclosure
         RecordUnavailable: All of it was erased.
     """
     entry = decode(_body(connection, index), index)
-    wanted = {_bytes(text) for name, text in entry.commitments.items() if name != READING}
+    wanted = {bytes_of(text) for name, text in entry.commitments.items() if name != READING}
     raw: bytes | None = None
     bodies: Sequence[bytes] = ()
     if READING in entry.commitments:
@@ -138,10 +137,10 @@ def disclose(connection: Connection, sealed: Payloads, index: int) -> Disclosure
         bodies = _statements(connection, statements_of(record))
         wanted |= commitments_of(record, {sha256(body).digest(): decode_statement(body) for body in bodies})
     opened = sealed.open(connection, wanted)
-    found = [Payload(_text(name), _text(each.salt), _text(each.payload)) for name, each in opened.items() if each]
+    found = [Payload(text_of(name), text_of(each.salt), text_of(each.payload)) for name, each in opened.items() if each]
     if wanted and not found:
         raise RecordUnavailable(f"what entry {index} commits to was erased when its time had come")
-    return Disclosure(index, None if raw is None else _text(raw), tuple(map(_text, bodies)), tuple(found))
+    return Disclosure(index, None if raw is None else text_of(raw), tuple(map(text_of, bodies)), tuple(found))
 
 
 def _statements(connection: Connection, digests: Collection[bytes]) -> list[bytes]:
@@ -220,25 +219,25 @@ def _contents(disclosed: bytes, entry: Entry | None, index: int) -> tuple[bytes,
         raise ProofRefused("what was disclosed cannot be read: it is no file that `tieout audit prove` made") from None
     if entry is None:
         raise ProofRefused("the entry is not one of Tieout's, so nothing can be held against it")
-    wanted = {_bytes(text) for name, text in entry.commitments.items() if name != READING}
+    wanted = {bytes_of(text) for name, text in entry.commitments.items() if name != READING}
     if laid_open.reading is not None:
         wanted |= _of_reading(laid_open, entry, index)
     contents = []
     for each in laid_open.payloads:
-        payload, commitment = _bytes(each.payload), _bytes(each.commitment)
+        payload, commitment = bytes_of(each.payload), bytes_of(each.commitment)
         if commitment not in wanted:
             raise ProofRefused("a payload was disclosed that the entry does not commit to")
-        if not matches(commitment, _bytes(each.salt), payload):
+        if not matches(commitment, bytes_of(each.salt), payload):
             raise ProofRefused("a payload that was disclosed is not the one that the entry commits to: it was changed")
         contents.append(payload)
     return tuple(contents)
 
 
 def _of_reading(laid_open: Disclosure, entry: Entry, index: int) -> set[bytes]:
-    raw = _bytes(laid_open.reading or "")
-    if sha256(raw).digest() != _bytes(entry.commitments.get(READING, "")):
+    raw = bytes_of(laid_open.reading or "")
+    if sha256(raw).digest() != bytes_of(entry.commitments.get(READING, "")):
         raise ProofRefused("the reading that was disclosed is not the one that the entry commits to")
-    bodies = {sha256(body).digest(): body for body in map(_bytes, laid_open.statements)}
+    bodies = {sha256(body).digest(): body for body in map(bytes_of, laid_open.statements)}
     try:
         record = decode_record(raw, index)
         found = {record.report} | ({record.lookups} if record.lookups else set())
@@ -247,14 +246,3 @@ def _of_reading(laid_open: Disclosure, entry: Entry, index: int) -> set[bytes]:
     except LogBroken as error:
         raise ProofRefused(error.why) from None
     return found
-
-
-def _text(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise ProofRefused("a value is not base64") from None

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from tieout.errors import LogBroken
-from tieout.record.audit.content import AT_ONCE, MOST
+from tieout.record.audit.content import AT_ONCE, MOST, micro_of
 from tieout.record.audit.fetching import ENTRIES, OBSERVATIONS, Fetch
 from tieout.record.audit.finding import Finding, Kind
 from tieout.record.audit.scanning import RECORD_BYTES, Scanned
 from tieout.record.audit.wording import entry_at, named, report_of
 from tieout.record.entry import Entry, EntryKind, decode
 from tieout.record.readings import decode_record
-from tieout.record.vault import Vault
 
 _REPORTS = (
     "SELECT entry, account, report_id, trigger, started_at, finished_at, configuration FROM reports "
@@ -22,12 +21,13 @@ _REPORTS = (
 _COUNT_REPORTS = "SELECT count(*) FROM reports WHERE entry < ?"
 _ACCOUNTS = "SELECT id, name FROM accounts WHERE id >= ?"
 _ACTIONS = "SELECT id, account, report_id, intent, outcome, status FROM actions WHERE intent < ? ORDER BY intent"
-_WORDS = "SELECT entry, account, subject, verdict, actor FROM approvals WHERE entry < ? ORDER BY entry"
+_WORDS = "SELECT entry, account, subject, verdict, actor, expires_at FROM approvals WHERE entry < ? ORDER BY entry"
+_KNOWN = "SELECT entry, account, break_id, actor, until FROM known_breaks WHERE entry < ? ORDER BY entry"
 _DECISIONS = "SELECT entry, account, report_id FROM decisions WHERE entry < ? ORDER BY entry"
 _STATES = "SELECT entry, account FROM states WHERE entry < ?"
 
 
-def check_rows(fetch: Fetch, scanned: Scanned, vault: Vault | None) -> list[Finding]:
+def check_rows(fetch: Fetch, scanned: Scanned) -> list[Finding]:
     """Where a row says something else than the entry that it belongs to."""
     accounts: dict[int, str] = dict(fetch(_ACCOUNTS, (-(2**31),)))
     found: list[Finding] = []
@@ -98,11 +98,23 @@ def _actions(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iterat
 
 def _words(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iterator[tuple[int, str]]:
     stored = {}
-    for place, account, subject, verdict, actor in fetch(_WORDS, (2**62,)):
+    for place, account, subject, verdict, actor, until in fetch(_WORDS, (2**62,)):
         entry = entry_at(fetch, place)
-        if entry is None or not _said(entry, accounts.get(account), (subject, verdict, actor)):
+        if (
+            entry is None
+            or not _said(entry, accounts.get(account), (subject, verdict, actor))
+            or _until(entry) != until
+        ):
             yield min(place, scanned.stop - 1), "what a person said,"
         stored[place] = True
+    for place, account, subject, actor, until in fetch(_KNOWN, (2**62,)):
+        entry = entry_at(fetch, place)
+        if (
+            entry is None
+            or not _said(entry, accounts.get(account), (subject, "known", actor))
+            or _until(entry) != until
+        ):
+            yield min(place, scanned.stop - 1), "a break that is known until a date,"
     missing = scanned.kinds.get(EntryKind.APPROVE, 0) - len(stored)
     if missing > 0:
         yield scanned.stop - 1, f"what people said ({missing} rows fewer than entries)"
@@ -119,6 +131,11 @@ def _said(entry: Entry, account: str | None, said: tuple[str, str, str]) -> bool
         account,
         *said,
     )
+
+
+def _until(entry: Entry) -> int | None:
+    text = entry.refs.get("until")
+    return None if text is None else micro_of(text)
 
 
 def _decisions(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iterator[tuple[int, str]]:

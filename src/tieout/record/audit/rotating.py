@@ -24,7 +24,9 @@ async def rotate(settings: RecordSettings, clock: Clock) -> tuple[Keys, Keys]:
     # Opened once before, so that a log that is not in order is left to the key that signed it.
     await (await open_record(settings, clock)).close()
     old, new = keys.rotate(settings.key_folder)
-    await (await open_record(settings, clock)).close()
+    record = await open_record(settings, clock)
+    await record.heartbeat()  # the new key's first checkpoint: who pins that alone can verify the log from here on
+    await record.close()
     return old, new
 
 

@@ -151,7 +151,7 @@ class Scanned(Struct):
         self.clocks.join(later.clocks)
 
 
-def scan(fetch: Fetch, asked: Stretch, progress: Callable[[int], None] = lambda done: None) -> Scanned:
+def scan(fetch: Fetch, asked: Stretch, progress: Callable[[int], None] = lambda _done: None) -> Scanned:
     """Go over a stretch.
 
     Args:

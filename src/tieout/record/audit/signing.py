@@ -29,7 +29,7 @@ class Succession(Struct, frozen=True):
 
     Attributes:
         reigns: One after the other; empty where no key was ever changed.
-        anchor: The first of them that was pinned: it and those after it vouch for the log, those before it only for their time.
+        anchor: The first of them that was pinned: it and those after it vouch for the log, those before only for their time.
         loose: Pinned keys that no entry names: of a log whose key was never changed, or is about to be.
         broken: The entry at which a key was handed over by another than the one in force, or to something that is none.
     """

@@ -8,7 +8,7 @@ from tieout.record.audit.fetching import LAST_CHECKPOINTS, Fetch
 from tieout.record.audit.finding import Finding, Kind
 from tieout.record.audit.scanning import Fault, Flaw, Scanned
 from tieout.record.audit.signing import Succession
-from tieout.record.audit.wording import named
+from tieout.record.audit.wording import first_ones, last_ones, named
 from tieout.record.tlog.note import Verifier
 
 SIGNATURES = 5_000  # the last ones that are checked one by one; the newest covers all the others
@@ -63,7 +63,7 @@ def check_signatures(fetch: Fetch, scanned: Scanned, keys: Succession, ends: End
             found.proved, found.note, found.key = size, note, signer
             found.last_good = size == ends.checkpoints
     found.all = found.checked >= scanned.checkpoints
-    if bad:
+    if bad or (found.checked and not found.proved and not scanned.unfit and scanned.stop == ends.last):
         found.findings.append(_unsigned(bad, found, keys))
     return found
 
@@ -82,14 +82,14 @@ def _unsigned(bad: list[int], found: Signed, keys: Succession) -> Finding:
         size = min(bad)
         return Finding(
             Kind.SIGNATURE,
-            f"the checkpoint over the first {size} entries is not signed by the log's key any more: it was changed; "
+            f"the checkpoint over {first_ones(size)} is not signed by the log's key any more: it was changed; "
             f"the entries themselves are proved by a later one",
             size - 1,
         )
     first = min(size for size in bad if size > found.proved)
     return Finding(
         Kind.KEY,
-        f"the checkpoint over {first} entries is not signed by the key in force, {key}; the last one that is covers "
+        f"the checkpoint over {first_ones(first)} is not signed by the key in force, {key}; the last one that is covers "
         f"{found.proved}: nothing from entry {found.proved} on can be trusted",
         found.proved,
     )
@@ -104,13 +104,11 @@ def check_entries(fetch: Fetch, scanned: Scanned, signed: Signed, keys: Successi
         found.append(_changed(fetch, scanned, spoilt))
     elif scanned.unfit and not signed.last_good:
         lower, size = scanned.unfit[0]
-        what = (
-            f"the checkpoint over {size} entries was changed; entries from {lower} to {size - 1} are not proved by it"
-        )
+        what = f"the checkpoint over {first_ones(size)} was changed; entries from {lower} to {size - 1} are not proved by it"
         found.append(Finding(Kind.SIGNATURE, what, lower))
     elif scanned.unfit:
         size = scanned.unfit[0][1]
-        what = f"the checkpoint over {size} entries was changed; the entries themselves are proved by a later one"
+        what = f"the checkpoint over {first_ones(size)} was changed; the entries themselves are proved by a later one"
         found.append(Finding(Kind.SIGNATURE, what, size - 1))
     if gone is None and ends.entries > ends.checkpoints and ends.entries > 0:
         found.append(_added(fetch, ends))
@@ -150,7 +148,7 @@ def _missing(fetch: Fetch, gone: Fault, ends: Ends) -> Finding:
     first = gone.first
     if first >= ends.entries:
         what = f"the log was signed over {ends.last} entries, and ends after {first}"
-        return Finding(Kind.CUT, f"{what}: the last {ends.last - first} were cut off; {RESTORE}", first)
+        return Finding(Kind.CUT, f"{what}: {last_ones(ends.last - first)} cut off; {RESTORE}", first)
     what = f"entry {first} was deleted, which stood between {_bare(fetch, first - 1)} and {_next(fetch, first)}"
     return Finding(Kind.DELETED, f"{what}; nothing from entry {first} on can be trusted: {RESTORE}", first)
 

@@ -11,7 +11,6 @@ from tieout.record.audit.heads import Attested
 from tieout.record.audit.scanning import Flaw, Scanned
 from tieout.record.audit.signing import Succession
 from tieout.record.audit.standing import Ends, Signed
-from tieout.record.audit.trust import Trust
 from tieout.record.audit.wording import named
 
 SHOWN = 5
@@ -73,9 +72,7 @@ def _outcomes(fetch: Fetch, scanned: Scanned) -> list[Finding]:
     return found
 
 
-def remarks_of(
-    fetch: Fetch, scanned: Scanned, keys: Succession, attested: Attested, trust: Trust, signed: Signed
-) -> tuple[str, ...]:
+def remarks_of(fetch: Fetch, scanned: Scanned, keys: Succession, attested: Attested, signed: Signed) -> tuple[str, ...]:
     """What is in order, and somebody should know."""
     found = [_jumped(fetch, jump) for jump in scanned.clocks.jumps[:SHOWN]]
     if len(scanned.clocks.jumps) > SHOWN:

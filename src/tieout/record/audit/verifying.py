@@ -24,15 +24,18 @@ from tieout.record.audit.heads import (
 from tieout.record.audit.memory import memory_file, recall
 from tieout.record.audit.parallel import scan_log
 from tieout.record.audit.readmodel import check_rows
+from tieout.record.audit.rebuilding import READINGS, Rebuilt, check_rebuilt
 from tieout.record.audit.scanning import Scanned, Stretch
 from tieout.record.audit.signing import Succession, succession
 from tieout.record.audit.standing import Ends, Signed, check_entries, check_signatures
 from tieout.record.audit.story import check_story, remarks_of
 from tieout.record.audit.trust import Trust
 from tieout.record.files import SideFile
-from tieout.record.vault import Vault
+from tieout.record.payloads import Payloads
+from tieout.record.store.schema import metadata
 
 Progress = Callable[[int, int], None]
+_LOG = {"log_entries", "tree_nodes", "checkpoints", "payloads", "observations"}  # were read whole before
 _GRAVITY = {kind: number for number, kind in enumerate(Kind)}
 
 
@@ -62,16 +65,15 @@ class Verified(Struct, frozen=True):
 
 
 def verify(
-    connection: Connection, asked: Asked, vault: Vault | None, progress: Progress = lambda _done, _of: None
+    connection: Connection, asked: Asked, sealed: Payloads | None, progress: Progress = lambda _done, _of: None
 ) -> Verified:
     """Go over everything on the one state that *connection* sees.
 
     Raises:
         RecordUnavailable: This is no record, or it cannot be read.
     """
-    fetch = rows_of(connection)
     try:
-        return _verify(fetch, asked, vault, progress)
+        return _verify(connection, asked, sealed, progress)
     except LogBroken as error:
         name, key = "?", asked.trust.keys[0].vkey
         verdict = Verdict(
@@ -81,7 +83,9 @@ def verify(
         return Verified(verdict, None)
 
 
-def _verify(fetch: Fetch, asked: Asked, vault: Vault | None, progress: Progress) -> Verified:
+def _verify(connection: Connection, asked: Asked, sealed: Payloads | None, progress: Progress) -> Verified:
+    fetch = rows_of(connection)
+    vault = None if sealed is None else sealed.vault
     origin, head_at, ends = _ends(fetch)
     heads, unchecked, findings = _heads(asked)
     sizes = {ends.checkpoints, ends.last, *attested_sizes(fetch), *(size_of(each) for each in heads)} - {None}
@@ -97,7 +101,9 @@ def _verify(fetch: Fetch, asked: Asked, vault: Vault | None, progress: Progress)
     findings += attested.findings
     findings += check_story(fetch, scanned, (ends, head_at, keys.broken))
     content = check_content(fetch, scanned, vault)
-    findings += content.findings + check_rows(fetch, scanned, vault)
+    findings += content.findings + check_rows(fetch, scanned)
+    rebuilt = _rebuilt(connection, scanned, sealed, content)
+    findings += rebuilt.findings if rebuilt is not None else []
     verdict = Verdict(
         log=origin,
         store=shown(asked.store),
@@ -109,12 +115,26 @@ def _verify(fetch: Fetch, asked: Asked, vault: Vault | None, progress: Progress)
         first_at=scanned.clocks.first_at,
         last_at=scanned.clocks.last_at,
         findings=tuple(sorted(findings, key=_gravity)),
-        remarks=remarks_of(fetch, scanned, keys, attested, asked.trust, signed),
-        unchecked=(*unchecked, *_unchecked(signed, content, attested, vault)),
+        remarks=remarks_of(fetch, scanned, keys, attested, signed),
+        unchecked=(*unchecked, *_unchecked(signed, content, attested, rebuilt)),
         checked=_checked(scanned, signed, content, attested, len(heads)),
         kinds=dict(scanned.kinds),
     )
     return Verified(verdict, signed.note)
+
+
+def _rebuilt(connection: Connection, scanned: Scanned, sealed: Payloads | None, content: Content) -> Rebuilt | None:
+    """The tables made anew, where that can be done and takes not too long."""
+    if sealed is None or content.readings > READINGS or scanned.faults or content.findings:
+        return None
+    try:
+        rebuilt = check_rebuilt(connection, sealed, scanned)
+        for table in metadata.tables.keys() - _LOG:
+            rows_of(connection)(f"SELECT * FROM {table}", ())
+    except (ValueError, OverflowError, TypeError):
+        # A row holds what no column of its kind can: a time before all times, text that is none.
+        return Rebuilt([Finding(Kind.DAMAGED, "a row of the tables that are searched cannot be read: it was changed")])
+    return rebuilt
 
 
 def shown(store: str) -> str:
@@ -142,15 +162,15 @@ def _heads(asked: Asked) -> tuple[list[KeptHead], list[str], list[Finding]]:
         findings.append(Finding(Kind.FORK, error.why))
         side = b""
     if side:
-        found.append(KeptHead(f"the head kept besides, {asked.side}", side))
+        found.append(KeptHead(f"the head kept besides ({asked.side})", side))
     elif side is None and asked.trust.local:
-        what = f"the head that is kept besides the store, {asked.side}, is gone: somebody may have cut the log and it"
+        what = f"the head kept besides ({asked.side}) is gone: somebody may have cut the log and it"
         findings.append(Finding(Kind.CUT, f"{what}; `tieout audit key head` writes it anew once that is cleared up"))
     elif not asked.trust.local:
         unchecked.append(f"the head that the service keeps besides the store: {asked.side} is not here")
     files = [asked.memory] if asked.memory else [memory_file(key) for key in asked.trust.keys]
     remembered = [(path, note) for path in files if (note := recall(path)) is not None]
-    found += [KeptHead(f"the head remembered from the last verification, {path}", note) for path, note in remembered]
+    found += [KeptHead(f"the head remembered from the last verification ({path})", note) for path, note in remembered]
     if not remembered:
         unchecked.append("whether the log was cut or rewritten since it was last verified: it is the first time")
     return found, unchecked, findings
@@ -172,14 +192,18 @@ def _gravity(finding: Finding) -> tuple[int, int]:
     return _GRAVITY[finding.kind], finding.entry or 0
 
 
-def _unchecked(signed: Signed, content: Content, attested: Attested, vault: Vault | None) -> list[str]:
+def _unchecked(signed: Signed, content: Content, attested: Attested, rebuilt: Rebuilt | None) -> list[str]:
     found = []
     if not signed.all:
         found.append(
             f"the signatures of the older checkpoints one by one (only of the last {signed.checked}, of which the newest "
             "covers every entry): --every-signature does"
         )
-    if vault is None and content.stored:
+    if rebuilt is not None and rebuilt.lost:
+        found.append(f"rows made from {rebuilt.lost} readings that were erased when their time had come")
+    if rebuilt is None and content.opened:
+        found.append(f"whether the tables that are searched are what the log makes of up to {READINGS} sound readings")
+    if not content.opened and content.stored:
         found.append(
             "whether payloads are what the log commits to, and the rows made from them: that needs the master key"
         )

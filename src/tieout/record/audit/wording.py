@@ -23,6 +23,16 @@ _WHAT = {
 }
 
 
+def last_ones(count: int) -> str:
+    """The last entries, with the verb that goes with them."""
+    return "the last one was" if count == 1 else f"the last {count} were"
+
+
+def first_ones(count: int) -> str:
+    """The first entries."""
+    return "the first entry" if count == 1 else f"the first {count} entries"
+
+
 def moment(at: datetime) -> str:
     """A time in UTC, to the second."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

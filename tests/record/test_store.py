@@ -40,7 +40,7 @@ async def database(where: str) -> AsyncIterator[Database]:
 def add(connection: Connection, *names: str) -> None:
     """Make accounts."""
     for name in names:
-        connection.execute(insert(accounts).values(name=name, since=EPOCH))
+        connection.execute(insert(accounts).values(name=name))
 
 
 def names(connection: Connection) -> list[str]:

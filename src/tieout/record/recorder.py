@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +15,7 @@ from tieout.errors import RecordUnavailable
 from tieout.model.case import Approved
 from tieout.model.intent import Ended, Intent
 from tieout.record.base import Reading, Restored, Word
+from tieout.record.drafts import intent_draft, outcome_draft, reading_drafts, word_draft
 from tieout.record.entry import Draft, EntryKind
 from tieout.record.payloads import Kept, Payloads, insert_fresh
 from tieout.record.readings import contents, store
@@ -110,7 +110,7 @@ class StoreRecord:
         stored = store(reading.observation, report, sealed)
         decided = await self._changed_plans(account, reading)
         state = None if reading.state_before is None else self.payloads.seal(reading.state_before)
-        drafts = _drafts(reading, stored.commitment, decided)
+        drafts = reading_drafts(reading, stored.commitment, None if decided is None else decided.commitment)
         kept = [*stored.kept, *(each for each in (decided, state) if each is not None)]
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
@@ -136,20 +136,12 @@ class StoreRecord:
     async def say(self, word: Word) -> None:
         """Keep a person's word, its text sealed."""
         row = await self._account(word.account)
-        kept = self.payloads.seal(word.text.encode())
-        draft = Draft(
-            event=f"word:{word.id}",
-            kind=EntryKind.APPROVE,
-            account=word.account,
-            actor=word.actor,
-            policy=self._policies.get(word.account),
-            refs={"subject": word.subject, "verdict": word.verdict, **_until(word)},
-            commitments={"text": kept.commitment},
-        )
+        kept, at = self.payloads.seal(word.text.encode()), self._clock.now()
+        draft = word_draft(word, at, kept.commitment, self._policies.get(word.account))
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
             insert_fresh(connection, [kept])
-            insert_word(connection, row, entries[0], word, said_at=self._clock.now(), body=kept.id)
+            insert_word(connection, row, entries[0], word, said_at=at, body=kept.id)
 
         await self._write((draft,), rows, [kept])
 
@@ -160,8 +152,8 @@ class StoreRecord:
     async def intend(self, intent: Intent) -> None:
         """Keep an intent, before it is acted on."""
         row = await self._account(intent.account)
-        kept = self.payloads.seal(msgspec.json.encode(intent))
-        draft = self._about(intent, EntryKind.INTENT, "intent", {"intent": kept.commitment})
+        kept, at = self.payloads.seal(msgspec.json.encode(intent)), self._clock.now()
+        draft = intent_draft(intent, at, kept.commitment, self._policies.get(intent.account))
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
             insert_fresh(connection, [kept])
@@ -175,7 +167,7 @@ class StoreRecord:
                     break_ids=join_ids(intent.plan.discrepancy_ids),
                     body=kept.id,
                     intent=entries[0],
-                    intended_at=self._clock.now(),
+                    intended_at=at,
                     status="intended",
                 )
             )
@@ -186,13 +178,14 @@ class StoreRecord:
 
     async def conclude(self, intent: Intent, ended: Ended, why: str | None = None) -> None:
         """Keep what became of an intent; `unknown` leaves it open."""
-        draft = self._about(intent, EntryKind.OUTCOME, f"outcome:{ended}", {}, ended=ended)
+        at = self._clock.now()
+        draft = outcome_draft(intent, at, ended, self._policies.get(intent.account))
         final = ended is not Ended.UNKNOWN
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
             values: dict[str, object] = {"status": str(ended), "why": why}
             if final:
-                values |= {"outcome": entries[0], "ended_at": self._clock.now()}
+                values |= {"outcome": entries[0], "ended_at": at}
             connection.execute(update(actions).where(actions.c.id == intent.id).values(values))
 
         await self._write((draft,), rows)
@@ -239,30 +232,12 @@ class StoreRecord:
         kept = (await self.payloads.share(account, {"plans": content}))["plans"]
         return None if self._decided.get(account) == kept.commitment else kept
 
-    def _about(
-        self, intent: Intent, kind: EntryKind, what: str, commitments: dict[str, bytes], *, ended: Ended | None = None
-    ) -> Draft:
-        refs = {"action": intent.id, "report": intent.report_id}
-        if ended is not None:
-            refs["ended"] = str(ended)
-        return Draft(
-            event=f"{what}:{intent.id}",
-            kind=kind,
-            account=intent.account,
-            policy=self._policies.get(intent.account),
-            refs=refs,
-            commitments=commitments,
-        )
-
     async def _account(self, name: str) -> int:
         """The row of an account, made on first sight."""
         if name not in self._accounts:
             found = await self.database.read(lambda connection: _account_row(connection, name))
             if found is None:
-                now = self._clock.now()
-                await self.database.write(
-                    lambda connection: upsert(connection, accounts, [{"name": name, "since": now}], ["name"])
-                )
+                await self.database.write(lambda connection: upsert(connection, accounts, [{"name": name}], ["name"]))
                 found = await self.database.read(lambda connection: _account_row(connection, name))
             assert found is not None
             self._accounts[name] = found
@@ -286,22 +261,3 @@ def _account_row(connection: Connection, name: str) -> int | None:
 
 def _tagged(plan: object) -> tuple[bool, object]:
     return isinstance(plan, Approved), plan
-
-
-def _until(word: Word) -> dict[str, str]:
-    return {} if word.until is None else {"until": word.until.isoformat()}
-
-
-def _drafts(reading: Reading, commitment: bytes, decided: Kept | None) -> tuple[Draft, ...]:
-    report, account = reading.report, reading.observation.account
-    compared = {"compared", "partial"} & set(report.coverage.values())
-    kind = EntryKind.COMPARE if compared else EntryKind.OBSERVE
-    # The report's name is in the event, and not a second time beside it: a reading is to cost little.
-    draft = partial(Draft, account=account, policy=reading.configuration)
-    drafts = [draft(event=f"reading:{report.report_id}", kind=kind, commitments={"reading": commitment})]
-    if decided is not None:
-        plans = {"plans": decided.commitment}
-        drafts.append(draft(event=f"decide:{report.report_id}", kind=EntryKind.DECIDE, commitments=plans))
-    if halt_reason(report) is not None:
-        drafts.append(draft(event=f"halt:{report.report_id}", kind=EntryKind.HALT))
-    return tuple(drafts)

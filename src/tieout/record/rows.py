@@ -47,7 +47,10 @@ def upsert(
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in (*names, *once)}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(names), set_=changed), rows)
+    if changed:
+        connection.execute(statement.on_conflict_do_update(index_elements=list(names), set_=changed), rows)
+    else:
+        connection.execute(statement.on_conflict_do_nothing(index_elements=list(names)), rows)
 
 
 def insert_reading(connection: Connection, account: int, entry: int, reading: Reading, stored: Stored) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from tieout.errors import LogBroken
 from tieout.record.audit.content import AT_ONCE, MOST, micro_of
+from tieout.record.audit.encoding import bytes_of
 from tieout.record.audit.fetching import ENTRIES, OBSERVATIONS, Fetch
 from tieout.record.audit.finding import Finding, Kind
 from tieout.record.audit.scanning import RECORD_BYTES, Scanned
 from tieout.record.audit.wording import entry_at, named, report_of
 from tieout.record.entry import Entry, EntryKind, decode
+from tieout.record.payloads import id_of
 from tieout.record.readings import decode_record
 
 _REPORTS = (
@@ -20,18 +22,22 @@ _REPORTS = (
 )
 _COUNT_REPORTS = "SELECT count(*) FROM reports WHERE entry < ?"
 _ACCOUNTS = "SELECT id, name FROM accounts WHERE id >= ?"
-_ACTIONS = "SELECT id, account, report_id, intent, outcome, status FROM actions WHERE intent < ? ORDER BY intent"
-_WORDS = "SELECT entry, account, subject, verdict, actor, expires_at FROM approvals WHERE entry < ? ORDER BY entry"
+_ACTIONS = (
+    "SELECT id, account, report_id, intent, intended_at, outcome, ended_at, status FROM actions "
+    "WHERE intent < ? ORDER BY intent"
+)
+_WORDS = "SELECT entry, account, subject, verdict, actor, expires_at, at FROM approvals WHERE entry < ? ORDER BY entry"
 _KNOWN = "SELECT entry, account, break_id, actor, until FROM known_breaks WHERE entry < ? ORDER BY entry"
 _DECISIONS = "SELECT entry, account, report_id FROM decisions WHERE entry < ? ORDER BY entry"
-_STATES = "SELECT entry, account FROM states WHERE entry < ?"
+_STATES = "SELECT entry, account, at FROM states WHERE entry < ?"
+_CONFIGURATIONS = "SELECT entry, account, name, body FROM configurations WHERE entry < ? ORDER BY entry"
 
 
 def check_rows(fetch: Fetch, scanned: Scanned) -> list[Finding]:
     """Where a row says something else than the entry that it belongs to."""
     accounts: dict[int, str] = dict(fetch(_ACCOUNTS, (-(2**31),)))
     found: list[Finding] = []
-    for wrong in (_reports, _actions, _words, _decisions):
+    for wrong in (_reports, _actions, _words, _decisions, _states, _configurations):
         for place, what in wrong(fetch, scanned, accounts):
             if len(found) < MOST:
                 found.append(_differs(fetch, place, what))
@@ -73,6 +79,8 @@ def _report_fits(
         return True  # and so is where it is not what it was
     made = (record.report_id, str(record.trigger), record.at, record.finished_at, entry.policy, record.at)
     names = {accounts.get(row[1]), accounts.get(reading[1])}
+    if bool(reading[3]) != ("look" in entry.refs):
+        return False
     return made == (*row[2:7], reading[2]) and names == {entry.account} and report_of(entry) == record.report_id
 
 
@@ -85,12 +93,13 @@ def _actions(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iterat
             ended[step.action] = (None, "intended")
         else:
             ended[step.action] = (None if step.ended == "unknown" else step.entry, step.ended)
-    for id_, account, report_id, intent, outcome, status in fetch(_ACTIONS, (2**62,)):
+    for id_, account, report_id, intent, intended_at, outcome, ended_at, status in fetch(_ACTIONS, (2**62,)):
         entry = entry_at(fetch, intent)
+        times = (_at(entry), _at(entry_at(fetch, outcome)) if outcome is not None else None)
         known = intents.pop(id_, None) == intent and entry is not None
         if not known or entry is None or ended[id_] != (outcome, status):
             yield (intent if 0 <= intent < scanned.stop else scanned.stop - 1), f"the table of actions, action {id_},"
-        elif (accounts.get(account), report_id) != (entry.account, report_of(entry)):
+        elif (accounts.get(account), report_id, intended_at, ended_at) != (entry.account, report_of(entry), *times):
             yield intent, f"the table of actions, action {id_},"
     for id_, intent in intents.items():
         yield intent, f"the table of actions, action {id_},"
@@ -98,12 +107,12 @@ def _actions(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iterat
 
 def _words(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iterator[tuple[int, str]]:
     stored = {}
-    for place, account, subject, verdict, actor, until in fetch(_WORDS, (2**62,)):
+    for place, account, subject, verdict, actor, until, at in fetch(_WORDS, (2**62,)):
         entry = entry_at(fetch, place)
         if (
             entry is None
             or not _said(entry, accounts.get(account), (subject, verdict, actor))
-            or _until(entry) != until
+            or (_until(entry), _at(entry)) != (until, at)
         ):
             yield min(place, scanned.stop - 1), "what a person said,"
         stored[place] = True
@@ -133,6 +142,11 @@ def _said(entry: Entry, account: str | None, said: tuple[str, str, str]) -> bool
     )
 
 
+def _at(entry: Entry | None) -> int | None:
+    """When it was, as the row has it."""
+    return None if entry is None else micro_of(entry.refs.get("at", ""))
+
+
 def _until(entry: Entry) -> int | None:
     text = entry.refs.get("until")
     return None if text is None else micro_of(text)
@@ -147,3 +161,22 @@ def _decisions(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iter
             report_id,
         ):
             yield min(place, scanned.stop - 1), "the table of decisions"
+
+
+def _states(fetch: Fetch, scanned: Scanned, _: dict[int, str]) -> Iterator[tuple[int, str]]:
+    for place, account, at in fetch(_STATES, (2**62,)):
+        readings = fetch(OBSERVATIONS, (place, place))
+        if not readings or readings[0][1:3] != (account, at):
+            yield min(place, scanned.stop - 1), "the state from which a restart goes on"
+
+
+def _configurations(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iterator[tuple[int, str]]:
+    for place, account, name, body in fetch(_CONFIGURATIONS, (2**62,)):
+        entry = entry_at(fetch, place)
+        said = None if entry is None else (entry.kind, entry.account, entry.policy)
+        if said != (EntryKind.CONFIGURE, accounts.get(account), name) or not _commits(entry, body):
+            yield min(place, scanned.stop - 1), "the settings that an account was judged by"
+
+
+def _commits(entry: Entry | None, body: int) -> bool:
+    return entry is not None and any(id_of(bytes_of(each)) == body for each in entry.commitments.values())

@@ -29,6 +29,7 @@ from tieout.record.audit.scanning import Scanned, Stretch
 from tieout.record.audit.signing import Succession, succession
 from tieout.record.audit.standing import Ends, Signed, check_entries, check_signatures
 from tieout.record.audit.story import check_story, remarks_of
+from tieout.record.audit.structure import check_structure
 from tieout.record.audit.trust import Trust
 from tieout.record.files import SideFile
 from tieout.record.payloads import Payloads
@@ -86,8 +87,10 @@ def verify(
 def _verify(connection: Connection, asked: Asked, sealed: Payloads | None, progress: Progress) -> Verified:
     fetch = rows_of(connection)
     vault = None if sealed is None else sealed.vault
+    damage = check_structure(connection, fetch)
     origin, head_at, ends = _ends(fetch)
     heads, unchecked, findings = _heads(asked)
+    findings += damage
     sizes = {ends.checkpoints, ends.last, *attested_sizes(fetch), *(size_of(each) for each in heads)} - {None}
     path = None if "://" in asked.store else Path(asked.store)
     stretch = Stretch(origin, 0, ends.last, (), tuple(size for size in sizes if size is not None and size <= ends.last))

@@ -73,7 +73,6 @@ accounts = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(255), nullable=False, unique=True),
-    Column("since", UtcTime, nullable=False),
 )
 # Sealed content. Erasing it empties the three fields but the commitment: every proof over it still stands.
 payloads = Table(

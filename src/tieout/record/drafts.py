@@ -1,0 +1,74 @@
+"""What the log says of a reading, an intent, an outcome, a person's word: all that rows are made from, and no amounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from tieout.model.intent import Ended, Intent
+from tieout.record.base import Reading, Word
+from tieout.record.entry import Draft, EntryKind
+from tieout.record.rows import halt_reason
+
+
+def reading_drafts(reading: Reading, commitment: bytes, plans: bytes | None) -> tuple[Draft, ...]:
+    """The entries of a reading: the reading itself, then what was decided, then the halt.
+
+    Args:
+        reading: What was read.
+        commitment: The digest of its record.
+        plans: The commitment to its plans; None where they stand as they were.
+    """
+    report = reading.report
+    compared = {"compared", "partial"} & set(report.coverage.values())
+    kind = EntryKind.COMPARE if compared else EntryKind.OBSERVE
+    # The report's name is in the event, and not a second time beside it: a reading is to cost little.
+    draft = partial(Draft, account=reading.observation.account, policy=reading.configuration)
+    refs = {"look": "yes"} if reading.look else {}
+    drafts = [draft(event=f"reading:{report.report_id}", kind=kind, refs=refs, commitments={"reading": commitment})]
+    if plans is not None:
+        drafts.append(draft(event=f"decide:{report.report_id}", kind=EntryKind.DECIDE, commitments={"plans": plans}))
+    if halt_reason(report) is not None:
+        drafts.append(draft(event=f"halt:{report.report_id}", kind=EntryKind.HALT))
+    return tuple(drafts)
+
+
+def intent_draft(intent: Intent, at: datetime, commitment: bytes, policy: str | None) -> Draft:
+    """The entry of an intent, before it is acted on."""
+    return Draft(
+        event=f"intent:{intent.id}",
+        kind=EntryKind.INTENT,
+        account=intent.account,
+        policy=policy,
+        refs={**_about(intent), "at": at.isoformat()},
+        commitments={"intent": commitment},
+    )
+
+
+def outcome_draft(intent: Intent, at: datetime, ended: Ended, policy: str | None) -> Draft:
+    """The entry of what became of it."""
+    return Draft(
+        event=f"outcome:{ended}:{intent.id}",
+        kind=EntryKind.OUTCOME,
+        account=intent.account,
+        policy=policy,
+        refs={**_about(intent), "ended": str(ended), "at": at.isoformat()},
+    )
+
+
+def word_draft(word: Word, at: datetime, commitment: bytes, policy: str | None) -> Draft:
+    """The entry of a person's word."""
+    until = {} if word.until is None else {"until": word.until.isoformat()}
+    return Draft(
+        event=f"word:{word.id}",
+        kind=EntryKind.APPROVE,
+        account=word.account,
+        actor=word.actor,
+        policy=policy,
+        refs={"subject": word.subject, "verdict": word.verdict, "at": at.isoformat(), **until},
+        commitments={"text": commitment},
+    )
+
+
+def _about(intent: Intent) -> dict[str, str]:
+    return {"action": intent.id, "report": intent.report_id}

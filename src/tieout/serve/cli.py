@@ -19,7 +19,7 @@ from tieout.errors import BadInput, Problem, TieoutError
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
 from tieout.serve.output import console, sink
-from tieout.serve.recorded import FROM_STORE, FromStore
+from tieout.serve.recorded import FromStore
 
 Format = Literal["table", "json", "html"]
 MATCHED, DISCREPANCIES, BAD, INCOMPLETE = 0, 1, 2, 3
@@ -97,7 +97,7 @@ def replay(
     output: OutputOption = None,
     config: ConfigOption = None,
     policy: PolicyOption = None,
-    stored: FromStore = FROM_STORE,
+    stored: FromStore = FromStore(),
 ) -> int:
     """Run a recorded history through the whole pipeline, on its own clock, acting on nothing.
 
@@ -115,7 +115,7 @@ def replay(
         return _replay_store(stored, observations, format, output, config=config, policy=policy)
     if observations is None:
         raise BadInput([Problem("replay", "", "no history is named", "name a file of observations, or --from-store")])
-    if stored != FROM_STORE:
+    if stored != FromStore():
         mend = "add --from-store, and name no file of observations"
         raise BadInput([Problem("replay", "", "--since, --until, --account, --store and --keys need the record", mend)])
     return _replay_file(observations, load(config, policy), format, output)

@@ -17,10 +17,9 @@ from tieout.errors import BadInput, Problem, RecordUnavailable
 from tieout.model.codec import encode
 from tieout.model.discrepancy import CauseCode, Severity
 from tieout.model.report import ReconciliationReport, Status
-from tieout.record.settings import RecordSettings
 from tieout.serve.moments import moment_of
 from tieout.serve.output import console, sink
-from tieout.serve.recorded import KeysOption, RecordConfig, StoreOption, record_settings
+from tieout.serve.recorded import Place
 
 DONE = 0
 SHORTEST = 6  # characters of an id that may stand for it
@@ -35,21 +34,6 @@ OutputOption = Annotated[Path | None, Parameter(name=["--output", "-o"], help="A
 
 def _several(name: str, what: str) -> Parameter:
     return Parameter(name=name, help=f"{what}; may be repeated.", negative=(), show_default=False)
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Which record."""
-
-    config: RecordConfig = None
-    store: StoreOption = None
-    keys: KeysOption = None
-
-    @property
-    def settings(self) -> RecordSettings:
-        """Where it is."""
-        return record_settings(self.config, self.store, self.keys)
 
 
 @Parameter(name="*")

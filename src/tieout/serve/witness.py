@@ -35,9 +35,9 @@ app = App(
 @app.default
 def run(*, state: StateOption, key: KeyOption, log: LogOption, listen: ListenOption = "127.0.0.1:8479") -> int:
     """Answer until it is told to stop (SIGTERM or Ctrl-C). What a log should not have signed is said on standard error."""
-    from tieout.record.witness.key import load_witness
     from tieout.record.tlog.note import Verifier
     from tieout.record.witness.judging import Witness
+    from tieout.record.witness.key import load_witness
     from tieout.record.witness.memory import Memory
 
     logs: dict[str, list[Verifier]] = {}

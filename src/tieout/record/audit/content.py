@@ -13,7 +13,7 @@ from tieout.errors import LogBroken
 from tieout.record.audit.clocks import EPOCH
 from tieout.record.audit.fetching import OBSERVATIONS, Fetch
 from tieout.record.audit.finding import Finding, Kind
-from tieout.record.audit.scanning import RECORD_BYTES, Scanned
+from tieout.record.audit.scanned import RECORD_BYTES, Scanned
 from tieout.record.audit.wording import entry_at, named
 from tieout.record.payloads import id_of
 from tieout.record.readings import Statement, decode_record, decode_statement, statements_of

@@ -18,7 +18,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.record.audit.fetching import NODES, Fetch, sqlite_rows
-from tieout.record.audit.scanning import WINDOW, Scanned, Stretch, scan
+from tieout.record.audit.scanned import Scanned, Stretch
+from tieout.record.audit.scanning import WINDOW, scan
 from tieout.record.tlog.merkle import HASH_BYTES, home, peak_nodes
 
 WORTH_IT = 100_000  # entries of a part: below that a process costs more than it saves

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, or_, select
 from tieout.errors import BadInput, LogBroken, Problem, ProofRefused, RecordUnavailable
 from tieout.record.audit.encoding import bytes_of, text_of
 from tieout.record.audit.heads import STAMPED
-from tieout.record.audit.scanning import READING
+from tieout.record.audit.scanned import READING
 from tieout.record.entry import Entry, decode
 from tieout.record.log import read_subtrees
 from tieout.record.payloads import Payloads, id_of

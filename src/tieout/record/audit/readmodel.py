@@ -10,7 +10,7 @@ from tieout.record.audit.content import AT_ONCE, MOST, micro_of
 from tieout.record.audit.encoding import bytes_of
 from tieout.record.audit.fetching import ENTRIES, OBSERVATIONS, Fetch
 from tieout.record.audit.finding import Finding, Kind
-from tieout.record.audit.scanning import RECORD_BYTES, Scanned
+from tieout.record.audit.scanned import RECORD_BYTES, Scanned
 from tieout.record.audit.wording import entry_at, named, report_of
 from tieout.record.entry import Entry, EntryKind, decode
 from tieout.record.payloads import id_of

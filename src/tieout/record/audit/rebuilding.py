@@ -21,7 +21,7 @@ from tieout.record.audit.encoding import bytes_of
 from tieout.record.audit.exporting import Placed, read_entries
 from tieout.record.audit.fetching import rows_of
 from tieout.record.audit.finding import Finding, Kind
-from tieout.record.audit.scanning import READING, RECORD_BYTES, Scanned
+from tieout.record.audit.scanned import READING, RECORD_BYTES, Scanned
 from tieout.record.audit.wording import named
 from tieout.record.base import Reading
 from tieout.record.entry import Entry, EntryKind

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tieout.errors import ProofRefused
 from tieout.record.audit.fetching import NEXT_CHECKPOINT, Fetch
-from tieout.record.audit.scanning import Handover
+from tieout.record.audit.scanned import Handover
 from tieout.record.audit.trust import Trust
 from tieout.record.tlog.note import Note, Verifier, open_note
 

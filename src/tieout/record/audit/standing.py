@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from tieout.record.audit.fetching import LAST_CHECKPOINTS, Fetch
 from tieout.record.audit.finding import Finding, Kind
-from tieout.record.audit.scanning import Fault, Flaw, Scanned
+from tieout.record.audit.scanned import Fault, Flaw, Scanned
 from tieout.record.audit.signing import Succession
 from tieout.record.audit.wording import first_ones, last_ones, named
 from tieout.record.tlog.note import Verifier

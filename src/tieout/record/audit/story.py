@@ -8,7 +8,7 @@ from tieout.record.audit.clocks import EPOCH, Jump
 from tieout.record.audit.fetching import Fetch
 from tieout.record.audit.finding import Finding, Kind
 from tieout.record.audit.heads import Attested
-from tieout.record.audit.scanning import Flaw, Scanned
+from tieout.record.audit.scanned import Flaw, Scanned
 from tieout.record.audit.signing import Succession
 from tieout.record.audit.standing import Ends, Signed
 from tieout.record.audit.wording import named

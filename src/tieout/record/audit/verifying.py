@@ -25,7 +25,7 @@ from tieout.record.audit.memory import memory_file, recall
 from tieout.record.audit.parallel import scan_log
 from tieout.record.audit.readmodel import check_rows
 from tieout.record.audit.rebuilding import READINGS, Rebuilt, check_rebuilt
-from tieout.record.audit.scanning import Scanned, Stretch
+from tieout.record.audit.scanned import Scanned, Stretch
 from tieout.record.audit.signing import Succession, succession
 from tieout.record.audit.standing import Ends, Signed, check_entries, check_signatures
 from tieout.record.audit.story import check_story, remarks_of

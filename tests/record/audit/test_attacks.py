@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from tests.record import attacks, postgres
 from tests.record.attacks import ATTACKS, Attack, Scene
 from tests.record.audit import house
+from tieout.clock import VirtualClock
 from tieout.record import keys
+from tieout.record.opening import open_record
 from tieout.record.settings import RecordSettings
 
 _numbers = itertools.count()
@@ -80,3 +82,19 @@ async def test_a_sound_record_is_found_sound(kept: RecordSettings, tmp_path: Pat
         assert verdict.findings == ()
         assert verdict.proved == verdict.entries > 30
         assert any("master key" in each for each in verdict.unchecked) is not master
+
+
+async def test_a_log_with_few_entries_or_none_is_sound(
+    settings: RecordSettings, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """A record that was just begun, and one in which nothing was read yet, are found sound on both databases."""
+    memory = tmp_path / "memory"
+    for _ in range(3):
+        record = await open_record(settings, clock)
+        await record.close()
+        found = await house.verdict(settings, memory=memory)
+        assert found.sound, found.findings
+        record = await open_record(settings, clock)
+        await record.heartbeat()
+        await record.close()
+        clock.advance(1)

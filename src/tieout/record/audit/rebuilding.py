@@ -7,6 +7,7 @@ only the rows of single readings are compared, and not those that came of all of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -132,7 +133,7 @@ def _about_readings(connection: Connection, scanned: Scanned) -> Iterator[Placed
     """The entries of readings, and those right behind each: its decision and its halt."""
     raw = scanned.readings
     places = [int.from_bytes(raw[place : place + 8]) for place in range(0, len(raw), RECORD_BYTES)]
-    for place, following in zip(places, [*places[1:], scanned.stop], strict=True):
+    for place, following in pairwise((*places, scanned.stop)):
         yield from read_entries(connection, place, min(place + 3, following))
 
 

@@ -103,10 +103,12 @@ def _verify(connection: Connection, asked: Asked, sealed: Payloads | None, progr
     attested = check_attested(fetch, origin, scanned.roots, asked.trust.policy, ends.entries)
     findings += attested.findings
     findings += check_story(fetch, scanned, (ends, head_at, keys.broken))
-    content = check_content(fetch, scanned, vault)
-    findings += content.findings + check_rows(fetch, scanned)
-    rebuilt = _rebuilt(connection, scanned, sealed, content)
-    findings += rebuilt.findings if rebuilt is not None else []
+    content, rebuilt = Content(), None
+    if not damage:  # else the tables that are searched may have other columns than are asked for
+        content = check_content(fetch, scanned, vault)
+        findings += content.findings + check_rows(fetch, scanned)
+        rebuilt = _rebuilt(connection, scanned, sealed, content)
+        findings += rebuilt.findings if rebuilt is not None else []
     verdict = Verdict(
         log=origin,
         store=shown(asked.store),

@@ -47,7 +47,11 @@ async def test_two_processes_keep_one_order(settings: RecordSettings, clock: Vir
     """Two that write to one database at once interleave without a gap."""
     one, two = await open_record(settings, clock), await open_record(settings, clock)
     written = await asyncio.gather(
-        *(each.write(Unit((draft(f"{name}{number}"),))) for number in range(50) for name, each in (("a", one), ("b", two)))
+        *(
+            each.write(Unit((draft(f"{name}{number}"),)))
+            for number in range(50)
+            for name, each in (("a", one), ("b", two))
+        )
     )
     head = await one.database.read(read_head)
     await asyncio.gather(one.close(), two.close())

@@ -115,7 +115,7 @@ class BrokerAdapter(Protocol):
             The order as the venue acknowledged it.
 
         Raises:
-            ActionRefused: The venue said no; nothing rests there. Its reason is in our words: a venue's text may hold amounts.
+            ActionRefused: The venue said no; nothing rests there. Its reason is in our words; the venue's may hold amounts.
             OutcomeUnknown: It may or may not have arrived: look it up by client id before anything else.
         """
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from tests.canary.desks import START, MarkedDesk
@@ -92,3 +93,20 @@ def test_a_report_that_is_written_to_a_file_is_its_owners(tmp_path: Path, mask: 
         for to in (there, fresh):
             run(["compare", str(tmp_path / "local"), str(tmp_path / "broker"), "--output", str(to)])
     assert (mode(there), mode(fresh)) == (0o640, 0o600)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_books_and_a_configuration_that_are_new_are_their_owners(tmp_path: Path, mask: int) -> None:
+    """adopt and init make files for their owner alone; books that are there keep their rights."""
+    stated, fresh, there, config = (tmp_path / name for name in ("broker", "fresh", "there", "tieout.toml"))
+    stated.write_bytes(encode(snapshot("broker", START)))
+    run(["adopt", "main", "--local", str(there), "--broker", str(stated), "--yes"])
+    empty = replace(snapshot("local", START), positions=(), balances=(), orders=(), fills=())
+    there.write_bytes(encode(empty))
+    there.chmod(0o640)
+    with umask(mask):
+        for to in (fresh, there):
+            assert run(["adopt", "main", "--local", str(to), "--broker", str(stated), "--yes"]) == 0
+        run(["init", str(config)])
+    assert (mode(fresh), mode(there), mode(config)) == (0o600, 0o640, 0o600)
+    assert there.read_bytes() == fresh.read_bytes()

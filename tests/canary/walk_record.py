@@ -39,7 +39,7 @@ from tieout.record.opening import open_record
 from tieout.record.patient import PatientRecord
 from tieout.record.recorder import StoreRecord
 from tieout.record.settings import RecordSettings
-from tieout.record.store.schema import live_positions, payloads
+from tieout.record.store.schema import actions, live_positions, payloads
 
 FAILURES = ("database or disk is full", "attempt to write a readonly database", "disk I/O error", "no such table")
 
@@ -137,6 +137,8 @@ async def _on_after(ground: Ground, desk: MarkedDesk) -> None:
         await desk.read()
         desk.mend()
         await desk.read()
+        rows = await record.database.read(lambda connection: connection.execute(select(actions)).all())
+        ground.ear.hear("table actions", repr(rows))
 
 
 class Breaking:

@@ -54,5 +54,6 @@ async def feed(
         )
         await keepings[name].keep(observation, outcome, before)
         states[name] = outcome.state
+        keepings[name].end()
         made.append(outcome.report)
     return made

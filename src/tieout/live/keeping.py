@@ -50,7 +50,8 @@ class Keeping:
         self._account, self._configuration = account, configuration
         self._record, self._alarm = record, alarm
         self._name: str | None = None
-        self._since_whole = WHOLE_EVERY
+        self._since_whole: int | None = WHOLE_EVERY  # None where what the record holds does not lead to the state
+        self._under_way = False
         self._told: set[str] = set()
         self.refusal: str | None = None
 
@@ -61,6 +62,9 @@ class Keeping:
         self.refusal = None
         if self._record is None:
             return state
+        if self._under_way:
+            self._name = None  # the last one was broken off: what became of it only the record tells
+        self._under_way = True
         try:
             # First of all: what a restored state counts as attempted depends on what became of it. A crash in here leaves the
             # intents that were not concluded yet to the next start; nothing was sent meanwhile.
@@ -69,8 +73,14 @@ class Keeping:
                 return await self._start(self._record, state)
             return _with_recovered(state, recovered)
         except RecordError as error:
+            # What the record holds of the last round it could not say: the state goes on from what this process knows of it.
+            self._since_whole = None
             await self._refuse(error.why)
         return state
+
+    def end(self) -> None:
+        """What was begun came to its end: the next one goes on from the state that it left."""
+        self._under_way = False
 
     async def keep(self, observation: Observation, outcome: Outcome, before: State) -> None:
         """Keep one reconciliation.
@@ -82,15 +92,16 @@ class Keeping:
         """
         if self._record is None or self._name is None:
             return
-        whole = self._since_whole >= WHOLE_EVERY
         # Until this reading is on the disk the next one cannot count on it, and would be kept whole.
-        since, self._since_whole = self._since_whole, WHOLE_EVERY
+        since, self._since_whole = self._since_whole, None
+        whole = since is None or since >= WHOLE_EVERY
         reading = Reading(
             observation=observation,
             report=outcome.report,
             plans=outcome.decided.plans,
             configuration=self._name,
             state_before=_encoder.encode(before) if whole else None,
+            gap=since is None,
         )
         try:
             # A crash before it is on the disk leaves nothing of this reading: the next one sees the same, and decides again.
@@ -99,7 +110,7 @@ class Keeping:
         except RecordError as error:
             await self._refuse(error.why)
         else:
-            self._since_whole = 1 if whole else since + 1
+            self._since_whole = 1 if since is None or whole else since + 1
 
     async def look(self, observation: Observation, report: ReconciliationReport) -> None:
         """Keep a look: a reading that is not acted on, and that the next one knows nothing of."""
@@ -154,6 +165,9 @@ class Keeping:
             return {}
 
     async def _start(self, record: Record, state: State) -> State:
+        # Written first: behind it, whatever a reconciliation that was broken off had asked to be written is there to be read.
+        # A crash after it leaves a start in the log that judged nothing.
+        name = await record.configure(self._account, _encoder.encode(self._configuration))
         restored = await record.restore(self._account)
         known: dict[str, Configuration] = {}
         if restored.state is not None or restored.readings:
@@ -163,16 +177,17 @@ class Keeping:
                 known[past.configuration] = decode_configuration(
                     await record.configuration(self._account, past.configuration)
                 )
-            state = after(past, judge_again(past, state, known[past.configuration]))
-        # A crash up to here leaves nothing; one after it leaves a start in the log that judged nothing.
-        self._name = await record.configure(self._account, _encoder.encode(self._configuration))
-        self._since_whole = WHOLE_EVERY
+            state = after(past, judge_again(past, state_before(past, state), known[past.configuration]))
+        self._name, self._since_whole = name, WHOLE_EVERY
         return state
 
     async def _recover(self, record: Record, books: LocalBooks, broker: BrokerAdapter) -> tuple[Effect, ...]:
         """Look up every intent without an outcome, before anything else is sent."""
         open_intents = await record.unfinished(self._account)
+        # Where an end may have been kept, or not, only the record tells what the state is: the next one starts from it.
+        name, self._name = self._name, None if open_intents else self._name
         effects = await recover(open_intents, books, broker, _Journal(record, self._refuse))
+        self._name = name
         unknown = [effect for effect in effects if effect.ended in (None, Ended.UNKNOWN)]
         if unknown and self.refusal is None:
             await self._refuse(f"what became of {len(unknown)} earlier actions is not known yet ({unknown[0].why})")
@@ -230,12 +245,18 @@ def judge_again(past: Past, state: State, configuration: Configuration) -> Outco
     )
 
 
+def state_before(past: Past, state: State) -> State:
+    """The state that a reading started from: *state*, which those before it left, unless one of them could not be kept."""
+    return state if past.state_before is None else _state.decode(past.state_before)
+
+
 def after(past: Past, outcome: Outcome) -> State:
     """The state that a reading left, with what was acted on after it."""
     plans = [
         plan for plan in outcome.decided.plans if isinstance(plan, Approved) and plan.fingerprint in past.attempted
     ]
-    return State(outcome.state.memory, attempted(outcome.state.history, plans))
+    history = attempted(outcome.state.history, plans)
+    return State(outcome.state.memory, replace(history, attempted=history.attempted - past.undone))
 
 
 _encoder = msgspec.msgpack.Encoder()

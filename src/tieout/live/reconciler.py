@@ -64,6 +64,7 @@ class PositionReconciler:
         alarm: Alarm | None = None,
         reported: Reported | None = None,
     ) -> None:
+        assert all(name == each.name for name, each in accounts.items()), "an account goes by its own name"
         self._accounts = dict(accounts)
         self._clock = clock or SystemClock()
         self._states = {name: State() for name in self._accounts}
@@ -93,7 +94,9 @@ class PositionReconciler:
             outcome = self._judge(account, observation, trigger)
             await keeping.keep(observation, outcome, before)
             effects = await keeping.act(observation, outcome, known.local, known.broker)
-            return await self._report(self._remember(account, outcome, effects, keeping.refusal))
+            report = self._remember(account, outcome, effects, keeping.refusal)
+            keeping.end()
+            return await self._report(report)
 
     async def adopt(self, account: str, *, actor: str = "owner", why: str = "") -> Snapshot:
         """Take what the broker holds as the opening entries of empty books. Ask the person first; it happens once.
@@ -149,6 +152,7 @@ class PositionReconciler:
             name = report_id(f"{account} {section}", observation.at, state.memory.readings)
             report = replace(report, report_id=name)
             await keeping.look(observation, report)
+            keeping.end()
             return await self._report(report)
 
     async def _report(self, report: ReconciliationReport) -> ReconciliationReport:

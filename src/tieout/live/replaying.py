@@ -8,7 +8,7 @@ from functools import cache
 import msgspec
 from msgspec import Struct
 
-from tieout.live.keeping import Configuration, after, decode_configuration, judge_again
+from tieout.live.keeping import Configuration, after, decode_configuration, judge_again, state_before
 from tieout.live.road import State
 from tieout.model.codec import encode
 from tieout.model.report import ReconciliationReport
@@ -59,6 +59,7 @@ def judge_stored(
     for past in readings:
         configuration = known(past.configuration)
         asked = past.entry >= first
+        standing = state_before(past, standing)
         outcome = judge_again(past, standing, change(configuration) if asked and change else configuration)
         standing = after(past, outcome)
         if asked:

@@ -27,6 +27,7 @@ class Reading(Struct, frozen=True, kw_only=True):
         plans: What was decided: the cases that may be acted on, and those that may not.
         configuration: Name of the settings and policy it was judged by, as `configure` gave it.
         state_before: What it knew of the readings before it, opaque; only where that is to be kept whole now.
+        gap: The readings before it that were kept do not lead to that state: one could not be kept.
         look: It was a look only: nothing was decided, and the next reading knows nothing of it.
     """
 
@@ -35,6 +36,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     plans: tuple[Approved | Refused, ...]
     configuration: str
     state_before: bytes | None = None
+    gap: bool = False
     look: bool = False
 
 
@@ -76,6 +78,8 @@ class Past(Struct, frozen=True, kw_only=True):
     Attributes:
         entry: Where it stands in the log.
         attempted: Fingerprints of the cases that were acted on after it.
+        undone: Fingerprints of those that were found, before the next reading, never to have happened.
+        state_before: As in `Reading`, where the readings before it do not lead there.
     """
 
     entry: int
@@ -83,6 +87,8 @@ class Past(Struct, frozen=True, kw_only=True):
     report: ReconciliationReport
     configuration: str
     attempted: frozenset[str]
+    undone: frozenset[str] = frozenset()
+    state_before: bytes | None = None
 
 
 class Restored(Struct, frozen=True):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout, StreamReader
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
@@ -18,10 +18,11 @@ from tieout.record.store.database import Database
 from tieout.record.store.schema import attestations, checkpoints
 from tieout.record.tlog import merkle
 from tieout.record.tlog.note import COSIGNATURE, Verifier, open_note
-from tieout.record.witness.protocol import MAX_REQUEST, PATH, Request, format_request, parse_conflict, split_lines
+from tieout.record.witness.protocol import PATH, Request, format_request, parse_conflict, split_lines
 
 KIND = "cosignature"
-SECONDS = 5  # for one answer: an order that waits longer has missed its price
+MAX_ANSWER = 1 << 14
+SECONDS = 5  # for one witness: an order that waits longer has missed its price
 TRIES = 3  # another process of ours may be witnessed in between
 
 
@@ -50,6 +51,8 @@ class Witnesses:
         self._urls = {_verifier(vkey): url.rstrip("/") + PATH for vkey, url in urls.items()}
         self._known: dict[str, int] = {}
         self._turn = asyncio.Lock()
+        self._arrived = self._answered = 0  # callers; whoever came before a round began has its answer
+        self._objection: RecordError | None = None
 
     async def permit(self) -> None:
         """Return once a witness has cosigned the log as it stands, or did a moment ago and none can be reached now.
@@ -58,26 +61,37 @@ class Witnesses:
             LogBehind: A witness has seen more of this log, or another one under its name.
             RecordUnavailable: No witness has cosigned for too long.
         """
+        self._arrived += 1
+        mine = self._arrived
         async with self._turn:
-            last = await self._database.read(_last)
-            if last is None:
-                return  # an empty log has nothing that could be cut; its first entries are witnessed with the next act
-            failures = await self._ask_all(last)
-            behind = next((each for each in failures if isinstance(each, LogBehind)), None)
-            if behind is not None:
-                raise behind
-            if len(failures) < len(self._urls):
-                return
-            at = await self._database.read(_last_cosigned)
-            if at is None or self._clock.now() - at > self._patience:
-                raise RecordUnavailable(
-                    f"no witness has cosigned the log since {'it began' if at is None else f'{at:%Y-%m-%d %H:%M:%S} UTC'}: "
-                    f"{failures[0].why}"
-                )
+            if self._answered < mine:
+                # Everybody who came by now is answered by what is read from here on: nobody waits for more than two rounds.
+                all_here = self._arrived
+                self._objection = await self._objects()
+                self._answered = all_here
+            if self._objection is not None:
+                raise self._objection
+
+    async def _objects(self) -> RecordError | None:
+        """Why nothing may be acted on now; None where it may."""
+        last = await self._database.read(_last)
+        if last is None:
+            return None  # an empty log has nothing that could be cut; its first entries are witnessed with the next act
+        failures = await self._ask_all(last)
+        behind = next((each for each in failures if isinstance(each, LogBehind)), None)
+        if behind is not None or len(failures) < len(self._urls):
+            return behind
+        at = await self._database.read(_last_cosigned)
+        # A clock that was ahead leaves a time to come behind it: that is no proof that somebody cosigned a moment ago.
+        if at is not None and abs(self._clock.now() - at) <= self._patience:
+            return None
+        since = "it began" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+        return RecordUnavailable(f"no witness has cosigned the log since {since}: {failures[0].why}")
 
     async def _ask_all(self, last: Last) -> list[RecordError]:
         """Ask every witness at once; returns why those that did not cosign did not."""
-        async with ClientSession(timeout=ClientTimeout(total=SECONDS)) as session:
+        # What is unpacked may be a thousand times as much; lines of text need no packing.
+        async with ClientSession(timeout=ClientTimeout(total=SECONDS), auto_decompress=False) as session:
             asked = (self._ask(session, verifier, url, last) for verifier, url in self._urls.items())
             answers = await asyncio.gather(*asked)
         return [each for each in answers if each is not None]
@@ -93,10 +107,11 @@ class Witnesses:
     async def _cosigned(self, session: ClientSession, verifier: Verifier, url: str, last: Last) -> tuple[int, bytes]:
         """The size that the witness cosigned, and its line."""
         name = verifier.name
+        until = asyncio.get_running_loop().time() + SECONDS
         old = min(self._known.get(name, last.size), last.size)
         for _ in range(TRIES):
             body = await self._request(old, last)
-            status, answer = await _post(session, url, body, name)
+            status, answer = await _post(session, url, body, name, until)
             if status == 200:
                 return last.size, _line(verifier, last.signed, answer)
             knows = parse_conflict(answer) if status == 409 else None
@@ -140,12 +155,22 @@ def _verifier(vkey: str) -> Verifier:
     return found
 
 
-async def _post(session: ClientSession, url: str, body: bytes, name: str) -> tuple[int, bytes]:
+async def _post(session: ClientSession, url: str, body: bytes, name: str, until: float) -> tuple[int, bytes]:
     try:
-        async with session.post(url, data=body, allow_redirects=False) as answer:
-            return answer.status, await answer.content.read(MAX_REQUEST)
+        async with asyncio.timeout_at(until), session.post(url, data=body, allow_redirects=False) as answer:
+            return answer.status, await _whole(answer.content, name)
     except (ClientError, TimeoutError, ValueError) as error:
         raise RecordUnavailable(f"witness {name} does not answer ({type(error).__name__})") from None
+
+
+async def _whole(content: StreamReader, name: str) -> bytes:
+    """An answer to its end, however it was cut on its way."""
+    body = b""
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            raise RecordUnavailable(f"witness {name} answers with more than {MAX_ANSWER} bytes")
+    return body
 
 
 def _line(verifier: Verifier, signed: bytes, body: bytes) -> bytes:

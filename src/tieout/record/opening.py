@@ -60,7 +60,7 @@ async def open_record(settings: RecordSettings, clock: Clock) -> StoreRecord:
             # Before the first entry: a crash after that finds a head, so that a missing one always means something. A crash
             # before it leaves an empty log, which the next start takes for a new one, as it is.
             side.write(_signed(held, found.head), durable=True)
-        await database.read(lambda connection: check_side(connection, found.head, side, held.verifiers))
+        await database.read(lambda connection: check_side(connection, side, held.verifiers))
         if found.note is not None:
             handed = await hand_over(database, held, settings.key_folder, (found.head, found.note), clock)
             if handed is not None:
@@ -137,13 +137,15 @@ def read_checkpoint(signed: bytes, verifiers: Sequence[note.Verifier]) -> Checkp
     return parse_checkpoint(note.open_note(signed, verifiers).text)
 
 
-def check_side(connection: Connection, head: Head, side: SideFile, verifiers: Sequence[note.Verifier]) -> None:
+def check_side(connection: Connection, side: SideFile, verifiers: Sequence[note.Verifier]) -> None:
     """Hold the log against the head that is kept besides.
 
     Raises:
         LogBehind: The log is shorter, or another one.
     """
+    # In this order: another process that writes meanwhile moves the log on before the head that is kept besides it.
     signed = side.read()
+    head = read_head(connection)
     if signed is None:
         raise LogBehind(
             f"the head that is kept besides the log, {side.path}, is gone while the log has {head.size} entries: "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
-from datetime import datetime, timedelta
 
 from tieout.clock import Clock
 from tieout.errors import RecordError
@@ -15,7 +14,7 @@ from tieout.record.opening import open_record
 from tieout.record.recorder import StoreRecord
 from tieout.record.settings import RecordSettings
 
-RETRY = timedelta(seconds=5)
+RETRY_NS = 5_000_000_000
 
 
 def open_patiently(settings: RecordSettings, clock: Clock) -> PatientRecord:
@@ -37,7 +36,7 @@ class PatientRecord:
     def __init__(self, opens: Callable[[], Awaitable[StoreRecord]], clock: Clock) -> None:
         self._opens, self._clock = opens, clock
         self._record: StoreRecord | None = None
-        self._failed: tuple[datetime, RecordError] | None = None
+        self._failed: tuple[int, RecordError] | None = None
         self._turn = asyncio.Lock()
 
     async def configure(self, account: str, configuration: bytes) -> str:
@@ -98,8 +97,8 @@ class PatientRecord:
                 await self._record.close()
 
     async def _tried(self) -> StoreRecord:
-        now = self._clock.now()
-        if self._failed is not None and now - self._failed[0] < RETRY:
+        now = self._clock.monotonic_ns()
+        if self._failed is not None and now - self._failed[0] < RETRY_NS:
             raise copy(self._failed[1])  # a copy: raised again and again, one would grow a trace of each time
         try:
             return await self._opens()

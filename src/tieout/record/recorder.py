@@ -23,6 +23,7 @@ from tieout.record.restoring import configuration_of, restore, undone, unfinishe
 from tieout.record.rows import (
     follow_breaks,
     halt_reason,
+    in_words,
     insert_alerts,
     insert_decisions,
     insert_halt,
@@ -127,7 +128,7 @@ class StoreRecord:
             if reason is not None:
                 insert_halt(connection, row, entries[-1], reason, report.finished_at)
             if state is not None:
-                keep_state(connection, row, entries[0], report.started_at, state.id)
+                keep_state(connection, row, entries[0], report.started_at, body=state.id, gap=reading.gap)
 
         await self._write(drafts, rows, kept)
         if decided is not None:
@@ -183,7 +184,7 @@ class StoreRecord:
         final = ended is not Ended.UNKNOWN
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
-            values: dict[str, object] = {"status": str(ended), "why": why}
+            values: dict[str, object] = {"status": str(ended), "why": None if why is None else in_words(why)}
             if final:
                 values |= {"outcome": entries[0], "ended_at": at}
             connection.execute(update(actions).where(actions.c.id == intent.id).values(values))

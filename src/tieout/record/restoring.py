@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -63,29 +64,41 @@ def read_readings(
         LogBroken: One is not what was recorded, or was erased.
     """
     query = (
-        select(observations.c.entry, observations.c.record, reports.c.report_id, reports.c.configuration)
+        select(
+            observations.c.entry,
+            observations.c.record,
+            reports.c.report_id,
+            reports.c.configuration,
+            payloads.c.commitment.label("state"),
+        )
         .join(reports, reports.c.entry == observations.c.entry)
         .join(accounts, accounts.c.id == reports.c.account)
+        .outerjoin(states, (states.c.account == accounts.c.id) & (states.c.entry == reports.c.entry) & states.c.gap)
+        .outerjoin(payloads, payloads.c.id == states.c.body)
         .where(accounts.c.name == account, reports.c.entry > after, ~observations.c.look)
         .order_by(reports.c.entry)
-        .limit(AT_ONCE)
+        .limit(AT_ONCE + 1)
     )
     if until is not None:
         query = query.where(reports.c.entry <= until)
     while rows := connection.execute(query).all():
+        # One more than is read: it tells until where what was found out belongs to the last.
         yield from _pasts(connection, sealed, account, rows)
-        query = query.where(reports.c.entry > rows[-1].entry)
+        query = query.where(reports.c.entry >= rows[-1].entry)
+        if len(rows) <= AT_ONCE:
+            return
 
 
 def _pasts(
-    connection: Connection, sealed: Payloads, account: str, rows: Iterable[Row[*tuple[object, ...]]]
+    connection: Connection, sealed: Payloads, account: str, rows: Sequence[Row[*tuple[object, ...]]]
 ) -> Iterator[Past]:
-    records = [(row, decode_record(row.record, row.entry)) for row in rows]
+    records = [(row, decode_record(row.record, row.entry)) for row in rows[:AT_ONCE]]
     said = read_statements(connection, {digest for _, record in records for digest in statements_of(record)})
     wanted = {each for _, record in records for each in commitments_of(record, said)}
-    opened = sealed.open(connection, wanted)
+    opened = sealed.open(connection, wanted | {row.state for row, _ in records if row.state is not None})
     content = {commitment: found.payload for commitment, found in opened.items() if found is not None}
     acted = attempted_after(connection, [row.report_id for row, _ in records])
+    undone = undone_between(connection, account, [row.entry for row in rows])
     for row, record in records:
         if any(opened[each] is None for each in commitments_of(record, said)):
             raise LogBroken(f"report {record.report_id} was erased when its time had come", row.entry)
@@ -95,6 +108,8 @@ def _pasts(
             report=report_of(record, content[record.report]),
             configuration=row.configuration,
             attempted=acted.get(row.report_id, frozenset()),
+            undone=undone.get(row.entry, frozenset()),
+            state_before=None if row.state is None else content[row.state],
         )
 
 
@@ -113,14 +128,25 @@ def read_statements(connection: Connection, digests: Iterable[bytes]) -> dict[by
 
 
 def attempted_after(connection: Connection, report_ids: list[str]) -> dict[str, frozenset[str]]:
-    """The cases that were acted on, by the report that decided it; one that never happened does not count."""
+    """The cases that were acted on, by the report that decided it."""
     found: dict[str, set[str]] = {}
-    query = select(actions.c.report_id, actions.c.fingerprint).where(
-        actions.c.report_id.in_(report_ids), actions.c.status != "undone"
-    )
+    query = select(actions.c.report_id, actions.c.fingerprint).where(actions.c.report_id.in_(report_ids))
     for row in connection.execute(query):
         found.setdefault(row.report_id, set()).add(row.fingerprint)
     return {name: frozenset(those) for name, those in found.items()}
+
+
+def undone_between(connection: Connection, account: str, entries: Sequence[int]) -> dict[int, frozenset[str]]:
+    """The cases that were found never to have happened, by the one of *entries* that this was found out after."""
+    found: dict[int, set[str]] = {}
+    query = (
+        select(actions.c.outcome, actions.c.fingerprint)
+        .join(accounts, accounts.c.id == actions.c.account)
+        .where(accounts.c.name == account, actions.c.status == "undone", actions.c.outcome > entries[0])
+    )
+    for row in connection.execute(query):
+        found.setdefault(entries[bisect_left(entries, row.outcome) - 1], set()).add(row.fingerprint)
+    return {entry: frozenset(those) for entry, those in found.items()}
 
 
 def configuration_of(connection: Connection, sealed: Payloads, account: str, name: str) -> bytes:

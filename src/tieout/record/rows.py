@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -29,6 +30,7 @@ from tieout.record.store.schema import (
     snapshots,
 )
 
+LONGEST = 255  # of an asset's name, in a column
 SECTION_OF = {"position": "positions", "balance": "balances", "order": "orders", "fill": "fills"}
 
 
@@ -108,7 +110,7 @@ def _break_row(account: int, row: Discrepancy, at: datetime) -> dict[str, object
         "account": account,
         "domain": row.domain,
         "discrepancy_type": row.discrepancy_type,
-        "asset": row.asset,
+        "asset": fitting(row.asset),
         "first_seen": at,
         "last_seen": at,
         "closed_at": None,
@@ -170,7 +172,7 @@ def insert_alerts(connection: Connection, account: int, entry: int, report: Reco
 
 
 def _said(action: Action, named: list[Discrepancy], report: ReconciliationReport) -> dict[str, object]:
-    about = ", ".join(dict.fromkeys(f"{row.asset} {row.cause.code}" for row in named)) or "the account"
+    about = ", ".join(dict.fromkeys(f"{fitting(row.asset)} {row.cause.code}" for row in named)) or "the account"
     return {
         "severity": max((row.severity for row in named), key=SEVERITY_RANK.__getitem__, default=Severity.MODERATE),
         "text": f"{report.account}: {about}: {action.strategy} ({_reason(action)})",
@@ -203,11 +205,13 @@ def keep_positions(connection: Connection, account: int, entry: int, reading: Re
     broker, report = reading.observation.broker, reading.report
     if not isinstance(broker, Snapshot) or report.coverage.get("positions") != "compared":
         return
-    beyond = {row.asset for row in report.discrepancies if row.domain == "position" and not row.within_tolerance}
+    beyond = {
+        fitting(row.asset) for row in report.discrepancies if row.domain == "position" and not row.within_tolerance
+    }
     rows = [
-        {"account": account, "asset": row.asset, "side": row.side or "net", "amount": row.amount}
+        {"account": account, "asset": fitting(row.asset), "side": row.side or "net", "amount": row.amount}
         for row in broker.positions or ()
-        if row.asset not in beyond
+        if fitting(row.asset) not in beyond
     ]
     standing = {(row.asset, row.side): row.amount for row in connection.execute(_STANDING, {"of": account})}
     changed = [row for row in rows if standing.get((row["asset"], row["side"])) != row["amount"]]
@@ -230,6 +234,18 @@ def keep_positions(connection: Connection, account: int, entry: int, reading: Re
 _STANDING = select(live_positions.c.asset, live_positions.c.side, live_positions.c.amount).where(
     live_positions.c.account == bindparam("of")
 )
+
+
+def fitting(name: str) -> str:
+    """An asset's name as every database takes it: what a venue calls a coin may be of any length, and hold any character."""
+    if len(name) <= LONGEST and "\0" not in name:
+        return name
+    return f"{name[:64]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}".replace("\0", "")
+
+
+def in_words(why: str) -> str:
+    """A venue's own text as a column may hold it: what has a digit in it may be an amount or a token, and is left out."""
+    return re.sub(r"\S*\d\S*", "…", why)
 
 
 def join_ids(names: Iterable[str]) -> str:

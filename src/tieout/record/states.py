@@ -15,8 +15,10 @@ from tieout.record.store.schema import payloads, states
 Rows = Sequence[Row[*tuple[object, ...]]]
 
 
-def keep_state(connection: Connection, account: int, entry: int, at: datetime, body: int) -> None:
-    """Keep the state before the reading at *entry*, in place of the last one, unless that is the first of its day.
+def keep_state(connection: Connection, account: int, entry: int, at: datetime, *, body: int, gap: bool) -> None:
+    """Keep the state before the reading at *entry*, in place of the last one, unless that is needed.
+
+    The first of its day is, for a replay of that day; and so is one after a gap, which no reading before it leads to.
 
     Args:
         connection: Inside the transaction of that reading.
@@ -24,11 +26,12 @@ def keep_state(connection: Connection, account: int, entry: int, at: datetime, b
         entry: Where the reading stands.
         at: When it began.
         body: The payload that holds the state.
+        gap: A reading before it could not be kept.
     """
     newest = select(states).where(states.c.account == account).order_by(states.c.entry.desc()).limit(2)
     kept = connection.execute(newest).all()
-    connection.execute(insert(states).values(account=account, entry=entry, at=at, body=body))
-    if len(kept) == 2 and kept[0].at.date() == kept[1].at.date():
+    connection.execute(insert(states).values(account=account, entry=entry, at=at, body=body, gap=gap))
+    if len(kept) == 2 and not kept[0].gap and kept[0].at.date() == kept[1].at.date():
         delete_states(connection, kept[:1])
 
 

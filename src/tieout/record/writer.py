@@ -99,10 +99,13 @@ class Writer:
                 await self._commit(batch)
         finally:
             self._flushing = None
+            left, self._waiting = self._waiting, []
+            for _, future in left:  # a bug ended this task, or a shutdown: who queued up meanwhile is told as well
+                _answer(future, _fault())
 
     async def _commit(self, batch: list[tuple[Unit, asyncio.Future[Written]]]) -> None:
         units = [unit for unit, _ in batch]
-        outcomes: list[Any] = [RecordUnavailable("a fault inside Tieout kept this from being recorded")] * len(batch)
+        outcomes: list[Any] = [_fault() for _ in batch]
         try:
             outcomes = list(await self._attempt(units))
         except (IntegrityError, Overtaken):
@@ -183,6 +186,10 @@ class Writer:
             raise LogBehind(f"the log has {head.size} entries, and had {known.size}: an older copy was put in place")
         check_extends(connection, known)
         return head
+
+
+def _fault() -> RecordUnavailable:
+    return RecordUnavailable("a fault inside Tieout kept this from being recorded")
 
 
 def _answer(future: asyncio.Future[Written], outcome: Written | Exception) -> None:

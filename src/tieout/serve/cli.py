@@ -202,6 +202,7 @@ def init(path: Path = Path("tieout.toml"), /) -> int:
 
     if path.exists():
         raise BadInput([Problem(str(path), "", "there is a file already", "name another, or move it away")])
+    path.touch(mode=0o600, exist_ok=False)  # a password may be written into it
     path.write_text(render_template(), encoding="utf-8")
     _say(f"{path} is written: every line is a comment until you change it.")
     return MATCHED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -76,6 +77,10 @@ def adopt_file(opening: Snapshot, local: Path) -> None:
     """
     fresh = local.with_name(local.name + ".new")
     try:
+        mode = stat.S_IMODE(local.stat().st_mode) if local.exists() else 0o600  # it holds amounts
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600, exist_ok=False)
+        fresh.chmod(mode)
         fresh.write_bytes(encode(opening) + b"\n")
         # A crash before this line leaves the old books and a file beside them; after it, the new ones.
         fresh.replace(local)

@@ -126,7 +126,8 @@ configurations = Table(
     Column("entry", BigId, nullable=False),
     Column("body", ForeignKey("payloads.id"), nullable=False),
 )
-# What a reading has to know of the earlier ones, as it was before the reading at `entry`: the newest, and one of each day.
+# What a reading has to know of the earlier ones, as it was before the reading at `entry`: the newest, one of each day, and
+# those that the readings before them do not lead to.
 states = Table(
     "states",
     metadata,
@@ -134,6 +135,7 @@ states = Table(
     Column("entry", BigId, primary_key=True, autoincrement=False),
     Column("at", UtcTime, nullable=False),
     Column("body", ForeignKey("payloads.id"), nullable=False),
+    Column("gap", Boolean, nullable=False),
 )
 
 breaks = Table(
@@ -208,7 +210,7 @@ approvals = Table(
     Column("id", BigId, primary_key=True),
     Column("entry", BigId, nullable=False),
     _account(),
-    Column("subject", String(64), nullable=False),
+    Column("subject", String(255), nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("actor", String(255), nullable=False),
     Column("at", UtcTime, nullable=False),

@@ -49,11 +49,15 @@ class Witness:
         if origin not in self._logs:
             return _refusal(404, "unknown log: this witness was not given its key")
         try:
-            checkpoint = parse_checkpoint(open_note(request.signed, self._logs[origin]).text)
+            note = open_note(request.signed, self._logs[origin])
+            checkpoint = parse_checkpoint(note.text)
         except ProofRefused as error:
             return _refusal(403, f"invalid signature: {error.why}")
         if request.old > checkpoint.size:
             return _refusal(400, "the old size is larger than that of the checkpoint")
+        # Anybody can add lines of strangers to it; they would fill the disk with them.
+        own = f"{note.text}\n".encode() + b"".join(each.line() for each in note.verified)
+        request = Request(request.old, request.proof, own)
         with self._memory.hold() as held:
             return self._judge(request, checkpoint, held)
 

@@ -12,6 +12,8 @@ from tieout.errors import RecordError, RecordUnavailable
 from tieout.record.witness.judging import Witness
 from tieout.record.witness.protocol import MAX_REQUEST, PATH
 
+SECONDS = 5  # for one request to arrive
+
 
 @asynccontextmanager
 async def serving(witness: Witness, host: str, port: int, *, tell: Callable[[str], None]) -> AsyncIterator[str]:
@@ -28,7 +30,11 @@ async def serving(witness: Witness, host: str, port: int, *, tell: Callable[[str
     """
 
     async def answer(request: web.Request) -> web.Response:
-        body = await request.read()
+        try:
+            async with asyncio.timeout(SECONDS):
+                body = await request.read()
+        except TimeoutError:
+            return web.Response(status=408, text="the request did not end in time\n")
         try:
             # On a thread: it waits for the disk, and other logs need not wait with it.
             reply = await asyncio.to_thread(witness.add_checkpoint, body)
@@ -39,7 +45,7 @@ async def serving(witness: Witness, host: str, port: int, *, tell: Callable[[str
 
     app = web.Application(client_max_size=MAX_REQUEST)
     app.router.add_post(PATH, answer)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
     await runner.setup()
     try:
         try:

@@ -142,7 +142,7 @@ def upgrade() -> None:
         sa.Column("id", BIG_ID, nullable=False),
         sa.Column("entry", BIG_ID, nullable=False),
         sa.Column("account", sa.Integer(), nullable=False),
-        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
         sa.Column("verdict", sa.String(length=16), nullable=False),
         sa.Column("actor", sa.String(length=255), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -302,6 +302,7 @@ def upgrade() -> None:
         sa.Column("entry", BIG_ID, autoincrement=False, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("body", BIG_ID, nullable=False),
+        sa.Column("gap", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account"],
             ["accounts.id"],

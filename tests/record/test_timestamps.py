@@ -162,3 +162,16 @@ def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
     """What is trusted has to be there."""
     with pytest.raises(BadInput, match="no certificate"):
         read_roots(tmp_path / "none.pem")
+
+
+async def test_a_password_in_the_authoritys_address_is_not_kept(
+    settings: RecordSettings, clock: VirtualClock, authority: Path, roots: list[Certificate]
+) -> None:
+    """What is kept and shown of an authority is its address without what opens it."""
+    record = await opened(settings, clock)
+    async with serving(authority) as url:
+        made = await stamp(record.database, url.replace("//", "//me:s3cret@"), roots)
+    kept = await record.database.read(lambda connection: read_stamps(connection, roots))
+    await record.close()
+    assert kept == [made]
+    assert made.authority == url

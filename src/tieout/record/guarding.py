@@ -188,7 +188,9 @@ def _refused(name: str, status: int) -> RecordError:
     if status == 422:
         return LogBehind(f"the log does not extend what witness {name} has seen of it: entries were changed")
     if status in (403, 404):
-        return RecordUnavailable(f"witness {name} does not know this log's key; give it with --log")
+        return RecordUnavailable(
+            f"witness {name} does not know this log's key (give it with --log), or its URL is another one's"
+        )
     return RecordUnavailable(f"witness {name} answers {status}")
 
 

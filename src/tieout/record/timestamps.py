@@ -6,6 +6,7 @@ byte for byte, so that `openssl ts -verify` can check it too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,14 +95,15 @@ async def stamp(database: Database, authority: str, roots: Sequence[Certificate]
         RecordUnavailable: The database or the authority does not answer, or the log is empty.
         ProofRefused: The authority's answer does not hold.
     """
+    name = re.sub(r"//[^/@]*@", "//", authority)  # a password in it is nobody else's business
     size, signed = await database.read(_last)
-    kept = await database.read(lambda connection: _known(connection, size, authority))
+    kept = await database.read(lambda connection: _known(connection, size, name))
     if kept is not None:
-        return Stamp(size, authority, check_stamp(kept, signed, roots))
+        return Stamp(size, name, check_stamp(kept, signed, roots))
     request = TimestampRequestBuilder().data(signed).hash_algorithm(HashAlgorithm.SHA256).build()
     body = await _ask(authority, request.as_bytes())
     at = _checked(_decoded(body), signed, roots, nonce=request.nonce)
-    made = Stamp(size, authority, at)
+    made = Stamp(size, name, at)
     # A crash before this loses an attestation and nothing else: the next round asks again.
     await database.write(lambda connection: _keep(connection, made, body))
     return made

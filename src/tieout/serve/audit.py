@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from tieout.clock import SystemClock
-from tieout.errors import BadInput, Problem, RecordError
+from tieout.errors import BadInput, LogBroken, Problem, ProofRefused, RecordError
 from tieout.serve.moments import moment_of
 from tieout.serve.output import console, sink
 from tieout.serve.recorded import FormatOption, KeyOption, OutputOption, Place, PolicyOption
@@ -151,8 +151,17 @@ def head(*, place: Place = Place()) -> int:
     """Print the log's newest signed checkpoint, to be kept elsewhere: a log that is cut later cannot explain it."""
     from tieout.record import looking
     from tieout.record.audit.exporting import newest_checkpoint
+    from tieout.record.keys import published
+    from tieout.record.tlog.note import open_note
 
-    sys.stdout.write(looking.look(place.settings, lambda seen: newest_checkpoint(seen.connection)))
+    text = looking.look(place.settings, lambda seen: newest_checkpoint(seen.connection))
+    known = published(place.settings.key_folder)
+    if known:
+        try:
+            open_note(text.encode(), known)
+        except ProofRefused as error:
+            raise LogBroken(f"the newest checkpoint does not hold, so it is not printed: {error.why}") from None
+    sys.stdout.write(text)
     return SOUND
 
 

@@ -44,10 +44,8 @@ def run(*, state: StateOption, key: KeyOption, log: LogOption, listen: ListenOpt
     for vkey in log:
         try:
             found = Verifier(vkey)
-        except ProofRefused as error:
-            raise BadInput(
-                [Problem("--log", vkey, error.why, "`tieout audit key` prints a log's public key")]
-            ) from None
+        except ProofRefused as error:  # what was given is not repeated: it may be the private key
+            raise BadInput([Problem("--log", "", error.why, "`tieout audit key` prints a log's public key")]) from None
         logs.setdefault(found.name, []).append(found)
     host, port = _address(listen)
     signer = load_witness(key)

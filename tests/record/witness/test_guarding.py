@@ -195,7 +195,7 @@ async def test_a_witness_without_the_logs_key_says_so(
     async with witnessed(settings, Bench(tmp_path / "new")) as known:
         record = await open_record(known, clock)
         await grow(record, 1)
-        with pytest.raises(RecordUnavailable, match="does not know this log's key; give it with --log"):
+        with pytest.raises(RecordUnavailable, match="does not know this log's key"):
             await record.permit()
         await record.close()
 

@@ -76,12 +76,21 @@ def verify(
     try:
         return _verify(connection, asked, sealed, progress)
     except LogBroken as error:
-        name, key = "?", asked.trust.keys[0].vkey
-        verdict = Verdict(
-            log=name, store=shown(asked.store), pinned_by=asked.trust.pinned_by, key=key, entries=0, proved=0,
-            findings=(Finding(Kind.DAMAGED, error.why, error.entry),),
-        )  # fmt: skip
-        return Verified(verdict, None)
+        return _damaged(asked, Finding(Kind.DAMAGED, error.why, error.entry))
+    except (TypeError, ValueError, OverflowError) as error:
+        # SQLite keeps in a column whatever a flipped bit makes of it: numbers that are text, times before all times.
+        what = f"a row holds what no row of its table can ({type(error).__name__}): it was changed"
+        return _damaged(asked, Finding(Kind.DAMAGED, what))
+
+
+def _damaged(asked: Asked, finding: Finding) -> Verified:
+    """The verdict where the log could not be gone over to its end."""
+    key = asked.trust.keys[0].vkey
+    verdict = Verdict(
+        log="?", store=shown(asked.store), pinned_by=asked.trust.pinned_by, key=key, entries=0, proved=0,
+        findings=(finding,),
+    )  # fmt: skip
+    return Verified(verdict, None)
 
 
 def _verify(connection: Connection, asked: Asked, sealed: Payloads | None, progress: Progress) -> Verified:
@@ -132,13 +141,9 @@ def _rebuilt(connection: Connection, scanned: Scanned, sealed: Payloads | None, 
     """The tables made anew, where that can be done and takes not too long."""
     if sealed is None or content.readings > READINGS or scanned.faults or content.findings:
         return None
-    try:
-        rebuilt = check_rebuilt(connection, sealed, scanned)
-        for table in metadata.tables.keys() - _LOG:
-            rows_of(connection)(f"SELECT * FROM {table}", ())
-    except (ValueError, OverflowError, TypeError):
-        # A row holds what no column of its kind can: a time before all times, text that is none.
-        return Rebuilt([Finding(Kind.DAMAGED, "a row of the tables that are searched cannot be read: it was changed")])
+    rebuilt = check_rebuilt(connection, sealed, scanned)
+    for table in metadata.tables.keys() - _LOG:
+        rows_of(connection)(f"SELECT * FROM {table}", ())
     return rebuilt
 
 
@@ -155,6 +160,9 @@ def _ends(fetch: Fetch) -> tuple[str, int, Ends]:
     entries = fetch("SELECT max(entry) FROM log_entries WHERE entry >= ?", (0,))[0][0]
     checkpoints = fetch("SELECT max(size) FROM checkpoints WHERE size >= ?", (0,))[0][0]
     origin, size, at = head[0]
+    for table, number in (("log_entries", entries), ("checkpoints", checkpoints), ("log_head", size), ("log_head", at)):
+        if not isinstance(number, int | None):  # SQLite keeps whatever a column is given
+            raise LogBroken(f"a row of the table {table} bears something else than a number: it was changed")
     return str(origin), at, Ends(size, 0 if entries is None else entries + 1, checkpoints or 0)
 
 

@@ -15,6 +15,7 @@ from tieout.clock import SystemClock
 from tieout.errors import BadInput, Problem, ProofRefused
 
 if TYPE_CHECKING:
+    from tieout.record.tlog.note import Verifier
     from tieout.record.witness.judging import Witness
 
 StateOption = Annotated[Path, Parameter(help="The file of what it remembers; made where there is none.")]
@@ -35,17 +36,12 @@ app = App(
 @app.default
 def run(*, state: StateOption, key: KeyOption, log: LogOption, listen: ListenOption = "127.0.0.1:8479") -> int:
     """Answer until it is told to stop (SIGTERM or Ctrl-C). What a log should not have signed is said on standard error."""
-    from tieout.record.tlog.note import Verifier
     from tieout.record.witness.judging import Witness
     from tieout.record.witness.key import load_witness
     from tieout.record.witness.memory import Memory
 
     logs: dict[str, list[Verifier]] = {}
-    for vkey in log:
-        try:
-            found = Verifier(vkey)
-        except ProofRefused as error:  # what was given is not repeated: it may be the private key
-            raise BadInput([Problem("--log", "", error.why, "`tieout audit key` prints a log's public key")]) from None
+    for found in map(_log_key, log):
         logs.setdefault(found.name, []).append(found)
     host, port = _address(listen)
     signer = load_witness(key)
@@ -88,6 +84,18 @@ def show(*, state: StateOption) -> int:
 
 def _json(row: dict[str, object]) -> str:
     return msgspec.json.encode(row).decode()
+
+
+def _log_key(vkey: str) -> Verifier:
+    from tieout.record.tlog.note import ED25519, Verifier
+
+    try:
+        found = Verifier(vkey)
+        if found.kind != ED25519:
+            raise ProofRefused(f"{found.name} is the key of a witness, not of a log")
+    except ProofRefused as error:  # what was given is not repeated: it may be the private key
+        raise BadInput([Problem("--log", "", error.why, "`tieout audit key` prints a log's public key")]) from None
+    return found
 
 
 def _address(listen: str) -> tuple[str, int]:

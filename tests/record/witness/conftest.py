@@ -66,10 +66,10 @@ def _proof(old: int, leaves: list[bytes], *, whole: bool) -> list[bytes]:
 class Bench:
     """A witness, what it says, and its files."""
 
-    def __init__(self, folder: Path, *logs: Verifier) -> None:
+    def __init__(self, folder: Path, *logs: Verifier, name: str = "witness.test") -> None:
         self.folder, self.clock, self.said = folder, VirtualClock(START), list[str]()
         self.key = folder / "witness.key"
-        self.signer = create_witness(self.key, "witness.test")
+        self.signer = create_witness(self.key, name)
         self.trusted: dict[str, list[Verifier]] = {}
         for each in logs:
             self.trusted.setdefault(each.name, []).append(each)

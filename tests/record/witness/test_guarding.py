@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from tests.live.recorded import RecordedDesk
 from tests.record.test_recording import missed_fill, statuses
-from tests.record.witness.conftest import Bench
+from tests.record.witness.conftest import Bench, Log
 from tieout.clock import VirtualClock
 from tieout.errors import KeyUnusable, LogBehind, RecordUnavailable
 from tieout.model.discrepancy import ActionStatus
@@ -160,12 +160,20 @@ async def test_one_witness_of_two_is_enough_but_one_that_objects_is_too(
 ) -> None:
     """A second witness may be away; where either has seen more, nothing may be acted on."""
     (tmp_path / "second").mkdir()
-    second = Bench(tmp_path / "second", *keys.load(settings.key_folder).verifiers)
+    second = Bench(tmp_path / "second", *keys.load(settings.key_folder).verifiers, name="second.test")
     async with witnessed(settings, watching) as known:
         both = replace(known, witnesses={**known.witnesses, second.signer.vkey: NOWHERE})
         record = await open_record(both, clock)
         await grow(record, 1)
         await record.permit()
+        await record.close()
+    other = Log("tieout-test", seed=bytes(31) + b"9")
+    second.trusted["tieout-test"].append(Verifier(other.signer.vkey))
+    assert second.witness.add_checkpoint(other.request(0, 9)).status == 200
+    async with witnessed(settings, watching) as known, witnessed(settings, second) as knows_more:
+        record = await open_record(replace(known, witnesses={**known.witnesses, **knows_more.witnesses}), clock)
+        with pytest.raises(LogBehind, match=r"the log has 1 entries, and witness second\.test has seen 9"):
+            await record.permit()
         await record.close()
 
 

@@ -128,6 +128,15 @@ def test_an_empty_log_has_the_empty_root(bench: Bench, log: Log) -> None:
     assert bench.witness.add_checkpoint(log.request(0, 4)).status == 200
 
 
+@pytest.mark.parametrize("old", [0, 5])
+def test_a_root_that_is_no_hash_is_never_cosigned(bench: Bench, log: Log, old: int) -> None:
+    """Neither as the first checkpoint nor as a later one: nothing could be shown to extend it."""
+    bench.witness.add_checkpoint(log.request(0, old))
+    for root in (bytes(31), bytes(33)):
+        signed = sign(format_checkpoint(Checkpoint(log.name, 9, root)), log.signer)
+        assert bench.witness.add_checkpoint(format_request(Request(old, log.proof(old, 9), signed))).status == 422
+
+
 @given(st.integers(0, 2**63 - 1), st.lists(st.binary(min_size=32, max_size=32), max_size=63), st.binary(min_size=1))
 def test_a_request_is_read_as_it_was_written(old: int, proof: list[bytes], signed: bytes) -> None:
     """Reading what was written gives the same request."""

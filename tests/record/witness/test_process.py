@@ -72,3 +72,18 @@ def test_it_ends_when_it_is_told_to(tmp_path: Path, log: Log) -> None:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=20)
     assert (process.returncode, said) == (0, "")
+
+
+def test_the_key_of_a_witness_is_no_logs_key(tmp_path: Path) -> None:
+    """Given where a log's key belongs, a witness' own is refused with a sentence, and nothing begins to listen."""
+    made = subprocess.run((*TIEOUT, "key", str(tmp_path / "key"), "w.test"), capture_output=True, text=True)
+    files = ("--state", str(tmp_path / "witness.db"), "--key", str(tmp_path / "key"))
+    refused = subprocess.run(
+        (*TIEOUT, *files, "--log", made.stdout.strip(), "--listen", "127.0.0.1:0"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.count("\n") == 1
+    assert "w.test is the key of a witness, not of a log" in refused.stderr

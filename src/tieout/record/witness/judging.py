@@ -92,6 +92,8 @@ def _require_extension(seen: Seen | None, checkpoint: Checkpoint, proof: Sequenc
     Raises:
         ProofRefused: It does not, or the proof does not show it.
     """
+    if len(checkpoint.root) != merkle.HASH_BYTES:
+        raise ProofRefused(f"a root has {merkle.HASH_BYTES} bytes")
     if checkpoint.size == 0 and checkpoint.root != merkle.EMPTY_ROOT:
         raise ProofRefused("an empty log with a root of something")
     if seen is None or seen.size == 0:

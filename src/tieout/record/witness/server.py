@@ -54,6 +54,6 @@ async def serving(witness: Witness, host: str, port: int, *, tell: Callable[[str
             raise RecordUnavailable(
                 f"cannot listen on {host}:{port} ({error.strerror}); give another --listen"
             ) from None
-        yield f"http://{host}:{runner.addresses[0][1]}"
+        yield f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

@@ -52,6 +52,8 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "jinja2": frozenset(("serve",)),
     "markupsafe": frozenset(("serve",)),  # jinja2's own
     "cyclopts": frozenset(("serve",)),
+    "apscheduler": frozenset(("live",)),
+    "apprise": frozenset(("act",)),
 }
 
 IMPURE_MODULES = frozenset(

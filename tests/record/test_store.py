@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tieout.errors import RecordError, RecordUnavailable
 from tieout.record.store.database import Database, SqliteDatabase, open_database
-from tieout.record.store.migrations import migrate
+from tieout.record.store.migrations import HEAD, migrate
 from tieout.record.store.schema import accounts, live_positions
 from tieout.record.store.types import EPOCH
 
@@ -337,5 +337,5 @@ def test_it_is_read_where_nothing_can_be_written() -> None:
         ).stdout
         left = [path.name for path in files(folder)]
         folder.chmod(0o755)
-    assert said == b"0001\n"
+    assert said == f"{HEAD}\n".encode()
     assert left == ["tieout.db"]

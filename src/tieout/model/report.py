@@ -17,6 +17,8 @@ from tieout.model.discrepancy import (
     ReconciliationStrategy,
     Severity,
 )
+from tieout.model.halt import Halt
+from tieout.model.notice import Notice
 from tieout.model.snapshot import Leg
 
 Status = Literal["failed", "discrepancies", "incomplete", "matched"]
@@ -67,7 +69,10 @@ class Summary(Struct, frozen=True):
 
 
 class ReconciliationReport(Struct, frozen=True, kw_only=True):
-    """One reconciliation of one account. Times are aware; `severity` is the worst found, or None."""
+    """One reconciliation of one account. Times are aware; `severity` is the worst found, or None.
+
+    `halts` are those that stand after it, `notices` what people are told because of it.
+    """
 
     schema: Literal["tieout.report/1"] = "tieout.report/1"
     report_id: str
@@ -81,3 +86,5 @@ class ReconciliationReport(Struct, frozen=True, kw_only=True):
     discrepancies: tuple[Discrepancy, ...]
     actions: tuple[Action, ...]
     summary: Summary
+    halts: tuple[Halt, ...] = ()
+    notices: tuple[Notice, ...] = ()

@@ -13,6 +13,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from tieout.model.case import Approved, Refused
+from tieout.model.discrepancy import ReconciliationStrategy
 from tieout.model.intent import Ended, Intent
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
@@ -47,6 +48,9 @@ class Verdict(StrEnum):
     REJECT = "reject"
     KNOWN = "known"  # accepted as it is until a date
     COMMENT = "comment"
+    RESOLVE = "resolve"  # by another strategy than the policy's
+    HALT = "halt"
+    RESUME = "resume"
     ADOPT = "adopt"  # the broker's holdings become the opening entries of empty books
 
 
@@ -61,6 +65,9 @@ class Word(Struct, frozen=True, kw_only=True):
         actor: Who says it.
         text: Why; sealed, for people write amounts.
         until: When it ends; required where a break is accepted as known.
+        strategy: How a break is to be resolved.
+        plan: Fingerprint of the plan that is approved or rejected: a case with its evidence.
+        at: When it was said; None until it is kept.
     """
 
     id: str
@@ -70,6 +77,9 @@ class Word(Struct, frozen=True, kw_only=True):
     actor: str
     text: str
     until: datetime | None = None
+    strategy: ReconciliationStrategy | None = None
+    plan: str | None = None
+    at: datetime | None = None
 
 
 class Past(Struct, frozen=True, kw_only=True):

@@ -216,6 +216,8 @@ approvals = Table(
     Column("at", UtcTime, nullable=False),
     Column("expires_at", UtcTime),
     Column("body", ForeignKey("payloads.id"), nullable=False),
+    Column("strategy", String(32)),
+    Column("plan", String(64)),
 )
 Index("approvals_by_subject", approvals.c.subject)
 known_breaks = Table(
@@ -239,6 +241,7 @@ halts = Table(
     Column("lifted_entry", BigId),
     Column("lifted_at", UtcTime),
     Column("lifted_by", String(255)),
+    Column("name", String(32)),
 )
 Index("halts_by_account", halts.c.account, halts.c.lifted_at)
 alerts = Table(
@@ -254,6 +257,9 @@ alerts = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_at", UtcTime),
     Column("delivered_at", UtcTime),
+    Column("kind", String(16), nullable=False, server_default="opened"),
+    Column("escalated_at", UtcTime),
+    Column("failure", Text),
     UniqueConstraint("entry", "key", name="alerts_once"),
 )
 Index("alerts_waiting", alerts.c.delivered_at, alerts.c.next_at)

@@ -18,7 +18,7 @@ def test_a_position_is_set_in_locals_own_units() -> None:
     rule = Rule(strategy=ReconciliationStrategy.SYNC_TO_BROKER)
     story = Story(settings, Policy(rules=(rule,)))
     ours = replace(held("1.0"), multiplier=dec("100"), market_price=dec("1"), currency="USD")
-    theirs = replace(ours, amount=dec("1.001"))
+    theirs = replace(ours, amount=dec("1.001"), average_price=dec("1"))
     seen = story.twice(books(positions=[ours], balances=[]), venue(positions=[theirs], balances=[]))
     changes = [change for plan in seen.outcome.decided.plans for change in getattr(plan, "changes", ())]
     assert seen.one.difference == dec("0.1")

@@ -162,7 +162,8 @@ async def _concluded(intent: Intent, effect: Effect, journal: Journal) -> tuple[
 
 def _intent(plan: Approved, before: str, acting: _Round) -> Intent:
     """The intent of a plan. The same evidence and attempt give the same name, in whichever process."""
-    named = "\n".join((acting.account, plan.fingerprint, str(acting.attempts.get(plan.fingerprint, 0))))
+    tried = acting.attempts.get(plan.fingerprint, 0)
+    named = "\n".join((acting.account, plan.fingerprint, f"{plan.attempt}.{tried}" if plan.attempt else str(tried)))
     return Intent(
         id=hashlib.sha256(named.encode()).hexdigest()[:40],
         account=acting.account,

@@ -41,6 +41,7 @@ def _difference(asset: str, pair: LegPair, settings: Settings, prices: Prices) -
         severity=Severity.MINOR if within else severity,
         within_tolerance=within,
         local_scale=pair.local_scale,
+        average_price=pair.broker_row.average_price if pair.broker_row is not None else None,
         position_side=None if pair.leg == "net" else pair.leg,
     )
 

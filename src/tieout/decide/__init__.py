@@ -10,18 +10,23 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.decide.cures import Cure, cure, merge_fill_alerts
+from tieout.decide.halting import with_halts
+from tieout.decide.hearing import hear
 from tieout.decide.lifecycle import SECTION_OF, Break, History, doubt, follow, is_confirmed
 from tieout.decide.limits import LIMITS, Counter
+from tieout.decide.notices import with_notices
 from tieout.decide.policy import Policy, Rule, Verdict
 from tieout.decide.reading import Reading
-from tieout.decide.verdicts import Judged, judge_case
+from tieout.decide.verdicts import Judged, excused, judge_case
+from tieout.decide.words import lapse
 from tieout.model.amounts import exact, seconds
 from tieout.model.case import Approved, Case, Refused
 from tieout.model.changes import SetBalance, SetPosition
 from tieout.model.discrepancy import DOUBTS, ActionKind, ActionStatus, CauseCode, Key, ReconciliationStrategy
+from tieout.model.notice import Notice
 from tieout.model.report import Action, Discrepancy
 
-__all__ = ["Decided", "History", "Policy", "Reading", "Rule", "attempted", "decide"]
+__all__ = ["Decided", "History", "Policy", "Reading", "Rule", "attempted", "decide", "hear"]
 
 S = ReconciliationStrategy
 
@@ -33,26 +38,34 @@ class Decided(Struct, frozen=True):
     actions: tuple[Action, ...]
     plans: tuple[Approved | Refused, ...]
     history: History
+    notices: tuple[Notice, ...] = ()
 
 
 @exact
 def decide(reading: Reading, history: History) -> Decided:
     """Confirm, judge, limit and cure every case of a reading."""
+    before = history.halts
+    history = hear(history, reading.words, reading.now)
     reported = [reading.differences[key] for key in reading.causes]
     history = follow(
         history, reading.account, reported, reading.coverage, reading.number, reading.now, reading.no_verdict
     )
     breaks = {key: _in_doubt(broken, reading) for key, broken in history.breaks.items()}
-    history = replace(history, breaks=breaks, foreign=_foreign(history, reading))
+    ids = {broken.id for broken in breaks.values()}
+    words = lapse(history.words, ids, reading.now, reading.policy.approval_seconds)
+    history = replace(history, breaks=breaks, foreign=_foreign(history, reading), words=words)
     confirmed = {key: _confirmed(breaks[key], case, reading) for case in reading.explanation.cases for key in case.keys}
     judged = [judge_case(case, reading, history, confirmed) for case in reading.explanation.cases]
     cures, history = _cures(judged, reading, history)
+    cures, history = _asked(cures, reading, history)
     history = replace(history, breaks=_marked(history.breaks, cures, reading))
     actions, history = _unreadable(reading, history)
     actions += _actions(cures, reading, breaks)
+    history = with_halts(history, actions, reading)
+    notices, history = with_notices(history, actions, reading, before)
     plans = tuple(one.plan for one in cures if one.plan is not None)
     found = _discrepancies([one.judged for one in cures], reading, breaks, confirmed)
-    return Decided(found, tuple(actions), plans, history)
+    return Decided(found, tuple(actions), plans, history, notices)
 
 
 def attempted(history: History, plans: Iterable[Approved]) -> History:
@@ -106,13 +119,35 @@ def _cures(judged: Sequence[Judged], reading: Reading, history: History) -> tupl
     booked: dict[str, ActionStatus] = {}
     done: dict[int, Cure] = {}
     for one in sorted(judged, key=lambda each: each.case.keys[0].domain == "order"):
-        result = cure(one, reading, ids, booked)
+        result = cure(one, reading, ids, booked, history.words)
         past = counter.past(result.plan, heals=one.verdict.heals) if isinstance(result.plan, Approved) else None
         if past is not None:
-            result = cure(replace(one, verdict=Verdict(S.HALT_AND_ALERT, reason=past)), reading, ids, booked)
+            halt = excused(one.votes, Verdict(S.HALT_AND_ALERT, reason=past), reading, history)
+            result = cure(replace(one, verdict=halt), reading, ids, booked, history.words)
         done[id(one)] = result
         booked.update(_booked(result))
     return [done[id(one)] for one in judged], counter.counted(history)
+
+
+def _asked(cures: Sequence[Cure], reading: Reading, history: History) -> tuple[list[Cure], History]:
+    """The cures, each that waits for a person with its end, and the history that knows since when it waits."""
+    wait = timedelta(seconds=reading.policy.approval_seconds)
+    asked, dated = {}, []
+    for one in cures:
+        waits = [action.status is ActionStatus.AWAITING_APPROVAL for action in one.actions]
+        if isinstance(one.plan, Refused) and any(waits) and not reading.settled:
+            since = history.asked.get(one.plan.fingerprint, reading.now)
+            # A request that nobody answered in time is made anew.
+            since = since if reading.now - since < wait else reading.now
+            asked[one.plan.fingerprint] = since
+            until = {"expires_at": (since + wait).isoformat()}
+            actions = (
+                replace(action, detail={**action.detail, **until}) if waiting else action
+                for action, waiting in zip(one.actions, waits, strict=True)
+            )
+            one = replace(one, actions=tuple(actions))
+        dated.append(one)
+    return dated, replace(history, asked=asked)
 
 
 def _booked(done: Cure) -> dict[str, ActionStatus]:
@@ -130,11 +165,11 @@ def _marked(breaks: Mapping[Key, Break], cures: Iterable[Cure], reading: Reading
     after = dict(breaks)
     for one in cures:
         case, reason = one.judged.case, one.judged.verdict.reason
-        if isinstance(one.plan, Approved):
+        if isinstance(one.plan, Approved) and reading.policy.mode == "act":
             evidence = reading.evidence(case) or (reason,)
             for key in case.keys:
                 after[key] = replace(after[key], corrected=evidence)
-        elif reason in LIMITS:
+        elif reason in LIMITS and one.judged.verdict.strategy is S.HALT_AND_ALERT:
             for key in one.judged.votes:
                 after[key] = replace(after[key], halted=reason)
     return after

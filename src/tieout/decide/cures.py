@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tieout.decide.policy import Verdict
 from tieout.decide.reading import Reading
 from tieout.decide.verdicts import Judged
+from tieout.decide.words import Words
 from tieout.model.amounts import ZERO, ratio
 from tieout.model.case import Approved, Case, Refused
 from tieout.model.changes import (
@@ -50,7 +51,9 @@ class Cure(Struct, frozen=True):
     plan: Approved | Refused | None
 
 
-def cure(judged: Judged, reading: Reading, ids: Mapping[Key, str], booked: Mapping[str, ActionStatus]) -> Cure:
+def cure(
+    judged: Judged, reading: Reading, ids: Mapping[Key, str], booked: Mapping[str, ActionStatus], words: Words
+) -> Cure:
     """The actions that a case calls for.
 
     Args:
@@ -58,6 +61,7 @@ def cure(judged: Judged, reading: Reading, ids: Mapping[Key, str], booked: Mappi
         reading: The reading it stands in.
         ids: The identity of each break.
         booked: For records of other cases: whether their booking is planned or waits.
+        words: What people said of its plan.
     """
     case, verdict = judged.case, judged.verdict
     named = tuple(ids[key] for key in case.keys)
@@ -72,11 +76,24 @@ def cure(judged: Judged, reading: Reading, ids: Mapping[Key, str], booked: Mappi
         told = _said(judged, named) if asked else [_plain(ActionKind.ALERT, verdict, named)]
         return Cure(judged, (*asked, *told), _plan(judged, reading, named, cancel, PLANNED) if cancel else None)
     changes = _changes(judged, reading, booked)
-    status = _status(judged, reading, changes)
+    fingerprint = reading.fingerprint(case, named)
+    status = _as_said(fingerprint, _status(judged, reading, changes), judged, words)
     callers = _callers(case, reading, ids)
     actions = [_action(change, verdict, status, callers.get(_ref(change), named)) for change in changes]
     actions += _said(judged, named)
-    return Cure(judged, tuple(actions), _plan(judged, reading, named, changes, status))
+    plan = _plan(judged, reading, named, changes, status)
+    if isinstance(plan, Approved):
+        plan = replace(plan, attempt=words.approved[fingerprint].times - 1 if fingerprint in words.approved else 0)
+    return Cure(judged, tuple(actions), plan)
+
+
+def _as_said(fingerprint: str, status: ActionStatus, judged: Judged, words: Words) -> ActionStatus:
+    """The status of a plan that waits, after what people said of it."""
+    if status is not AWAITING or judged.verdict.reason == "first_start":
+        return status
+    if fingerprint in words.rejected:
+        return ActionStatus.SKIPPED
+    return PLANNED if fingerprint in words.approved else AWAITING
 
 
 def _wait(judged: Judged, reading: Reading, named: tuple[str, ...]) -> Cure:
@@ -100,7 +117,13 @@ def _status(judged: Judged, reading: Reading, changes: tuple[Change, ...]) -> Ac
     doubted = reading.doubted
     # A record that moves a row in doubt is not booked, even where the sums happen to agree.
     held = any(doubted & _moved_by(change) for change in records)
-    return AWAITING if records and (held or not judged.case.closes) else PLANNED
+    costless = any(isinstance(change, SetPosition) and _lacks_price(change, judged) for change in changes)
+    return AWAITING if costless or (records and (held or not judged.case.closes)) else PLANNED
+
+
+def _lacks_price(change: SetPosition, judged: Judged) -> bool:
+    """Whether a position would be set without a cost that somebody vouches for. A rounded one keeps its own."""
+    return change.average_price is None and bool(change.amount) and judged.verdict.reason != "rounding"
 
 
 def _moved_by(change: Change) -> set[str | None]:
@@ -190,7 +213,8 @@ def _set(difference: Difference, reason: str) -> Change:
     key = difference.key
     if key.domain == "position":
         own_units = ratio(difference.broker_amount, difference.local_scale)
-        return SetPosition(key.asset, key.leg, own_units, reason)
+        price = None if reason == "rounding" else difference.average_price
+        return SetPosition(key.asset, key.leg, own_units, reason, price)
     return SetBalance(key.asset, difference.broker_amount, reason)
 
 
@@ -211,6 +235,8 @@ def _plan(
     fingerprint, verdict = reading.fingerprint(judged.case, named), judged.verdict
     if status is PLANNED:
         return Approved(fingerprint, named, verdict.strategy, changes, verdict.reason)
+    if status is ActionStatus.SKIPPED:
+        return Refused(fingerprint, named, verdict.strategy, "rejected")
     open_ended = verdict.strategy is S.SYNC_TO_BROKER and not verdict.approval
     return Refused(fingerprint, named, verdict.strategy, "does_not_close" if open_ended else verdict.reason)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from tieout.decide.words import Words
 from tieout.model.amounts import seconds
-from tieout.model.discrepancy import DOUBTS, Cause, CauseCode, Difference, Key
+from tieout.model.discrepancy import DOUBTS, Cause, CauseCode, Difference, Key, Severity
+from tieout.model.halt import Halt
 
 SECTION_OF = {"position": "positions", "balance": "balances", "order": "orders", "fill": "fills"}
 TWO_READINGS = frozenset(("SPLIT", "SYMBOL_CHANGE", "CORPORATE_ACTION", "PHANTOM_FILL"))
@@ -50,6 +52,15 @@ class Closed(Struct, frozen=True):
     reading: int
 
 
+class Told(Struct, frozen=True, kw_only=True):
+    """What people were last told of something: when, how large its breaks were then (unsigned), how bad, in which words."""
+
+    at: datetime
+    sizes: dict[str, Decimal]
+    severity: Severity
+    text: str
+
+
 class History(Struct, frozen=True, kw_only=True):
     """What deciding has to know of earlier readings of an account.
 
@@ -62,6 +73,11 @@ class History(Struct, frozen=True, kw_only=True):
         attempted: Fingerprints of cases that were acted on; acting again on them is refused.
         last_complete: The last complete reading, else the first reading of all.
         unreadable_alert: When it was last said that a side cannot be read.
+        words: What people said that still counts.
+        halts: The halts that stand, by id.
+        clean: For a halt that may lift itself: clean complete readings in a row.
+        told: What people were told of and is not over, by subject.
+        asked: Since when a plan has been waiting for approval, by fingerprint.
     """
 
     breaks: dict[Key, Break] = field(default_factory=dict)
@@ -72,12 +88,21 @@ class History(Struct, frozen=True, kw_only=True):
     attempted: frozenset[str] = frozenset()
     last_complete: datetime | None = None
     unreadable_alert: datetime | None = None
+    words: Words = Words()
+    halts: dict[str, Halt] = field(default_factory=dict)
+    clean: dict[str, int] = field(default_factory=dict)
+    told: dict[str, Told] = field(default_factory=dict)
+    asked: dict[str, datetime] = field(default_factory=dict)
+
+
+def digest(parts: Sequence[str]) -> str:
+    """A short name for a list of words."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
 
 
 def break_id(account: str, key: Key, first_seen: datetime) -> str:
     """An identity derived from account, row and the time first seen."""
-    text = "\n".join((account, key.domain, key.asset, key.leg, key.record, first_seen.astimezone(UTC).isoformat()))
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    return digest((account, key.domain, key.asset, key.leg, key.record, first_seen.astimezone(UTC).isoformat()))
 
 
 def follow(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import Decimal
 from functools import cache
+from typing import Literal
 
 from msgspec import Struct
 
@@ -112,6 +113,14 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is done about breaks, and its limits. Seconds, hours, readings and USD as the names say.
 
     `rules` come before the default table, so that a user changes only what he means to change.
+
+    Attributes:
+        mode: "shadow" decides and records everything and acts on nothing: it books, sends, halts and tells nothing.
+        halt_scope: Whether a halt stops the whole account, or only the asset that it is about.
+        halt_mode: What passes a halt: cancels and orders that can only reduce, or nothing at all.
+        clean_readings: Clean complete readings in a row after which a halt for a doubt lifts itself.
+        approval_seconds: How long a plan waits for approval, and how long an approval counts.
+        four_eyes: What one person wants resolved otherwise, another has to approve.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -128,6 +137,12 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cumulate_hours: int = 24
     sets_per_day: int = 1
     comeback_readings: int = 3
+    mode: Literal["act", "shadow"] = "act"
+    halt_scope: Literal["account", "asset"] = "account"
+    halt_mode: Literal["reduce_only", "all"] = "reduce_only"
+    clean_readings: int = 3
+    approval_seconds: int = 86400
+    four_eyes: bool = False
 
     def table(self) -> tuple[Rule, ...]:
         """All rules in the order in which they are tried."""

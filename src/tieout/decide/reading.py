@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
 
-from tieout.decide.lifecycle import Break
+from tieout.decide.lifecycle import Break, digest
 from tieout.decide.policy import Policy
 from tieout.model.amounts import seconds
 from tieout.model.case import Case, Explanation
@@ -18,6 +17,7 @@ from tieout.model.discrepancy import DOUBTS, Cause, CauseCode, Difference, Discr
 from tieout.model.memory import Memory
 from tieout.model.report import SectionCoverage
 from tieout.model.settings import Settings
+from tieout.model.word import Word
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -32,6 +32,7 @@ class Reading(Struct, frozen=True, kw_only=True):
         memory: What readings up to this one taught.
         no_verdict: Orders of which a side says only that their status is unknown.
         doubted: Assets and currencies whose rows the broker contradicts itself about, or that are in flight.
+        words: What people said since the reading before.
     """
 
     account: str
@@ -49,6 +50,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     policy: Policy
     no_verdict: frozenset[Key] = frozenset()
     doubted: frozenset[str] = frozenset()
+    words: tuple[Word, ...] = ()
 
     @property
     def causes(self) -> dict[Key, Cause]:
@@ -118,8 +120,3 @@ class Reading(Struct, frozen=True, kw_only=True):
         if key.domain == "position":
             return key.asset == asset
         return key.domain == "balance" and not self.memory.ever_positioned((asset,)) and key.asset in asset
-
-
-def digest(parts: Sequence[str]) -> str:
-    """A short name for a list of words."""
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]

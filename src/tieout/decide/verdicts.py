@@ -29,6 +29,7 @@ from tieout.model.settings import Settings
 from tieout.model.tolerance import band, within
 
 S = ReconciliationStrategy
+RESOLVED = "resolved_by_hand"
 
 
 class Judged(Struct, frozen=True):
@@ -44,7 +45,10 @@ class Judged(Struct, frozen=True):
 def judge_case(case: Case, reading: Reading, history: History, confirmed: Mapping[Key, bool]) -> Judged:
     """The strategy of a case, by its strictest member."""
     differences = {key: reading.differences[key] for key in case.keys}
-    votes = tuple(key for key in case.keys if _votes(differences[key]))
+    votes = tuple(
+        key for key in case.keys
+        if _votes(differences[key]) and not history.words.knows(history.breaks[key].id, differences[key].difference)
+    )  # fmt: skip
     fully = {key: _fully(differences[key], reading.causes[key], reading.settings) for key in case.keys}
     own = {key: _own_severity(key, case, reading, history, fully=fully[key]) for key in votes}
     worst = max(own.values(), key=SEVERITY_RANK.__getitem__, default=Severity.MINOR)
@@ -56,9 +60,32 @@ def judge_case(case: Case, reading: Reading, history: History, confirmed: Mappin
         verdict = Verdict(verdict.strategy, verdict.approval, True, verdict.heals, verdict.reason)
     all_heal = all(one.heals for one in verdicts)
     verdict = Verdict(verdict.strategy, verdict.approval, verdict.alert, all_heal, verdict.reason)
+    verdict = _as_resolved(votes, verdict, reading, history)
     ready = all(confirmed[key] for key in votes) if votes else False
     left = tuple(key for key in votes if not fully[key])
-    return Judged(case, _escalate(case, votes, verdict, reading, history), votes, left, ready)
+    verdict = _escalate(case, votes, verdict, reading, history)
+    return Judged(case, excused(votes, verdict, reading, history), votes, left, ready)
+
+
+def _as_resolved(votes: tuple[Key, ...], verdict: Verdict, reading: Reading, history: History) -> Verdict:
+    """The verdict, or what somebody wants instead. Nobody makes a fact of a doubt; a first start is adopted, or not."""
+    if reading.first_start or any(reading.causes[key].code in DOUBTS for key in votes):
+        return verdict
+    for key in votes:
+        wanted = history.words.resolution(history.breaks[key].id, reading.differences[key].difference)
+        if wanted is not None:
+            return Verdict(wanted.strategy, approval=reading.policy.four_eyes, reason=RESOLVED)
+    return verdict
+
+
+def excused(votes: tuple[Key, ...], verdict: Verdict, reading: Reading, history: History) -> Verdict:
+    """The verdict; instead of a halt over just what somebody let trading go on over, a warning."""
+    if verdict.strategy is not S.HALT_AND_ALERT or not votes:
+        return verdict
+    known = history.words
+    if all(known.excuses(history.breaks[key].id, reading.differences[key].difference) for key in votes):
+        return Verdict(S.WARN_ONLY, reason="resumed")
+    return verdict
 
 
 def _votes(difference: Difference) -> bool:

@@ -47,6 +47,8 @@ def build_report(
         discrepancies=found,
         actions=decided.actions,
         summary=_summary(observation, reading, found),
+        halts=tuple(decided.history.halts.values()),
+        notices=decided.notices,
     )
 
 

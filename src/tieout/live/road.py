@@ -10,7 +10,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from tieout.compare import compare
-from tieout.decide import Decided, History, Policy, Reading, decide
+from tieout.decide import Decided, History, Policy, Reading, decide, hear
 from tieout.explain import explain
 from tieout.live.reporting import build_report
 from tieout.model.case import Explanation
@@ -20,6 +20,7 @@ from tieout.model.pairing import paired_orders
 from tieout.model.report import ReconciliationReport, SectionCoverage, Trigger
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, SideError, Snapshot
+from tieout.model.word import Word
 from tieout.observe import coverage_of, is_complete, is_empty, remember
 
 NOTHING = Explanation({}, (), {}, {}, frozenset(), ids_unrelated=False)
@@ -49,6 +50,7 @@ def reconcile_observation(
     trigger: Trigger,
     settled: bool = False,
     finished_at: datetime | None = None,
+    words: tuple[Word, ...] = (),
 ) -> Outcome:
     """Take one observation down the whole road, acting on nothing.
 
@@ -60,10 +62,11 @@ def reconcile_observation(
         trigger: What asked for it.
         settled: Whether both sides are taken as settled, as one comparison of two files is.
         finished_at: When it ended, where that is not the observation's own time.
+        words: What people said since the reading before.
     """
     coverage = coverage_of(observation, settings)
     differences, explanation = _established(observation, coverage, state.memory, settings)
-    doubted = [key for key, cause in explanation.causes.items() if cause.code in DOUBTS]
+    doubted = _doubted(differences, explanation, hear(state.history, words, observation.at))
     memory = remember(state.memory, observation, doubted)
     reading = Reading(
         account=observation.account,
@@ -81,10 +84,21 @@ def reconcile_observation(
         policy=policy,
         no_verdict=_no_verdict(observation),
         doubted=frozenset(key.asset for key in doubted if key.domain in ("position", "balance")),
+        words=words,
     )
     decided = decide(reading, state.history)
     report = build_report(observation, reading, decided, trigger=trigger, finished_at=finished_at or observation.at)
     return Outcome(report, decided, State(memory, decided.history))
+
+
+def _doubted(differences: tuple[Difference, ...], explanation: Explanation, history: History) -> list[Key]:
+    """Rows that the broker contradicts itself about. What a person took as it is, later readings are held against."""
+    found = {difference.key: difference.difference for difference in differences}
+
+    def accepted(key: Key) -> bool:
+        return key in history.breaks and history.words.knows(history.breaks[key].id, found[key])
+
+    return [key for key, cause in explanation.causes.items() if cause.code in DOUBTS and not accepted(key)]
 
 
 def _established(

@@ -55,13 +55,17 @@ class Explanation(Struct, frozen=True):
 
 
 class Approved(Struct, frozen=True):
-    """A case that may be acted on: the only thing that `act` takes. Its changes are for the books, or it is one cancel."""
+    """A case that may be acted on: the only thing that `act` takes. Its changes are for the books, or it is one cancel.
+
+    `attempt` counts how often a person let the same plan go ahead once more.
+    """
 
     fingerprint: str
     discrepancy_ids: tuple[str, ...]
     strategy: ReconciliationStrategy
     changes: tuple[Remedy, ...]
     reason: str
+    attempt: int = 0
 
     @property
     def cancel(self) -> CancelOrder | None:

@@ -131,7 +131,8 @@ class Difference(Struct, frozen=True, kw_only=True):
 
     For orders the amounts are the differing term, or the filled quantities; for fills the first value that differs.
     `usd_value` is None where a price is unknown, which is above every cap. `local_scale` is what one of local's own units
-    counts in the units compared: a position is set in local's.
+    counts in the units compared: a position is set in local's. `average_price` is the broker's, in quote currency a unit,
+    where it is a position that the broker states as one row.
     """
 
     key: Key
@@ -144,6 +145,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     severity: Severity
     within_tolerance: bool
     local_scale: Decimal = ONE
+    average_price: Decimal | None = None
     position_side: Leg | None = None
     broker_order_id: str | None = None
     client_order_id: str | None = None

@@ -16,6 +16,7 @@ class NoticeKind(StrEnum):
     GROWN = "grown"  # by a tenth, or to a worse severity
     STANDING = "standing"  # again, an hour after it was last said
     CLOSED = "closed"  # what was told of is over: said quietly
+    LIFTED = "lifted"  # a halt is over, and trading goes on
 
 
 class Notice(Struct, frozen=True, kw_only=True):

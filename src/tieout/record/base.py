@@ -6,17 +6,17 @@ Nothing that a `Record` has acknowledged is lost by a crash. Where it raises a `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
 
 from tieout.model.case import Approved, Refused
-from tieout.model.discrepancy import ReconciliationStrategy
 from tieout.model.intent import Ended, Intent
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
+from tieout.model.word import Verdict, Word
+
+__all__ = ["Past", "Reading", "Record", "Restored", "Verdict", "Word"]
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -30,6 +30,7 @@ class Reading(Struct, frozen=True, kw_only=True):
         state_before: What it knew of the readings before it, opaque; only where that is to be kept whole now.
         gap: The readings before it that were kept do not lead to that state: one could not be kept.
         look: It was a look only: nothing was decided, and the next reading knows nothing of it.
+        heard: Where the last word stands that it knew of; -1 where it knew of none.
     """
 
     observation: Observation
@@ -39,47 +40,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     state_before: bytes | None = None
     gap: bool = False
     look: bool = False
-
-
-class Verdict(StrEnum):
-    """What a person says."""
-
-    APPROVE = "approve"
-    REJECT = "reject"
-    KNOWN = "known"  # accepted as it is until a date
-    COMMENT = "comment"
-    RESOLVE = "resolve"  # by another strategy than the policy's
-    HALT = "halt"
-    RESUME = "resume"
-    ADOPT = "adopt"  # the broker's holdings become the opening entries of empty books
-
-
-class Word(Struct, frozen=True, kw_only=True):
-    """A person's word on a break, an action or an account.
-
-    Attributes:
-        id: Unique; given once, so that saying it again after a lost answer changes nothing.
-        account: Whose.
-        subject: Id of the break or the action; the account's name where it is about all of it.
-        verdict: What is said.
-        actor: Who says it.
-        text: Why; sealed, for people write amounts.
-        until: When it ends; required where a break is accepted as known.
-        strategy: How a break is to be resolved.
-        plan: Fingerprint of the plan that is approved or rejected: a case with its evidence.
-        at: When it was said; None until it is kept.
-    """
-
-    id: str
-    account: str
-    subject: str
-    verdict: Verdict
-    actor: str
-    text: str
-    until: datetime | None = None
-    strategy: ReconciliationStrategy | None = None
-    plan: str | None = None
-    at: datetime | None = None
+    heard: int = -1
 
 
 class Past(Struct, frozen=True, kw_only=True):
@@ -90,6 +51,7 @@ class Past(Struct, frozen=True, kw_only=True):
         attempted: Fingerprints of the cases that were acted on after it.
         undone: Fingerprints of those that were found, before the next reading, never to have happened.
         state_before: As in `Reading`, where the readings before it do not lead there.
+        words: What people had said since the reading before, without the texts.
     """
 
     entry: int
@@ -99,6 +61,7 @@ class Past(Struct, frozen=True, kw_only=True):
     attempted: frozenset[str]
     undone: frozenset[str] = frozenset()
     state_before: bytes | None = None
+    words: tuple[Word, ...] = ()
 
 
 class Restored(Struct, frozen=True):
@@ -144,6 +107,13 @@ class Record(Protocol):
 
         Raises:
             RecordError: It cannot be kept; it does not count.
+        """
+
+    async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
+        """What people said of an account behind the entry *after*, in order and without the texts.
+
+        Raises:
+            RecordError: It cannot be read.
         """
 
     async def permit(self) -> None:

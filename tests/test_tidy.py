@@ -20,6 +20,9 @@ RATCHET = {"lines of a module": 322, "lines of a function": 48, "methods of a cl
 HARD = {"lines of a module": 350, "lines of a function": 60, "methods of a class": 20, "depth of nesting": 4}
 SLACK = {"lines of a module": 40, "lines of a function": 10, "methods of a class": 4, "depth of nesting": 1}
 
+# Where whatever is raised ends, for behind it there is nobody: a task of the schedule.
+EDGES = frozenset(("live/watch.py",))
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Found = Iterator[tuple[int, str]]
 
@@ -39,6 +42,10 @@ def _parses(path: str) -> bool:
 
 def _talks(path: str) -> bool:
     return path.startswith("serve/") or path == "brokers/simulated/server.py"
+
+
+def _edge(path: str) -> bool:
+    return path in EDGES
 
 
 def _clock(path: str) -> bool:
@@ -98,7 +105,7 @@ BANS: tuple[Ban, ...] = (
     ),
     ("print", _calls("print"), _talks, "a returned value, or a structured log"),
     ("dict", _loose_dicts, _parses, "a frozen Struct; loose objects end in the adapter that met them"),
-    ("broad", _broad_excepts, nowhere, "the failure that is meant, from tieout.errors"),
+    ("broad", _broad_excepts, _edge, "the failure that is meant, from tieout.errors"),
     ("silent", _silent_excepts, nowhere, "what the failure means, or contextlib.suppress with a reason"),
 )
 
@@ -136,6 +143,11 @@ def test_a_ban_bites(name: str, code: str) -> None:
     """Each ban finds what it is there for."""
     (find,) = [ban[1] for ban in BANS if ban[0] == name]
     assert list(find(ast.parse(code)))
+
+
+def test_an_edge_catches_everything_once() -> None:
+    """A module that is excused has one broad except, and one only."""
+    assert {path: len(list(_broad_excepts(TREES[path]))) for path in EDGES} == dict.fromkeys(EDGES, 1)
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:

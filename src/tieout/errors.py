@@ -14,6 +14,7 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
     ├─ ActionError
     │  ├─ ActionRefused(reason)      the broker or the books said no: nothing happened
     │  └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
+    ├─ ReconciliationError(account)  one did not come to its end, and there is no report of it
     └─ RecordError(why)              no audit, no action: checking goes on, acting stops
        ├─ RecordUnavailable          it cannot be written or read now: database away, read-only
        │  └─ StorageExhausted        its disk is full
@@ -134,6 +135,14 @@ class OutcomeUnknown(ActionError):
     def __init__(self, action: str, why: str) -> None:
         self.action, self.why = action, why
         super().__init__(f"outcome of {action} unknown: {why}")
+
+
+class ReconciliationError(TieoutError):
+    """A reconciliation of *account* that was asked for did not come to its end; *why* bears no amounts."""
+
+    def __init__(self, account: str, why: str) -> None:
+        self.account, self.why = account, why
+        super().__init__(f"{account} was not reconciled: {why}")
 
 
 class RecordError(TieoutError):

@@ -1,0 +1,196 @@
+"""One account's turn: one reconciliation at a time, and what is asked for meanwhile is one more after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from tieout.clock import Clock
+from tieout.live.watch import SECOND, Trouble, Unfinished, Watch, caught
+from tieout.model.discrepancy import ActionKind
+from tieout.model.report import ReconciliationReport, Trigger
+from tieout.model.snapshot import Observation
+
+Answer = ReconciliationReport | Unfinished
+
+# What one reconciliation is called that several asked for.
+_RANK: dict[Trigger, int] = {"replay": 0, "schedule": 1, "event": 2, "manual": 3, "startup": 4}
+STOPPED = Unfinished("the schedule is stopped")
+
+
+class Reconciles(Protocol):
+    """What a schedule asks of `PositionReconciler`.
+
+    `observed` MUST hold a new observation of an account before anything of that reconciliation is acted on.
+    """
+
+    @property
+    def observed(self) -> Mapping[str, Observation]:
+        """The last observation of each account."""
+
+    async def reconcile(self, account: str, *, trigger: Trigger) -> ReconciliationReport:
+        """One whole reconciliation."""
+
+    async def listen(self, account: str) -> bool:
+        """Whether words of people wait that no reconciliation has heard yet."""
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How an account's reconciliations may follow each other, in seconds.
+
+    Attributes:
+        timeout_seconds: How long one may take; then it is broken off, unless it may be acting already.
+        event_gap_seconds: The least time between the end of one and the next that only events asked for.
+        settle_seconds: When it is read again where a break was not confirmed yet.
+        follow_ups: How often in a row.
+    """
+
+    timeout_seconds: int
+    event_gap_seconds: int
+    settle_seconds: float
+    follow_ups: int
+
+
+class _Batch:
+    """Those who asked before a reconciliation began; all get its report."""
+
+    def __init__(self, trigger: Trigger) -> None:
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.trigger = trigger
+        self.follow_up = True  # nobody asked but the lane itself
+
+
+class Lane:
+    """Runs the reconciliations of one account, never two at once.
+
+    Args:
+        account: Its name.
+        reconciler: Reconciles it.
+        pace: How they follow each other.
+        watch: Is told of each one's end.
+        clock: Measures the gap between events.
+    """
+
+    def __init__(self, account: str, reconciler: Reconciles, pace: Pace, watch: Watch, clock: Clock) -> None:
+        self.account, self._pace = account, pace
+        self._reconciler, self._watch, self._clock = reconciler, watch, clock
+        self._next: _Batch | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._run: asyncio.Task[Answer] | None = None
+        self._seen: Observation | None = None  # the one before the present run
+        self._pressing = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
+        self._followed = 0
+        self._ended_ns: int | None = None
+        self._stopped = False
+
+    def ask(self, trigger: Trigger, *, follow_up: bool = False) -> asyncio.Future[Answer]:
+        """Ask for a reconciliation that begins after this call. Returns at once; the answer is shared, so shield it."""
+        if self._stopped:
+            refused = _Batch(trigger).answer
+            refused.set_result(STOPPED)
+            return refused
+        batch = self._next = self._next or _Batch(trigger)
+        batch.trigger = max(batch.trigger, trigger, key=_RANK.__getitem__)
+        batch.follow_up = batch.follow_up and follow_up
+        if trigger != "event" or follow_up:
+            self._pressing.set()
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name=f"tieout reconciles {self.account}")
+        return batch.answer
+
+    async def stop(self, seconds: float) -> bool:
+        """Begin nothing more, and wait for what is under way.
+
+        After *seconds* it is broken off, unless it may be acting already. Returns False where that is so: it was left alone.
+        """
+        self._stopped = True
+        self._forget_later()
+        waiting, self._next = self._next, None
+        if waiting is not None:
+            waiting.answer.set_result(STOPPED)
+        self._pressing.set()
+        if self._worker is None:
+            return True
+        done, _ = await asyncio.wait({self._worker}, timeout=seconds)
+        if not done and self._break_off():
+            done, _ = await asyncio.wait({self._worker}, timeout=seconds)
+        return bool(done)
+
+    async def _work(self) -> None:
+        try:
+            while self._next is not None:
+                await self._pause()
+                batch, self._next = self._next, None
+                if batch is None:  # stopped meanwhile
+                    return
+                self._pressing.clear()
+                self._forget_later()
+                answer = await self._once(batch.trigger)
+                self._ended_ns = self._clock.monotonic_ns()
+                batch.answer.set_result(answer)
+                self._follow(answer, new=not batch.follow_up)
+        finally:
+            self._worker = None
+
+    async def _pause(self) -> None:
+        """Let events that come in a storm wait for each other; everything else goes on at once."""
+        if self._ended_ns is None:
+            return
+        left = self._pace.event_gap_seconds - (self._clock.monotonic_ns() - self._ended_ns) / SECOND
+        if left > 0:
+            with contextlib.suppress(TimeoutError):  # the gap is over
+                async with asyncio.timeout(left):
+                    await self._pressing.wait()
+
+    async def _once(self, trigger: Trigger) -> Answer:
+        self._seen = self._reconciler.observed.get(self.account)
+        work = caught(self._reconciler.reconcile(self.account, trigger=trigger))
+        # In a task of its own: whoever asked, or waits, may be cancelled without breaking it off.
+        self._run = run = asyncio.create_task(work, name=f"tieout reconciliation of {self.account}")
+        done, _ = await asyncio.wait({run}, timeout=self._pace.timeout_seconds)
+        if not done:
+            became = "was broken off before it acted" if self._break_off() else "may be acting, and is left to finish"
+            late = f"a reconciliation took longer than {self._pace.timeout_seconds} s and {became}"
+            self._watch.begin(self.account, Trouble.SLOW, late)
+            await asyncio.wait({run})
+        return self._ended(Unfinished("it was broken off") if run.cancelled() else run.result(), late=not done)
+
+    def _ended(self, answer: Answer, *, late: bool) -> Answer:
+        if isinstance(answer, ReconciliationReport):
+            self._watch.finished(self.account, answer)
+        elif not self._stopped and not late:
+            self._watch.begin(self.account, Trouble.BROKEN, f"a reconciliation did not come to its end: {answer.why}")
+        return answer
+
+    def _break_off(self) -> bool:
+        """Cancel the run, if it surely acts on nothing yet; tells whether it did.
+
+        While the observation is the one before it, the run is still reading: the cancellation ends the very read that it
+        waits for. Once a new one is there it may be acting, and nothing from here cancels it.
+        """
+        if self._run is None or self._run.done() or self._reconciler.observed.get(self.account) is not self._seen:
+            return False
+        return self._run.cancel()
+
+    def _follow(self, answer: Answer, *, new: bool) -> None:
+        """Read again soon where a break was not confirmed yet."""
+        self._followed = 0 if new else self._followed
+        if self._stopped or isinstance(answer, Unfinished) or self._followed >= self._pace.follow_ups:
+            return
+        if any(action.action is ActionKind.WAIT for action in answer.actions):
+            self._followed += 1
+            self._later = asyncio.get_running_loop().call_later(self._pace.settle_seconds, self._again)
+
+    def _again(self) -> None:
+        self._later = None
+        self.ask("schedule", follow_up=True)
+
+    def _forget_later(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None

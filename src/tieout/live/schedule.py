@@ -1,0 +1,211 @@
+"""When accounts are reconciled: at the start, at intervals, after what matters, and when somebody asks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from decimal import Decimal
+
+from msgspec import Struct
+
+from tieout.clock import Clock, SystemClock
+from tieout.errors import ReconciliationError
+from tieout.live.alarm import Alarm, LoggedAlarm
+from tieout.live.fills import LargeFills
+from tieout.live.lane import Answer, Lane, Pace, Reconciles
+from tieout.live.reconciler import Account
+from tieout.live.timer import SchedulerTimer, Timer
+from tieout.live.watch import Trouble, Unfinished, Watch, caught
+from tieout.model.report import ReconciliationReport
+from tieout.model.settings import Settings
+from tieout.model.snapshot import Fill
+
+SETTLE_MARGIN = 0.1  # a reading again that came a hair before the settle window is over would confirm nothing
+
+
+class Cadence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When one account is reconciled. Times in whole seconds.
+
+    Attributes:
+        reconciliation_interval: From one scheduled reconciliation to the next.
+        timeout_seconds: How long one may take. One that is still reading then is broken off; one that may be acting never is.
+        large_fill_usd: A fill worth at least this much is followed by a reconciliation; None looks at no fill's worth.
+        large_fill_percent: And one of at least this share of the position before it; None looks at no share.
+        event_gap_seconds: What only events ask for waits this long after the last reconciliation, so that a storm of them
+            does not use up the broker's patience.
+        listen_seconds: How often it is looked whether words of people wait.
+        follow_ups: How often in a row an account is read again, each after its settle window, while breaks are unconfirmed.
+        stop_seconds: How long stopping waits for what is under way.
+    """
+
+    reconciliation_interval: int = 300
+    timeout_seconds: int = 120
+    large_fill_usd: Decimal | None = Decimal(10_000)
+    large_fill_percent: Decimal | None = Decimal(10)
+    event_gap_seconds: int = 5
+    listen_seconds: int = 5
+    follow_ups: int = 3
+    stop_seconds: int = 30
+
+    @property
+    def overdue_seconds(self) -> int:
+        """The time without a finished reconciliation after which it is overdue."""
+        return 2 * self.reconciliation_interval + self.timeout_seconds
+
+
+class Schedule:
+    """Reconciles many accounts, each when it is due: one at a time for each, all side by side.
+
+    Everything is called from the event loop that it was started in. Events return at once.
+
+    Args:
+        reconciler: Reconciles them.
+        accounts: The accounts by name.
+        cadence: When, unless *own* says otherwise for an account.
+        own: Of single accounts.
+        clock: Measures what is overdue; real time in a running engine.
+        alarm: The way to a person.
+        timer: Fires at the intervals; APScheduler unless told otherwise.
+    """
+
+    def __init__(
+        self,
+        reconciler: Reconciles,
+        accounts: Mapping[str, Account],
+        cadence: Cadence | None = None,
+        *,
+        own: Mapping[str, Cadence] | None = None,
+        clock: Clock | None = None,
+        alarm: Alarm | None = None,
+        timer: Timer | None = None,
+    ) -> None:
+        general, clock = cadence or Cadence(), clock or SystemClock()
+        self._cadences = {name: (own or {}).get(name, general) for name in accounts}
+        self._reconciler = reconciler
+        patience = {name: each.overdue_seconds for name, each in self._cadences.items()}
+        self.watch = Watch(patience, clock, alarm or LoggedAlarm(), overdue=self._tick)
+        self._lanes = {
+            name: Lane(name, reconciler, _pace(self._cadences[name], account.settings), self.watch, clock)
+            for name, account in accounts.items()
+        }
+        self._fills = {name: self._judge_of_fills(name, account.settings) for name, account in accounts.items()}
+        self._timer = timer or SchedulerTimer()
+        self._ears: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> dict[str, ReconciliationReport]:
+        """Reconcile each account once, side by side, and then at its interval.
+
+        Returns:
+            The reports of those that came to their end. Of the others the alarm tells; they are tried again at the interval.
+        """
+        self.watch.start()
+        self._timer.start(self._tick, self._lost)
+        answers = await asyncio.gather(*(self._begin(name) for name in self._lanes))
+        return {name: answer for name, answer in zip(self._lanes, answers, strict=True)
+                if isinstance(answer, ReconciliationReport)}  # fmt: skip
+
+    async def stop(self) -> None:
+        """Begin nothing more, and wait for what is under way; nothing is broken off that may be acting. Safe to repeat."""
+        self._stopping.set()
+        self._timer.stop()
+        ears, self._ears = self._ears, []
+        for ear in ears:
+            ear.cancel()
+        if ears:
+            await asyncio.wait(ears)
+        await asyncio.gather(*(self._end(name) for name in self._lanes))
+        await self.watch.stop()
+
+    def on_fill(self, account: str, fill: Fill) -> None:
+        """The engine had a fill: a large one is followed by a reconciliation. Call it for each, small ones too."""
+        if self._fills[account].large(fill):
+            self._lanes[account].ask("event")
+
+    def on_reconnect(self, account: str) -> None:
+        """The connection to the broker was lost and is there again."""
+        self._lanes[account].ask("event")
+
+    def on_strategy_change(self, account: str) -> None:
+        """Another strategy trades the account from now on."""
+        self._lanes[account].ask("event")
+
+    async def request(self, account: str) -> ReconciliationReport:
+        """Reconcile on demand. Whoever stops waiting for it does not break it off.
+
+        Returns:
+            The report of a reconciliation that began after this call; others who asked meanwhile get the same.
+
+        Raises:
+            KeyError: There is no such account.
+            ReconciliationError: It did not come to its end, or the schedule is stopped.
+        """
+        answer = await asyncio.shield(self._lanes[account].ask("manual"))
+        if isinstance(answer, Unfinished):
+            raise ReconciliationError(account, answer.why)
+        return answer
+
+    async def _begin(self, account: str) -> Answer:
+        answer = await asyncio.shield(self._lanes[account].ask("startup"))
+        if not self._stopping.is_set():
+            # For each as soon as it is ready: a slow one does not keep the others from their interval.
+            self._timer.every(account, self._cadences[account].reconciliation_interval)
+            self._ears.append(asyncio.create_task(self._listen(account), name=f"tieout listens to {account}"))
+        return answer
+
+    async def _end(self, account: str) -> None:
+        if not await self._lanes[account].stop(self._cadences[account].stop_seconds):
+            left = "stopped while a reconciliation may be acting; it is left to finish, and the record tells its end"
+            self.watch.begin(account, Trouble.SLOW, left)
+
+    def _tick(self, account: str) -> None:
+        self._lanes[account].ask("schedule")
+
+    def _lost(self, account: str, sentence: str) -> None:
+        if account in self._lanes:
+            self.watch.begin(account, Trouble.SKIPPED, sentence)
+
+    async def _listen(self, account: str) -> None:
+        """Ask for a reconciliation while words wait; less and less often where that does not make them heard."""
+        cadence = self._cadences[account]
+        pause = cadence.listen_seconds
+        while not self._stopping.is_set():
+            await self._rest(pause)
+            waiting = await caught(self._words_wait(account, cadence.timeout_seconds))
+            if isinstance(waiting, Unfinished):
+                self.watch.begin(account, Trouble.DEAF, f"words of people cannot be heard: {waiting.why}")
+                continue
+            self.watch.end(account, Trouble.DEAF)
+            if waiting:
+                await asyncio.shield(self._lanes[account].ask("event"))
+            pause = min(2 * pause, cadence.reconciliation_interval) if waiting else cadence.listen_seconds
+
+    async def _words_wait(self, account: str, seconds: int) -> bool:
+        async with asyncio.timeout(seconds):
+            return await self._reconciler.listen(account)
+
+    async def _rest(self, seconds: int) -> None:
+        with contextlib.suppress(TimeoutError):  # rested
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    def _judge_of_fills(self, account: str, settings: Settings) -> LargeFills:
+        cadence, reconciler = self._cadences[account], self._reconciler
+        return LargeFills(
+            settings,
+            lambda: reconciler.observed.get(account),
+            usd=cadence.large_fill_usd,
+            percent=cadence.large_fill_percent,
+        )
+
+
+def _pace(cadence: Cadence, settings: Settings) -> Pace:
+    # Not an amount: the event loop's time is in such seconds.
+    milliseconds = int(settings.settle_seconds * 1000)
+    return Pace(
+        timeout_seconds=cadence.timeout_seconds,
+        event_gap_seconds=cadence.event_gap_seconds,
+        settle_seconds=milliseconds / 1000 + SETTLE_MARGIN,
+        follow_ups=cadence.follow_ups,
+    )

@@ -103,6 +103,7 @@ class Watch:
         self._sentences: deque[tuple[str, str]] = deque()
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
         self._log = logging.getLogger("tieout.watch")
 
     def start(self) -> None:
@@ -112,12 +113,16 @@ class Watch:
         self._task = asyncio.create_task(self._keep_watch(), name="tieout watch")
 
     async def stop(self) -> None:
-        """Watch no longer. What was to be told is told first, for as long as one alarm may take."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            self._task = None
-        await caught(asyncio.wait_for(self._tell(), ALARM_SECONDS))
+        """Watch no longer. What was to be told is told first, for as long as one alarm may take. Safe to repeat."""
+        self._stopped = True
+        self._news.set()
+        task, self._task = self._task, None
+        if task is not None:
+            # Not cancelled at once: an alarm may be on its way, and one that swallows its cancellation would keep us here.
+            done, _ = await asyncio.wait({task}, timeout=ALARM_SECONDS)
+            if not done:
+                task.cancel()
+                await asyncio.wait({task}, timeout=1)
 
     def troubles(self, account: str) -> dict[Trouble, str]:
         """What is wrong with an account's reconciliations now, each with its sentence."""
@@ -173,19 +178,24 @@ class Watch:
 
     async def _keep_watch(self) -> None:
         period = max(1, min(30, *(patience // 10 for patience in self._patience.values()), 30))
-        while True:
+        while not self._stopped:
             self.look()
             await self._tell()
             # Nothing is awaited between the last sentence and this, so no news is lost.
             self._news.clear()
             with contextlib.suppress(TimeoutError):  # the time for the next look
-                async with asyncio.timeout(period):
+                async with asyncio.timeout(0 if self._stopped else period):
                     await self._news.wait()
+        await self._tell()
 
     async def _tell(self) -> None:
         while self._sentences:
             account, sentence = self._sentences[0]  # taken once it is told: stopping in between tells it again
-            failure = await caught(asyncio.wait_for(self._alarm.raise_alarm(account, sentence), ALARM_SECONDS))
+            failure = await caught(self._raise_alarm(account, sentence))
             self._sentences.popleft()
             if isinstance(failure, Unfinished):
                 self._log.error("%s: %s (the alarm failed: %s)", account, sentence, failure.why)
+
+    async def _raise_alarm(self, account: str, sentence: str) -> None:
+        async with asyncio.timeout(ALARM_SECONDS):
+            await self._alarm.raise_alarm(account, sentence)

@@ -1,0 +1,473 @@
+"""The schedule: what calls for a reconciliation, one at a time, and what becomes of those that fail or hang."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tests.live.virtual import START, Listening, LoopClock, SlowReconciler, virtual, virtually
+from tieout.books.engine_books import EngineBooks
+from tieout.brokers.base import OrderRequest
+from tieout.brokers.simulated import SimulatedBroker, World
+from tieout.clock import SystemClock
+from tieout.decide import Policy
+from tieout.errors import ReconciliationError
+from tieout.live.gate import Gate
+from tieout.live.reconciler import Account, PositionReconciler
+from tieout.live.schedule import Cadence, Schedule
+from tieout.live.timer import SchedulerTimer, phase
+from tieout.live.watch import Trouble
+from tieout.model.halt import Halt
+from tieout.model.report import ReconciliationReport
+from tieout.model.snapshot import Balance, Fill
+
+FIVE = ("a", "b", "c", "d", "e")
+QUICK = Cadence(event_gap_seconds=0)
+HALT = Halt(id="h", asset=None, reason="unexplained", since=START)
+
+
+def account(name: str) -> Account:
+    """An account whose sides nobody asks: the reconcilers here make up what they read."""
+    world = World(SystemClock(), seed=1)
+    world.add_account(name)
+    return Account(name=name, local=EngineBooks(name, SystemClock()), broker=SimulatedBroker(world, name))
+
+
+class Table:
+    """A schedule over a slow reconciler in virtual time."""
+
+    def __init__(
+        self,
+        clock: LoopClock,
+        *names: str,
+        cadence: Cadence = QUICK,
+        own: Mapping[str, Cadence] | None = None,
+        reconciler: SlowReconciler | None = None,
+    ) -> None:
+        self.clock = clock
+        self.reconciler = reconciler or SlowReconciler(clock)
+        self.alarm = Listening(clock)
+        self.timer = SchedulerTimer()
+        accounts = {name: account(name) for name in names or ("main",)}
+        self.schedule = Schedule(
+            self.reconciler, accounts, cadence, own=own, clock=clock, alarm=self.alarm, timer=self.timer
+        )
+
+    async def passes(self, seconds: float) -> None:
+        """Time passes."""
+        await self.clock.sleep(seconds)
+
+
+# What calls for a reconciliation
+
+
+@virtual
+async def test_a_start_reconciles_every_account_once_side_by_side(clock: LoopClock) -> None:
+    """Five accounts are reconciled with trigger `startup` in the time of one, and their reports come back."""
+    table = Table(clock, *FIVE)
+    reports = await table.schedule.start()
+    assert clock.passed() == 2
+    assert {name: report.trigger for name, report in reports.items()} == dict.fromkeys(FIVE, "startup")
+    assert (table.reconciler.most_together, len(table.reconciler.runs)) == (5, 5)
+    await table.schedule.stop()
+
+
+@virtual
+async def test_each_account_runs_at_its_interval_and_phase(clock: LoopClock) -> None:
+    """For 8 hours APScheduler calls for each account every 300 s, at its own phase, and for one that says so every 60 s."""
+    table = Table(clock, "main", "other", "often", own={"often": Cadence(reconciliation_interval=60)})
+    await table.schedule.start()
+    await table.passes(8 * 3600)
+    for name, interval, runs in (("main", 300, 96), ("other", 300, 96), ("often", 60, 480)):
+        begins = table.reconciler.begins(name)[1:]
+        offset = (START - phase(name, interval)).timestamp() % interval
+        assert abs(len(begins) - runs) <= 1
+        assert {round((began + offset) % interval, 2) for began in begins} <= {0, interval}
+    assert set(table.reconciler.triggers()[1:]) == {"schedule"}
+    assert phase("main", 300) != phase("other", 300)
+    assert not table.alarm.said
+    await table.schedule.stop()
+
+
+@virtual
+async def test_events_call_for_a_reconciliation(clock: LoopClock) -> None:
+    """After a reconnect, another strategy and a large fill the account is reconciled at once; a small fill calls for none."""
+    table = Table(clock, cadence=Cadence(event_gap_seconds=0, large_fill_usd=Decimal(1000), large_fill_percent=None))
+    await table.schedule.start()
+
+    def fill(quantity: int) -> Fill:
+        return Fill("f", "AAPL", "buy", Decimal(quantity), Decimal(190), START, quote="USD", settlement="cash")
+
+    calls: list[tuple[Callable[[], None], int]] = [
+        (lambda: table.schedule.on_reconnect("main"), 2),
+        (lambda: table.schedule.on_strategy_change("main"), 3),
+        (lambda: table.schedule.on_fill("main", fill(5)), 3),
+        (lambda: table.schedule.on_fill("main", fill(6)), 4),
+    ]
+    for call, runs in calls:
+        now = clock.passed()
+        call()
+        await table.passes(4)
+        assert len(table.reconciler.runs) == runs
+        assert all(began <= now for began in table.reconciler.begins())
+    assert table.reconciler.triggers() == ["startup", "event", "event", "event"]
+    await table.schedule.stop()
+
+
+@virtual
+async def test_a_request_returns_the_report(clock: LoopClock) -> None:
+    """On demand: the report of a reconciliation that began after the request."""
+    table = Table(clock)
+    await table.schedule.start()
+    asked = clock.now()
+    report = await table.schedule.request("main")
+    assert (report.trigger, report.finished_at - asked) == ("manual", timedelta(seconds=2))
+    with pytest.raises(KeyError):
+        await table.schedule.request("nobody's")
+    await table.schedule.stop()
+
+
+@virtual
+async def test_words_of_people_are_heard_soon_and_those_that_are_not_are_asked_for_less_often(clock: LoopClock) -> None:
+    """A word that waits is heard within seconds; words that no reconciliation hears do not wear out the broker."""
+    table = Table(clock)
+    await table.schedule.start()
+    table.reconciler.words["main"] = 1
+    await table.passes(8)
+    assert (table.reconciler.triggers(), table.reconciler.words["main"]) == (["startup", "event"], 0)
+    table.reconciler.words["main"] = 10**6
+    before = table.reconciler.triggers().count("event")
+    await table.passes(3600)
+    assert 10 < table.reconciler.triggers().count("event") - before < 25
+    await table.schedule.stop()
+
+
+@virtual
+async def test_a_record_that_cannot_be_listened_to_is_told_once(clock: LoopClock) -> None:
+    """Where words cannot be heard a person is told, the schedule goes on, and listening again is told, too."""
+    table = Table(clock)
+    await table.schedule.start()
+    table.reconciler.deaf = OSError("secret 42")
+    await table.passes(700)
+    assert len(table.reconciler.runs) >= 3
+    table.reconciler.deaf = None
+    await table.passes(10)
+    first, last = table.alarm.sentences
+    assert first.startswith("main: words of people cannot be heard: OSError at ") and "42" not in first
+    assert last == "main: words of people are heard again"
+    await table.schedule.stop()
+
+
+# Never two at once
+
+
+@virtual
+async def test_what_is_asked_for_meanwhile_is_one_more(clock: LoopClock) -> None:
+    """Ten requests and events during a reconciliation are answered by exactly one that follows it."""
+    table = Table(clock)
+    await table.schedule.start()
+    table.schedule.on_reconnect("main")
+    await table.passes(0.5)
+    for _ in range(5):
+        table.schedule.on_strategy_change("main")
+    answers = await asyncio.gather(*(table.schedule.request("main") for _ in range(5)))
+    assert table.reconciler.triggers() == ["startup", "event", "manual"]
+    assert table.reconciler.begins() == [0, 2, 4]
+    assert len({id(answer) for answer in answers}) == 1
+    await table.schedule.stop()
+
+
+ARRIVALS = st.lists(
+    st.tuples(st.sampled_from(FIVE[:3]), st.integers(0, 120), st.sampled_from(("event", "manual", "cancelled"))),
+    max_size=40,
+)
+
+
+@given(arrivals=ARRIVALS, gap=st.integers(0, 7), reads=st.integers(0, 40))
+@settings(max_examples=60, deadline=None)
+def test_never_two_at_once_and_no_answer_from_before_the_question(
+    arrivals: list[tuple[str, int, str]], gap: int, reads: int
+) -> None:
+    """Whatever comes when: one run of an account at a time, and every answer is of a run that began after its question."""
+
+    async def scenario(clock: LoopClock) -> None:
+        reconciler = SlowReconciler(clock, reads={"a": reads / 4, "b": 0, "c": 3.25})
+        cadence = Cadence(reconciliation_interval=20, event_gap_seconds=gap, large_fill_percent=None)
+        table = Table(clock, *FIVE[:3], cadence=cadence, reconciler=reconciler)
+        answered: dict[str, list[tuple[float, float]]] = {name: [] for name in FIVE[:3]}
+
+        async def arrive(name: str, at: int, kind: str) -> None:
+            await clock.sleep(at / 4)
+            if kind == "event":
+                table.schedule.on_reconnect(name)
+                return
+            asked = clock.passed()
+            async with asyncio.timeout(0.4 if kind == "cancelled" else None):
+                await table.schedule.request(name)
+                answered[name].append((asked, clock.passed()))
+
+        starting = asyncio.create_task(table.schedule.start())
+        results = await asyncio.gather(*(arrive(*each) for each in arrivals), return_exceptions=True)
+        assert all(result is None or isinstance(result, TimeoutError) for result in results)
+        await starting
+        await clock.sleep(15 + gap)
+        await table.schedule.stop()
+        assert reconciler.most_of_one == 1
+        assert all(run.broken_off_while is None for run in reconciler.runs)
+        for name, times in answered.items():
+            for asked, got in times:
+                (run,) = [run for run in reconciler.of(name) if run.ended == got]
+                assert run.began >= asked
+        for name, at, _ in arrivals:
+            assert any(began >= at / 4 for began in reconciler.begins(name)), "asked for, and never reconciled after it"
+
+    virtually(scenario)
+
+
+@virtual
+async def test_a_slow_account_does_not_hold_up_others(clock: LoopClock) -> None:
+    """While one account takes five minutes, four others are started, scheduled and answered as if it were not there."""
+    table = Table(clock, *FIVE, cadence=Cadence(timeout_seconds=900), reconciler=SlowReconciler(clock, acts={"a": 700}))
+    starting = asyncio.create_task(table.schedule.start())
+    await table.passes(3)
+    await table.schedule.request("b")
+    assert clock.passed() == 5
+    await table.passes(600)
+    for name in FIVE[1:]:
+        assert len([run for run in table.reconciler.of(name) if run.trigger == "schedule"]) == 2
+    await starting
+    await table.schedule.stop()
+
+
+@virtual
+async def test_a_storm_of_events_leaves_the_broker_in_peace_and_nobody_else_waits(clock: LoopClock) -> None:
+    """A connection that flaps each second is followed by a run at most each gap; somebody who asks is answered at once."""
+    table = Table(clock, cadence=Cadence(event_gap_seconds=10))
+    await table.schedule.start()
+    for _ in range(60):
+        table.schedule.on_reconnect("main")
+        await table.passes(1)
+    assert table.reconciler.begins() == [0, 12, 24, 36, 48, 60]
+    await table.passes(4)
+    asked = clock.passed()
+    await table.schedule.request("main")
+    assert clock.passed() == asked + 2
+    await table.schedule.stop()
+
+
+# Reading again
+
+
+@virtual
+async def test_unconfirmed_breaks_are_read_again_a_few_times(clock: LoopClock) -> None:
+    """After a report that waits the account is read again once the settle window is over, three times in a row at most."""
+    table = Table(clock)
+    table.reconciler.endings = [("discrepancies", True), ("discrepancies", False)]
+    await table.schedule.start()
+    await table.passes(60)
+    assert table.reconciler.begins() == [0, 4.1]
+    table.reconciler.endings = [("discrepancies", True)] * 9
+    await table.schedule.request("main")
+    await table.passes(30)
+    assert len(table.reconciler.runs) == 2 + 1 + 3
+    await table.schedule.stop()
+
+
+@virtual
+async def test_a_reading_again_confirms_a_break_without_waiting_for_the_interval(clock: LoopClock) -> None:
+    """On live sides: an unexplained difference is seen at the start and confirmed seconds later, by two readings in a row."""
+    world = World(clock, seed=3)
+    world.add_account("main")
+    world.office.pay("main", "deposit", "USD", Decimal(50_000))
+    held = Balance("USD", Decimal(50_900), Decimal(50_900), Decimal(0), Decimal(1))
+    books = EngineBooks.opened_from(replace(world.snapshot("main"), balances=(held,)), clock)
+    await clock.sleep(60)
+    main = Account(name="main", local=books, broker=SimulatedBroker(world, "main"), policy=Policy())
+    reports: list[ReconciliationReport] = []
+
+    async def keep(report: ReconciliationReport) -> None:
+        reports.append(report)
+
+    reconciler = PositionReconciler({"main": main}, clock, reported=keep)
+    schedule = Schedule(reconciler, {"main": main}, clock=clock, alarm=Listening(clock))
+    first = (await schedule.start())["main"]
+    assert [row.confirmed for row in first.discrepancies] == [False]
+    await clock.sleep(5)
+    assert [[row.confirmed for row in report.discrepancies] for report in reports] == [[False], [True]]
+    assert (reports[1].finished_at - first.finished_at).total_seconds() < 3
+    await schedule.stop()
+
+
+# What fails, hangs or is stopped
+
+
+@virtual
+async def test_a_bug_ends_one_run_and_never_the_schedule(clock: LoopClock) -> None:
+    """A run that raises is told at once, without the text of the error; the next is on time, and being well again is told."""
+    table = Table(clock)
+    await table.schedule.start()
+    table.reconciler.endings = [(ZeroDivisionError("1000 USD"), False), (ZeroDivisionError("1000 USD"), False)]
+    with pytest.raises(ReconciliationError, match="main was not reconciled: ZeroDivisionError at "):
+        await table.schedule.request("main")
+    await table.passes(700)
+    broken, well = table.alarm.sentences
+    assert broken.startswith("main: a reconciliation did not come to its end: ZeroDivisionError at ")
+    assert "1000" not in broken
+    assert well == "main: reconciliations come to their end again"
+    assert table.reconciler.triggers() == ["startup", "manual", "schedule", "schedule"]
+    await table.schedule.stop()
+
+
+@virtual
+async def test_a_run_that_only_reads_is_broken_off_in_time(clock: LoopClock) -> None:
+    """A read that hangs ends with the deadline, is told once, and the next run is on time."""
+    table = Table(clock, reconciler=SlowReconciler(clock, reads={"main": 10**6}))
+    assert await table.schedule.start() == {}
+    assert clock.passed() == 120
+    table.reconciler.reads.clear()
+    await table.passes(300)
+    assert [run.broken_off_while for run in table.reconciler.runs] == ["reading", None]
+    assert table.alarm.sentences == [
+        "main: a reconciliation took longer than 120 s and was broken off before it acted",
+        "main: reconciliations end in time again",
+    ]
+    await table.schedule.stop()
+
+
+@virtual
+async def test_a_run_that_acts_is_never_broken_off(clock: LoopClock) -> None:
+    """Past its deadline a run that acts is told of and goes on to its end, and who asked gets its report."""
+    table = Table(clock, reconciler=SlowReconciler(clock, acts={"main": 500}))
+    assert (await table.schedule.start())["main"].trigger == "startup"
+    assert clock.passed() == 501
+    assert [run.broken_off_while for run in table.reconciler.runs] == [None]
+    assert table.alarm.said[0] == (
+        120.0,
+        "main: a reconciliation took longer than 120 s and may be acting, and is left to finish",
+    )
+    await table.schedule.stop()
+
+
+@virtual
+async def test_stopping_waits_for_what_is_under_way_and_begins_nothing(clock: LoopClock) -> None:
+    """The run under way comes to its end, those who wait for the next are told, and no event or interval runs after it."""
+    table = Table(clock, reconciler=SlowReconciler(clock, acts={"main": 20}))
+    await table.schedule.start()
+    first = asyncio.create_task(table.schedule.request("main"))
+    await table.passes(5)
+    second = asyncio.create_task(table.schedule.request("main"))
+    await table.passes(1)
+    await table.schedule.stop()
+    assert (await first).trigger == "manual"
+    with pytest.raises(ReconciliationError, match="the schedule is stopped"):
+        await second
+    stopped = len(table.reconciler.runs)
+    table.schedule.on_reconnect("main")
+    with pytest.raises(ReconciliationError):
+        await table.schedule.request("main")
+    await table.passes(3600)
+    assert (stopped, len(table.reconciler.runs), table.alarm.said) == (2, 2, [])
+    await table.schedule.stop()
+
+
+@pytest.mark.parametrize(("reads", "acts", "broken"), [(1000, 1, "reading"), (1, 60, None)])
+def test_stopping_has_a_deadline_that_no_act_is_broken_off_for(reads: int, acts: int, broken: str | None) -> None:
+    """After its deadline stopping breaks a read off; an act goes on to its end, and a person is told that it was left."""
+
+    async def scenario(clock: LoopClock) -> None:
+        table = Table(clock, reconciler=SlowReconciler(clock, reads={"main": reads}, acts={"main": acts}))
+        starting = asyncio.create_task(table.schedule.start())
+        await table.passes(5)
+        await table.schedule.stop()
+        assert clock.passed() == 35
+        await starting
+        assert [run.broken_off_while for run in table.reconciler.runs] == [broken]
+        assert len(table.alarm.said) == (broken is None)
+
+    virtually(scenario)
+
+
+@virtual
+async def test_a_wall_clock_that_is_set_back_stops_nothing(clock: LoopClock) -> None:
+    """APScheduler sleeps for the hours that the wall clock went back; the watch measures otherwise, tells and reconciles."""
+    table = Table(clock)
+    await table.schedule.start()
+    await table.passes(600)
+    clock.wall = timedelta(hours=-5)
+    before = len(table.reconciler.runs)
+    await table.passes(4 * 3600)
+    assert len(table.reconciler.runs) - before >= 4 * 3600 // (720 + 60)
+    assert any("no reconciliation has come to its end for" in sentence for sentence in table.alarm.sentences)
+    await table.schedule.stop()
+
+
+@virtual
+async def test_a_job_that_the_scheduler_drops_is_told(clock: LoopClock) -> None:
+    """What APScheduler says of lost runs reaches a person."""
+    table = Table(clock)
+    await table.schedule.start()
+    table.timer._scheduler.remove_job("main")
+    await table.passes(60)
+    assert table.schedule.watch.troubles("main") == {Trouble.SKIPPED: "the scheduler dropped the job"}
+    await table.schedule.stop()
+
+
+# Halts
+
+
+@virtual
+async def test_a_halt_decided_in_a_job_holds_before_the_job_returns(clock: LoopClock) -> None:
+    """The scheduler's job halts: while it is still running, and though it then breaks, the next order is refused."""
+    table = Table(clock, reconciler=SlowReconciler(clock, acts={"main": 30}))
+    gate = Gate()
+    gate.open()
+    order = OrderRequest(client_order_id="c", asset="AAPL", side="buy", quantity=Decimal(1))
+
+    def refusal() -> str | None:
+        return gate.refusal(order, local=Decimal(0), broker=Decimal(0), enforced=True)
+
+    await table.schedule.start()
+    assert refusal() is None
+    table.reconciler.acting = lambda _: gate.follow((HALT,))
+    table.reconciler.endings = [(ValueError("after the halt"), False)]
+    while table.reconciler.triggers()[-1] != "schedule" or table.reconciler.runs[-1].began > clock.passed() - 1:
+        await table.passes(1)
+    await table.passes(1)
+    assert table.reconciler.under_way["main"] == 1
+    assert refusal() == "halted: unexplained; only reduce-only orders pass"
+    await table.passes(60)
+    assert table.reconciler.under_way["main"] == 0
+    assert refusal() is not None
+    await table.schedule.stop()
+
+
+# The real thing
+
+
+async def test_the_scheduler_itself_in_real_time() -> None:
+    """On the machine's own clock and loop, an interval of one second runs a second and a third time, a second apart."""
+    ran = asyncio.Event()
+    main = account("main")
+    began: list[int] = []
+    clock = SystemClock()
+
+    async def count(report: object) -> None:
+        began.append(clock.monotonic_ns())
+        if len(began) == 3:
+            ran.set()
+
+    reconciler = PositionReconciler({"main": main}, clock, reported=count)
+    schedule = Schedule(reconciler, {"main": main}, Cadence(reconciliation_interval=1))
+    reports = await schedule.start()
+    assert reports["main"].trigger == "startup"
+    async with asyncio.timeout(30):
+        await ran.wait()
+    await schedule.stop()
+    assert began[2] - began[0] > 900_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from tests.live.virtual import START
 from tieout.live.fills import LargeFills
@@ -23,10 +24,8 @@ def seen(*positions: Position, euro: str | None = None) -> Observation:
     """Both sides agree on these positions; the broker says what a euro and a bitcoin are worth."""
     price = None if euro is None else D(euro)
     balances = (Balance("EUR", D(1), usd_price=price), Balance("BTC", D(1), usd_price=D(90_000)))
-    sides = [
-        Snapshot("tieout.snapshot/1", "main", source, START, positions, balances) for source in ("local", "broker")
-    ]
-    return Observation(START, "main", *sides)
+    local = Snapshot("tieout.snapshot/1", "main", "local", START, positions, balances)
+    return Observation(START, "main", local, replace(local, source="broker"))
 
 
 def fill(asset: str, quantity: str, price: str, *, quote: str | None = None, leg: str | None = None) -> Fill:

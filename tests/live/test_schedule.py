@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -24,9 +24,20 @@ from tieout.live.reconciler import Account, PositionReconciler
 from tieout.live.schedule import Cadence, Schedule
 from tieout.live.timer import SchedulerTimer, phase
 from tieout.live.watch import Trouble
+from tieout.model.changes import Change
 from tieout.model.halt import Halt
 from tieout.model.report import ReconciliationReport
-from tieout.model.snapshot import Balance, Fill
+from tieout.model.snapshot import Balance, Fill, Position
+from tieout.observe.reading import Reach
+
+
+class Hearing(PositionReconciler):
+    """Reconciles live sides; nobody says anything."""
+
+    async def listen(self, account: str) -> bool:
+        """Nothing waits."""
+        return False
+
 
 FIVE = ("a", "b", "c", "d", "e")
 QUICK = Cadence(event_gap_seconds=0)
@@ -295,7 +306,7 @@ async def test_a_reading_again_confirms_a_break_without_waiting_for_the_interval
     async def keep(report: ReconciliationReport) -> None:
         reports.append(report)
 
-    reconciler = PositionReconciler({"main": main}, clock, reported=keep)
+    reconciler = Hearing({"main": main}, clock, reported=keep)
     schedule = Schedule(reconciler, {"main": main}, clock=clock, alarm=Listening(clock))
     first = (await schedule.start())["main"]
     assert [row.confirmed for row in first.discrepancies] == [False]
@@ -353,6 +364,63 @@ async def test_a_run_that_acts_is_never_broken_off(clock: LoopClock) -> None:
         "main: a reconciliation took longer than 120 s and may be acting, and is left to finish",
     )
     await table.schedule.stop()
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_a_booking_under_way_on_live_books_is_never_broken_off(stopping: bool) -> None:
+    """Books that take ten minutes for a booking: neither the deadline nor stopping ends it, and it is booked once."""
+
+    async def scenario(clock: LoopClock) -> None:
+        begun: list[float] = []
+
+        class SlowBooks(EngineBooks):
+            async def apply(self, changes: Sequence[Change], *, reason: str) -> None:
+                begun.append(clock.passed())
+                await clock.sleep(600)
+                await super().apply(changes, reason=reason)
+
+        world = World(clock, seed=3)
+        world.add_account("main")
+        world.office.pay("main", "deposit", "USD", Decimal(1000))
+        books = SlowBooks.opened_from(world.snapshot("main"), clock)
+        await clock.sleep(60)
+        world.office.pay("main", "interest", "USD", Decimal(25))
+        await clock.sleep(60)
+        main = Account(name="main", local=books, broker=SimulatedBroker(world, "main"))
+        schedule = Schedule(Hearing({"main": main}, clock), {"main": main}, clock=clock, alarm=Listening(clock))
+        starting = asyncio.create_task(schedule.start())
+        await clock.sleep(10)
+        if stopping:
+            await schedule.stop()
+        await starting
+        await schedule.stop()
+        assert len(begun) == 1 and clock.passed() >= begun[0] + 600
+        assert [row.total for row in (await books.read()).balances or ()] == [Decimal(1025)]
+        assert len([entry for entry in books.ledger.entries if entry.reason == "heals_itself"]) == 1
+
+    virtually(scenario)
+
+
+@virtual
+async def test_a_broker_that_hangs_in_a_read_is_broken_off_and_read_again(clock: LoopClock) -> None:
+    """On live sides a read without a deadline of its own ends with the reconciliation's, and the next one is whole."""
+    hangs = True
+
+    class Hanging(SimulatedBroker):
+        async def get_positions(self) -> tuple[Position, ...]:
+            if hangs:
+                await asyncio.Event().wait()
+            return await super().get_positions()
+
+    world = World(clock, seed=3)
+    world.add_account("main")
+    books, broker = EngineBooks.opened_from(world.snapshot("main"), clock), Hanging(world, "main")
+    main = Account(name="main", local=books, broker=broker, reach=Reach(timeout_seconds=10**6))
+    schedule = Schedule(Hearing({"main": main}, clock), {"main": main}, clock=clock, alarm=Listening(clock))
+    assert await schedule.start() == {}
+    hangs = False
+    assert (await schedule.request("main")).status == "matched"
+    await schedule.stop()
 
 
 @virtual
@@ -463,7 +531,7 @@ async def test_the_scheduler_itself_in_real_time() -> None:
         if len(began) == 3:
             ran.set()
 
-    reconciler = PositionReconciler({"main": main}, clock, reported=count)
+    reconciler = Hearing({"main": main}, clock, reported=count)
     schedule = Schedule(reconciler, {"main": main}, Cadence(reconciliation_interval=1))
     reports = await schedule.start()
     assert reports["main"].trigger == "startup"

@@ -57,7 +57,8 @@ class Cadence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Schedule:
     """Reconciles many accounts, each when it is due: one at a time for each, all side by side.
 
-    Everything is called from the event loop that it was started in. Events return at once.
+    Everything is called from the event loop that it was started in. Events return at once. It is started once, and stopped
+    once: nothing of it is kept, and the next start makes another.
 
     Args:
         reconciler: Reconciles them.

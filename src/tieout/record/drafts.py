@@ -6,13 +6,13 @@ from datetime import datetime
 from functools import partial
 
 from tieout.model.intent import Ended, Intent
+from tieout.model.notice import NoticeKind
 from tieout.record.base import Reading, Word
 from tieout.record.entry import Draft, EntryKind
-from tieout.record.rows import halt_reason
 
 
 def reading_drafts(reading: Reading, commitment: bytes, plans: bytes | None) -> tuple[Draft, ...]:
-    """The entries of a reading: the reading itself, then what was decided, then the halt.
+    """The entries of a reading: the reading itself, then what was decided, then the halts that it set, and those it lifted.
 
     Args:
         reading: What was read.
@@ -28,8 +28,11 @@ def reading_drafts(reading: Reading, commitment: bytes, plans: bytes | None) -> 
     drafts = [draft(event=f"reading:{report.report_id}", kind=kind, refs=refs, commitments={"reading": commitment})]
     if plans is not None:
         drafts.append(draft(event=f"decide:{report.report_id}", kind=EntryKind.DECIDE, commitments={"plans": plans}))
-    if halt_reason(report) is not None:
+    # After a gap nobody knows which halts were told of: those that stand are set, and what does not stand is lifted.
+    if not reading.look and any(reading.gap or halt.since == report.started_at for halt in report.halts):
         drafts.append(draft(event=f"halt:{report.report_id}", kind=EntryKind.HALT))
+    if not reading.look and (reading.gap or any(each.kind is NoticeKind.LIFTED for each in report.notices)):
+        drafts.append(draft(event=f"resume:{report.report_id}", kind=EntryKind.RESUME))
     return tuple(drafts)
 
 
@@ -59,6 +62,8 @@ def outcome_draft(intent: Intent, at: datetime, ended: Ended, policy: str | None
 def word_draft(word: Word, at: datetime, commitment: bytes, policy: str | None) -> Draft:
     """The entry of a person's word."""
     until = {} if word.until is None else {"until": word.until.isoformat()}
+    about = {"strategy": word.strategy, "plan": word.plan}
+    until |= {name: str(text) for name, text in about.items() if text is not None}
     return Draft(
         event=f"word:{word.id}",
         kind=EntryKind.APPROVE,

@@ -68,7 +68,7 @@ class Side(Struct, frozen=True, array_like=True):
 
 
 class ReadingRecord(Struct, frozen=True, array_like=True):
-    """A reading as its entry commits to it; times in microseconds since 1970."""
+    """A reading as its entry commits to it; times in microseconds since 1970, `heard` as in `base.Reading`."""
 
     v: int
     report_id: str
@@ -80,6 +80,7 @@ class ReadingRecord(Struct, frozen=True, array_like=True):
     local_before: Side | None
     lookups: bytes | None
     report: bytes
+    heard: int = -1
 
 
 class Stored(Struct, frozen=True):
@@ -112,7 +113,9 @@ def contents(observation: Observation, report: ReconciliationReport) -> dict[str
     return found
 
 
-def store(observation: Observation, report: ReconciliationReport, kept: Mapping[str, Kept]) -> Stored:
+def store(
+    observation: Observation, report: ReconciliationReport, kept: Mapping[str, Kept], *, heard: int = -1
+) -> Stored:
     """What is written, once everything that holds amounts is sealed."""
     statements: dict[bytes, bytes] = {}
 
@@ -137,6 +140,7 @@ def store(observation: Observation, report: ReconciliationReport, kept: Mapping[
         local_before=None if observation.local_before is None else side("local_before"),
         lookups=kept["lookups"].commitment if "lookups" in kept else None,
         report=kept["report"].commitment,
+        heard=heard,
     )
     return Stored(msgspec.msgpack.encode(record), statements, tuple(kept.values()), kept["report"])
 

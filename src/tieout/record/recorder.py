@@ -22,20 +22,20 @@ from tieout.record.readings import contents, store
 from tieout.record.restoring import configuration_of, restore, undone, unfinished
 from tieout.record.rows import (
     follow_breaks,
-    halt_reason,
     in_words,
     insert_alerts,
     insert_decisions,
-    insert_halt,
     insert_reading,
     join_ids,
     keep_positions,
+    lift_halts,
+    set_halts,
     upsert,
 )
 from tieout.record.states import keep_state
 from tieout.record.store.database import Database
 from tieout.record.store.schema import accounts, actions, configurations
-from tieout.record.words import insert_word
+from tieout.record.words import insert_word, words_behind
 from tieout.record.writer import Overtaken, Unit, Writer
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class StoreRecord:
         account, report = reading.observation.account, reading.report
         row = await self._account(account)
         sealed = await self.payloads.share(account, contents(reading.observation, report))
-        stored = store(reading.observation, report, sealed)
+        stored = store(reading.observation, report, sealed, heard=reading.heard)
         decided = await self._changed_plans(account, reading)
         state = None if reading.state_before is None else self.payloads.seal(reading.state_before)
         drafts = reading_drafts(reading, stored.commitment, None if decided is None else decided.commitment)
@@ -124,9 +124,11 @@ class StoreRecord:
             insert_alerts(connection, row, entries[0], report)
             if decided is not None:
                 insert_decisions(connection, row, entries[1], reading, decided.id)
-            reason = halt_reason(report)
-            if reason is not None:
-                insert_halt(connection, row, entries[-1], reason, report.finished_at)
+            placed = {draft.kind: entry for draft, entry in zip(drafts, entries, strict=True)}
+            if EntryKind.HALT in placed:
+                set_halts(connection, row, placed[EntryKind.HALT], report)
+            if EntryKind.RESUME in placed:
+                lift_halts(connection, row, placed[EntryKind.RESUME], report)
             if state is not None:
                 keep_state(connection, row, entries[0], report.started_at, body=state.id, gap=reading.gap)
 
@@ -145,6 +147,10 @@ class StoreRecord:
             insert_word(connection, row, entries[0], word, said_at=at, body=kept.id)
 
         await self._write((draft,), rows, [kept])
+
+    async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
+        """What people said behind an entry."""
+        return await self.database.read(lambda connection: words_behind(connection, account, after))
 
     async def permit(self) -> None:
         """Return where acting is allowed."""

@@ -32,6 +32,7 @@ from tieout.record.store.schema import (
     snapshots,
     states,
 )
+from tieout.record.words import words_behind
 
 _intent = msgspec.json.Decoder(Intent)
 AT_ONCE = 200  # readings whose payloads are held in memory together
@@ -97,9 +98,11 @@ def _pasts(
     wanted = {each for _, record in records for each in commitments_of(record, said)}
     opened = sealed.open(connection, wanted | {row.state for row, _ in records if row.state is not None})
     content = {commitment: found.payload for commitment, found in opened.items() if found is not None}
+    heard = [record.heard for _, record in records]
+    before = [heard_before(connection, account, rows[0].entry), *heard]
     acted = attempted_after(connection, [row.report_id for row, _ in records])
     undone = undone_between(connection, account, [row.entry for row in rows])
-    for row, record in records:
+    for since, (row, record) in zip(before, records, strict=False):
         if any(opened[each] is None for each in commitments_of(record, said)):
             raise LogBroken(f"report {record.report_id} was erased when its time had come", row.entry)
         yield Past(
@@ -110,7 +113,20 @@ def _pasts(
             attempted=acted.get(row.report_id, frozenset()),
             undone=undone.get(row.entry, frozenset()),
             state_before=None if row.state is None else content[row.state],
+            words=words_behind(connection, account, since, record.heard) if record.heard > since else (),
         )
+
+
+def heard_before(connection: Connection, account: str, entry: int) -> int:
+    """Where the last word stands that the reading before the one at *entry* knew of."""
+    raw = connection.execute(
+        select(observations.c.record)
+        .join(accounts, accounts.c.id == observations.c.account)
+        .where(accounts.c.name == account, observations.c.entry < entry, ~observations.c.look)
+        .order_by(observations.c.entry.desc())
+        .limit(1)
+    ).scalar()
+    return -1 if raw is None else decode_record(raw, entry).heard
 
 
 def read_statements(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, Statement]:

@@ -12,14 +12,14 @@ from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tieout.model.case import Approved
-from tieout.model.discrepancy import SEVERITY_RANK, ActionKind, ActionStatus, Severity
-from tieout.model.report import Action, Discrepancy, ReconciliationReport
+from tieout.model.report import Discrepancy, ReconciliationReport
 from tieout.model.snapshot import Snapshot
 from tieout.record.base import Reading
 from tieout.record.payloads import id_of
 from tieout.record.readings import Stored
 from tieout.record.store.schema import (
     alerts,
+    approvals,
     break_history,
     breaks,
     decisions,
@@ -160,44 +160,51 @@ def insert_decisions(connection: Connection, account: int, entry: int, reading: 
 
 def insert_alerts(connection: Connection, account: int, entry: int, report: ReconciliationReport) -> None:
     """What people are to be told, put where it is sent from. No amounts: the text names breaks, causes and reasons."""
-    found = {row.discrepancy_id: row for row in report.discrepancies}
-    rows: dict[str, dict[str, object]] = {}
-    for action in report.actions:
-        if action.action is ActionKind.ALERT and action.status is ActionStatus.PLANNED:
-            key = hashlib.sha256("\n".join((*action.discrepancy_ids, _reason(action))).encode()).hexdigest()[:32]
-            named = [found[name] for name in action.discrepancy_ids if name in found]
-            rows[key] = {"account": account, "entry": entry, "key": key, **_said(action, named, report)}
+    rows = [
+        {
+            "account": account,
+            "entry": entry,
+            "key": notice.subject,
+            "kind": notice.kind,
+            "severity": notice.severity,
+            "text": notice.text.replace("\0", ""),  # PostgreSQL's text holds every character but this
+            "at": report.finished_at,
+            "next_at": report.finished_at,
+        }
+        for notice in report.notices
+    ]
     if rows:
-        connection.execute(insert(alerts), list(rows.values()))
+        connection.execute(insert(alerts), rows)
 
 
-def _said(action: Action, named: list[Discrepancy], report: ReconciliationReport) -> dict[str, object]:
-    about = ", ".join(dict.fromkeys(f"{fitting(row.asset)} {row.cause.code}" for row in named)) or "the account"
-    return {
-        "severity": max((row.severity for row in named), key=SEVERITY_RANK.__getitem__, default=Severity.MODERATE),
-        "text": f"{report.account}: {about}: {action.strategy} ({_reason(action)})",
-        "at": report.finished_at,
-        "next_at": report.finished_at,
-    }
+def set_halts(connection: Connection, account: int, entry: int, report: ReconciliationReport) -> None:
+    """The halts that stand after a reading and were not known before it."""
+    known = set(connection.execute(select(halts.c.name).where(halts.c.account == account)).scalars())
+    rows = [
+        {
+            "account": account,
+            "asset": None if halt.asset is None else fitting(halt.asset),
+            "reason": halt.reason,
+            "entry": entry,
+            "set_at": halt.since,
+            "name": halt.id,
+        }
+        for halt in report.halts
+        if halt.id not in known
+    ]
+    if rows:
+        connection.execute(insert(halts), rows)
 
 
-def _reason(action: Action) -> str:
-    return action.detail.get("reason", "")
-
-
-def insert_halt(connection: Connection, account: int, entry: int, reason: str, at: datetime) -> None:
-    """A halt of the whole account, unless one stands."""
-    standing = connection.execute(
-        select(halts.c.id).where(halts.c.account == account, halts.c.asset.is_(None), halts.c.lifted_at.is_(None))
-    ).first()
-    if standing is None:
-        connection.execute(insert(halts).values(account=account, reason=reason, entry=entry, set_at=at))
-
-
-def halt_reason(report: ReconciliationReport) -> str | None:
-    """Why the report halts, None where it does not."""
-    halting = [action for action in report.actions if action.action is ActionKind.HALT]
-    return ", ".join(dict.fromkeys(_reason(action) for action in halting)) if halting else None
+def lift_halts(connection: Connection, account: int, entry: int, report: ReconciliationReport) -> None:
+    """The end of the halts that do not stand any more after a reading: somebody's word, or enough evidence."""
+    stand = [halt.id for halt in report.halts]
+    resumed = select(approvals.c.actor).where(
+        approvals.c.account == account, approvals.c.verdict == "resume", approvals.c.entry < entry
+    )
+    by = connection.execute(resumed.order_by(approvals.c.entry.desc()).limit(1)).scalar()
+    over = update(halts).where(halts.c.account == account, halts.c.lifted_at.is_(None), halts.c.name.not_in(stand))
+    connection.execute(over.values(lifted_entry=entry, lifted_at=report.finished_at, lifted_by=by))
 
 
 def keep_positions(connection: Connection, account: int, entry: int, reading: Reading) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Row, insert, select
 
+from tieout.model.discrepancy import ReconciliationStrategy
 from tieout.record.base import Verdict, Word
 from tieout.record.rows import upsert
-from tieout.record.store.schema import approvals, known_breaks
+from tieout.record.store.schema import accounts, approvals, known_breaks
 
 
 def insert_word(connection: Connection, account: int, entry: int, word: Word, *, said_at: datetime, body: int) -> None:
@@ -32,6 +33,8 @@ def insert_word(connection: Connection, account: int, entry: int, word: Word, *,
             at=said_at,
             expires_at=word.until,
             body=body,
+            strategy=word.strategy,
+            plan=word.plan,
         )
     )
     if word.verdict is Verdict.KNOWN:
@@ -44,3 +47,32 @@ def insert_word(connection: Connection, account: int, entry: int, word: Word, *,
             "until": word.until,
         }
         upsert(connection, known_breaks, [known], ["break_id"])
+
+
+def words_behind(connection: Connection, account: str, after: int, until: int | None = None) -> tuple[Word, ...]:
+    """What people said of an account behind the entry *after*, and up to *until*, without the texts."""
+    query = (
+        select(approvals)
+        .join(accounts, accounts.c.id == approvals.c.account)
+        .where(accounts.c.name == account, approvals.c.entry > after)
+        .order_by(approvals.c.entry)
+    )
+    if until is not None:
+        query = query.where(approvals.c.entry <= until)
+    return tuple(_word(account, row) for row in connection.execute(query))
+
+
+def _word(account: str, row: Row[*tuple[object, ...]]) -> Word:
+    return Word(
+        id=str(row.id),
+        account=account,
+        subject=row.subject,
+        verdict=Verdict(row.verdict),
+        actor=row.actor,
+        text="",
+        until=row.expires_at,
+        strategy=None if row.strategy is None else ReconciliationStrategy(row.strategy),
+        plan=row.plan,
+        at=row.at,
+        entry=row.entry,
+    )

@@ -26,7 +26,10 @@ _ACTIONS = (
     "SELECT id, account, report_id, intent, intended_at, outcome, ended_at, status FROM actions "
     "WHERE intent < ? ORDER BY intent"
 )
-_WORDS = "SELECT entry, account, subject, verdict, actor, expires_at, at FROM approvals WHERE entry < ? ORDER BY entry"
+_WORDS = (
+    "SELECT entry, account, subject, verdict, actor, expires_at, at, strategy, plan FROM approvals "
+    "WHERE entry < ? ORDER BY entry"
+)
 _KNOWN = "SELECT entry, account, break_id, actor, until FROM known_breaks WHERE entry < ? ORDER BY entry"
 _DECISIONS = "SELECT entry, account, report_id FROM decisions WHERE entry < ? ORDER BY entry"
 _STATES = "SELECT entry, account, at FROM states WHERE entry < ?"
@@ -107,12 +110,12 @@ def _actions(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iterat
 
 def _words(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iterator[tuple[int, str]]:
     stored = {}
-    for place, account, subject, verdict, actor, until, at in fetch(_WORDS, (2**62,)):
+    for place, account, subject, verdict, actor, *rest in fetch(_WORDS, (2**62,)):
         entry = entry_at(fetch, place)
         if (
             entry is None
             or not _said(entry, accounts.get(account), (subject, verdict, actor))
-            or (_until(entry), _at(entry)) != (until, at)
+            or [_until(entry), _at(entry), entry.refs.get("strategy"), entry.refs.get("plan")] != rest
         ):
             yield min(place, scanned.stop - 1), "what a person said,"
         stored[place] = True

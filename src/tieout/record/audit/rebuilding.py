@@ -31,13 +31,13 @@ from tieout.record.readings import Stored, commitments_of, decode_record, observ
 from tieout.record.restoring import read_statements
 from tieout.record.rows import (
     follow_breaks,
-    halt_reason,
     insert_alerts,
     insert_decisions,
-    insert_halt,
     insert_reading,
     join_ids,
     keep_positions,
+    lift_halts,
+    set_halts,
 )
 from tieout.record.store.schema import (
     accounts,
@@ -69,7 +69,7 @@ _OF_ONE: dict[Table, tuple[str, ...]] = {
         "severity",
         "configuration",
     ),
-    alerts: ("entry", "account", "key", "severity", "text", "at"),
+    alerts: ("entry", "account", "key", "kind", "severity", "text", "at"),
     decisions: ("entry", "account", "report_id", "fingerprint", "strategy", "approved", "reason", "break_ids", "body"),
 }
 _OF_ALL: dict[Table, tuple[str, ...]] = {
@@ -78,7 +78,7 @@ _OF_ALL: dict[Table, tuple[str, ...]] = {
         "id", "account", "domain", "discrepancy_type", "asset", "first_seen", "last_seen", "closed_at", "severity", "cause",
         "strategy", "confirmed",
     ),
-    halts: ("entry", "account", "asset", "reason", "set_at"),
+    halts: ("entry", "account", "asset", "reason", "set_at", "name", "lifted_entry", "lifted_at"),
     live_positions: ("account", "asset", "side", "amount", "at", "entry"),
 }  # fmt: skip
 
@@ -130,11 +130,11 @@ def check_rebuilt(connection: Connection, sealed: Payloads, scanned: Scanned) ->
 
 
 def _about_readings(connection: Connection, scanned: Scanned) -> Iterator[Placed]:
-    """The entries of readings, and those right behind each: its decision and its halt."""
+    """The entries of readings, and those right behind each: its decision, the halts it set, and those it lifted."""
     raw = scanned.readings
     places = [int.from_bytes(raw[place : place + 8]) for place in range(0, len(raw), RECORD_BYTES)]
     for place, following in pairwise((*places, scanned.stop)):
-        yield from read_entries(connection, place, min(place + 3, following))
+        yield from read_entries(connection, place, min(place + 4, following))
 
 
 def _reading(connection: Connection, sealed: Payloads, index: int, entry: Entry) -> Reading | None:
@@ -175,7 +175,9 @@ def _follow(
     if not entry.event.endswith(f":{last.report.report_id}"):
         return
     if entry.kind is EntryKind.HALT:
-        insert_halt(memory, account, index, halt_reason(last.report) or "", last.report.finished_at)
+        set_halts(memory, account, index, last.report)
+    elif entry.kind is EntryKind.RESUME:
+        lift_halts(memory, account, index, last.report)
     elif entry.kind is EntryKind.DECIDE:
         commitment = bytes_of(entry.commitments["plans"])
         try:

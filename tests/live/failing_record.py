@@ -59,6 +59,9 @@ class FailingRecord:
     async def say(self, word: Word) -> None:
         await self._through("say", self.record.say(word))
 
+    async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
+        return await self._through("words", self.record.words(account, after=after))
+
     async def permit(self) -> None:
         await self._through("permit", self.record.permit())
 

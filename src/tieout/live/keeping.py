@@ -20,9 +20,9 @@ from tieout.model.intent import Ended, Intent
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Snapshot
-from tieout.record.base import Past, Reading, Record, Word
+from tieout.record.base import Past, Reading, Record, Verdict, Word
 
-NO_AUDIT = "no_audit"
+NO_AUDIT, SHADOW = "no_audit", "shadow"
 WHOLE_EVERY = 100  # readings between two states that are kept whole; a start judges at most that many again
 
 
@@ -44,6 +44,7 @@ class Keeping:
 
     Attributes:
         refusal: Why nothing is acted on in this reconciliation, in a sentence; None where nothing stands in the way.
+        established: Whether what the record holds was read: until then nobody knows which halts stand.
     """
 
     def __init__(self, account: str, configuration: Configuration, record: Record | None, alarm: Alarm) -> None:
@@ -53,7 +54,10 @@ class Keeping:
         self._since_whole: int | None = WHOLE_EVERY  # None where what the record holds does not lead to the state
         self._under_way = False
         self._told: set[str] = set()
+        self._said: list[Word] = []  # what was said where there is no record
+        self._waiting: tuple[Word, ...] = ()
         self.refusal: str | None = None
+        self.established = record is None
 
     async def begin(self, state: State, books: LocalBooks, broker: BrokerAdapter) -> State:
         """The state to go on from. At a start that is what the record kept, once every open intent was looked up."""
@@ -70,13 +74,31 @@ class Keeping:
             # intents that were not concluded yet to the next start; nothing was sent meanwhile.
             recovered = await self._recover(self._record, books, broker)
             if self._name is None:
-                return await self._start(self._record, state)
-            return _with_recovered(state, recovered)
+                state = await self._start(self._record, state)
+            else:
+                state = _with_recovered(state, recovered)
+            self._waiting = await self._record.words(self._account, after=state.history.words.heard)
+            self.established = True
+            return state
         except RecordError as error:
             # What the record holds of the last round it could not say: the state goes on from what this process knows of it.
             self._since_whole = None
             await self._refuse(error.why)
         return state
+
+    def words(self, state: State) -> tuple[Word, ...]:
+        """What people said that *state* has not heard."""
+        said = self._said if self._record is None else self._waiting
+        return tuple(word for word in said if word.entry is not None and word.entry > state.history.words.heard)
+
+    async def listen(self, state: State) -> bool:
+        """Whether somebody said something that *state* has not heard; False where that cannot be read now."""
+        if self._record is None or self._name is None:
+            return bool(self.words(state))
+        try:
+            return bool(await self._record.words(self._account, after=state.history.words.heard))
+        except RecordError:
+            return False  # the next reconciliation says so
 
     def end(self) -> None:
         """What was begun came to its end: the next one goes on from the state that it left."""
@@ -102,6 +124,7 @@ class Keeping:
             configuration=self._name,
             state_before=_encoder.encode(before) if whole else None,
             gap=since is None,
+            heard=outcome.state.history.words.heard,
         )
         try:
             # A crash before it is on the disk leaves nothing of this reading: the next one sees the same, and decides again.
@@ -128,9 +151,14 @@ class Keeping:
         Raises:
             RecordError: It cannot be kept; it does not count.
         """
-        if self._record is not None:
+        if self._record is None:
+            self._said.append(replace(word, entry=len(self._said)))
+            return
+        if (
+            word.verdict is not Verdict.HALT
+        ):  # a log that nobody may act on takes this, too: it stops, and acts on nothing
             await self._record.permit()
-            await self._record.say(word)
+        await self._record.say(word)
 
     async def act(
         self, observation: Observation, outcome: Outcome, books: LocalBooks, broker: BrokerAdapter
@@ -139,6 +167,8 @@ class Keeping:
         plans = [plan for plan in outcome.decided.plans if isinstance(plan, Approved)]
         if not plans:
             return ()
+        if self._configuration.policy.mode == SHADOW:
+            return tuple(Effect(plan, None, SHADOW) for plan in plans)
         attempts = await self._permitted()
         if self.refusal is not None:
             return tuple(Effect(plan, None, NO_AUDIT) for plan in plans)
@@ -242,6 +272,7 @@ def judge_again(past: Past, state: State, configuration: Configuration) -> Outco
         configuration.policy,
         trigger=past.report.trigger,
         finished_at=past.report.finished_at,
+        words=past.words,
     )
 
 

@@ -16,9 +16,11 @@ from tieout.clock import Clock, SystemClock
 from tieout.decide import Policy, attempted
 from tieout.errors import SourceIncomplete
 from tieout.live.alarm import Alarm, LoggedAlarm
-from tieout.live.keeping import Configuration, Keeping
+from tieout.live.gate import Gate
+from tieout.live.keeping import SHADOW, Configuration, Keeping
 from tieout.live.reporting import report_id
 from tieout.live.road import Outcome, State, reconcile_observation
+from tieout.model.case import Approved, Refused
 from tieout.model.changes import KIND_OF_CHANGE
 from tieout.model.discrepancy import ActionStatus
 from tieout.model.intent import Ended
@@ -28,11 +30,12 @@ from tieout.model.snapshot import Observation, Section, SideError, Snapshot
 from tieout.observe.reading import Reach, read_account, read_broker
 from tieout.record.base import Record, Verdict, Word
 
+BY_HAND, HALTS_UNKNOWN = "by_hand", "halts_unknown"
 Reported = Callable[[ReconciliationReport], Awaitable[None]]
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """One account to reconcile: its two sides, and what holds for it."""
+    """One account to reconcile: its two sides, what holds for it, and the gate of its orders, where it has one here."""
 
     name: str
     local: LocalBooks
@@ -40,6 +43,7 @@ class Account(Struct, frozen=True, kw_only=True):
     settings: Settings = Settings()
     policy: Policy = Policy()
     reach: Reach = Reach()
+    gate: Gate | None = None
 
 
 class PositionReconciler:
@@ -75,9 +79,12 @@ class PositionReconciler:
         }
         self._reported = reported
         self.observed: dict[str, Observation] = {}
+        self.plans: dict[str, tuple[Approved | Refused, ...]] = {}
 
-    async def reconcile(self, account: str, *, trigger: Trigger = "manual") -> ReconciliationReport:
-        """One whole reconciliation of *account*.
+    async def reconcile(
+        self, account: str, *, trigger: Trigger = "manual", dry_run: bool = False
+    ) -> ReconciliationReport:
+        """One whole reconciliation of *account*; a dry run decides and records it, and acts on nothing.
 
         Returns:
             The report. A side that could not be read makes it `incomplete`; nothing is raised for that. Where the record
@@ -92,11 +99,35 @@ class PositionReconciler:
             self._states[account] = before
             observation = await self._observe(account)
             outcome = self._judge(account, observation, trigger)
+            if dry_run:
+                await keeping.look(observation, outcome.report)
+                keeping.end()
+                return await self._report(_not_acted_on(outcome.report, "dry_run"))
+            # Before anything is written: neither a full disk nor a crash leaves a gate open that should be shut.
+            self._steer(account, outcome)
             await keeping.keep(observation, outcome, before)
             effects = await keeping.act(observation, outcome, known.local, known.broker)
             report = self._remember(account, outcome, effects, keeping.refusal)
             keeping.end()
             return await self._report(report)
+
+    async def say(self, word: Word) -> None:
+        """Keep a person's word; the next reconciliation of its account hears it. A halt shuts the gate at once.
+
+        Raises:
+            KeyError: There is no such account.
+            RecordError: It cannot be kept, and does not count; a halt stands for as long as this process lives.
+        """
+        gate, whole = self._accounts[word.account].gate, word.subject == word.account
+        if gate is not None and whole and word.verdict is Verdict.HALT:
+            gate.close(BY_HAND)
+        await self._keepings[word.account].say(word)
+        if gate is not None and whole and word.verdict is Verdict.RESUME:
+            gate.open(BY_HAND)
+
+    async def listen(self, account: str) -> bool:
+        """Whether somebody said something that no reconciliation of *account* has heard yet."""
+        return await self._keepings[account].listen(self._states[account])
 
     async def adopt(self, account: str, *, actor: str = "owner", why: str = "") -> Snapshot:
         """Take what the broker holds as the opening entries of empty books. Ask the person first; it happens once.
@@ -170,8 +201,26 @@ class PositionReconciler:
     def _judge(self, account: str, observation: Observation, trigger: Trigger) -> Outcome:
         known, state = self._accounts[account], self._states[account]
         return reconcile_observation(
-            observation, state, known.settings, known.policy, trigger=trigger, finished_at=self._clock.now()
+            observation,
+            state,
+            known.settings,
+            known.policy,
+            trigger=trigger,
+            finished_at=self._clock.now(),
+            words=self._keepings[account].words(state),
         )
+
+    def _steer(self, account: str, outcome: Outcome) -> None:
+        """Let the account's gate follow what was decided; shut it while nobody knows which halts stand."""
+        self.plans[account] = outcome.decided.plans
+        gate, policy = self._accounts[account].gate, self._accounts[account].policy
+        if gate is None or policy.mode == SHADOW:
+            return
+        gate.follow(outcome.state.history.halts.values(), mode=policy.halt_mode)
+        if self._keepings[account].established:
+            gate.open(HALTS_UNKNOWN)
+        else:
+            gate.close(HALTS_UNKNOWN)
 
     def _remember(
         self, account: str, outcome: Outcome, effects: tuple[Effect, ...], refusal: str | None
@@ -184,7 +233,20 @@ class PositionReconciler:
         if refusal is not None:
             warnings = (*report.summary.warnings, f"Nothing was acted on: {refusal}.")
             report = replace(report, summary=replace(report.summary, warnings=warnings))
+        if self._accounts[account].policy.mode == SHADOW:
+            return _not_acted_on(report, SHADOW)
         return replace(report, actions=tuple(_with_effect(action, by_break) for action in report.actions))
+
+
+def _not_acted_on(report: ReconciliationReport, why: str) -> ReconciliationReport:
+    """The report with everything that was planned left alone."""
+    actions = (
+        replace(action, status=ActionStatus.SKIPPED, detail={**action.detail, "not_acted_on": why})
+        if action.status is ActionStatus.PLANNED
+        else action
+        for action in report.actions
+    )
+    return replace(report, actions=tuple(actions))
 
 
 def _with_effect(action: Action, effects: Mapping[str, Effect]) -> Action:

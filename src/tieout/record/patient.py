@@ -59,6 +59,10 @@ class PatientRecord:
         """As the record does."""
         await (await self.opened()).say(word)
 
+    async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
+        """What people said of an account."""
+        return await (await self.opened()).words(account, after=after)
+
     async def permit(self) -> None:
         """Return where acting is allowed."""
         await (await self.opened()).permit()

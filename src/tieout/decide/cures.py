@@ -93,7 +93,9 @@ def _as_said(fingerprint: str, status: ActionStatus, judged: Judged, words: Word
         return status
     if fingerprint in words.rejected:
         return ActionStatus.SKIPPED
-    return PLANNED if fingerprint in words.approved else AWAITING
+    approval = words.approved.get(fingerprint)
+    # Nobody approves what he asked for himself.
+    return PLANNED if approval is not None and approval.actor != judged.verdict.actor else AWAITING
 
 
 def _wait(judged: Judged, reading: Reading, named: tuple[str, ...]) -> Cure:

@@ -46,7 +46,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What the policy says of one break, and by which rule."""
+    """What the policy says of one break, and by which rule; `actor` where it is what somebody wants instead."""
 
     strategy: ReconciliationStrategy
     approval: bool = False
@@ -54,6 +54,7 @@ class Verdict(Struct, frozen=True):
     heals: bool = False
     reason: str = ""
     blind_sync_max_usd: Decimal | None = None
+    actor: str = ""
 
     @property
     def strictness(self) -> int:

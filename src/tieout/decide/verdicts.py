@@ -74,7 +74,7 @@ def _as_resolved(votes: tuple[Key, ...], verdict: Verdict, reading: Reading, his
     for key in votes:
         wanted = history.words.resolution(history.breaks[key].id, reading.differences[key].difference)
         if wanted is not None:
-            return Verdict(wanted.strategy, approval=reading.policy.four_eyes, reason=RESOLVED)
+            return Verdict(wanted.strategy, approval=reading.policy.four_eyes, reason=RESOLVED, actor=wanted.actor)
     return verdict
 
 

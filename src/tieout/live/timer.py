@@ -39,7 +39,7 @@ class SchedulerTimer:
 
     def __init__(self) -> None:
         # Only here: the library needs no scheduler unless it runs a schedule.
-        from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
+        from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler: Any = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)

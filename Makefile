@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # --without-pip: slim Debian images have no ensurepip; the outer pip installs into the environment instead.
 INSTALL := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check install --quiet --root-user-action=ignore
 
-.PHONY: demo test check prove bench conform lock clean
+.PHONY: demo test check prove bench mutants conform lock clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/tieout demo
@@ -27,6 +27,12 @@ prove: $(VENV)/.develop
 
 bench: $(VENV)/.develop
 	$(BIN)/python tests/bench/run.py
+
+# What no test notices when it is changed: an hour a folder. `make mutants FOLDER=decide MODULE=limits` takes minutes.
+FOLDER ?= explain
+MODULE ?= *
+mutants: $(VENV)/.develop
+	nice -n 19 $(BIN)/python tests/mutation/run.py $(FOLDER) --module "$(MODULE)"
 
 # Needs recorded answers and incidents that are other people's data and live beside the checkout, never in it.
 conform: $(VENV)/.develop

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from msgspec import Struct
 
 from tieout.compare import compare
 from tieout.explain import explain
+from tieout.explain.market import Market
+from tieout.explain.projection import total
+from tieout.explain.records import Standing, plain_record
+from tieout.model.amounts import EXACT
 from tieout.model.case import Case, Explanation
 from tieout.model.changes import Change
 from tieout.model.discrepancy import DOUBTS, Difference, Key
@@ -156,6 +160,29 @@ def read(ours: Snapshot, theirs: Snapshot, **told: Any) -> Read:
     assert not told, f"unknown words {sorted(told)}"
     differences = compare(ours, theirs, coverage_of(observation, settings), settings, lookups)
     explanation = explain(observation, differences, memory, settings)
+    for difference in differences:
+        cause = explanation.causes.get(difference.key)
+        # A promise of every cause: what it explains and what it leaves are the whole difference, exactly.
+        assert cause is None or cause.explained + cause.residual == difference.difference, cause
     doubted = [key for key, cause in explanation.causes.items() if cause.code in DOUBTS]
     after = remember(memory, observation, doubted)
     return Read({difference.key: difference for difference in differences}, explanation, after)
+
+
+def market(*ours: Any, theirs: Iterable[Any] | None = None, settings: Settings | None = None) -> Market:
+    """Two sides without a difference that is asked about; the broker holds what local does unless told otherwise."""
+    sides = side("local", *ours), side("broker", *(ours if theirs is None else theirs))
+    names = {row.asset for one in sides for row in one.positions or ()}
+    names |= {row.currency for one in sides for row in one.balances or ()}
+    return Market(*sides, (), frozenset(names), settings or Settings())
+
+
+def effects(rows: Iterable[Fill | Activity], book: Market, **told: Any) -> dict[str, str]:
+    """What records that the broker has and local lacks change on local's book, by `domain asset`; *surplus* takes back."""
+    standing = Standing.SURPLUS if told.pop("surplus", False) else Standing.MISSING
+    settlements, later = told.pop("settlements", {}), told.pop("later", {})
+    assert not told, f"unknown words {sorted(told)}"
+    records = [plain_record(row, standing) for row in rows]
+    with localcontext(EXACT):
+        moved = total(records, book, settlements, lambda key, _record: Decimal(later.get(name(key), 0)))
+    return {name(key): _text(amount) for key, amount in moved.items()}

@@ -167,8 +167,18 @@ def test_a_missed_fill_is_booked_in_local_s_units() -> None:
     assert booked.fill.quantity == 1000
 
 
-def test_an_order_amended_by_the_contract_size_is_the_multiplier() -> None:
+@pytest.mark.parametrize(
+    ("size", "ours", "theirs", "code"),
+    [
+        ("0.01", "0.5", 50, "MULTIPLIER"),
+        (10, 5, 50, "MULTIPLIER"),
+        (10, 50, 5, "MULTIPLIER"),
+        (10, 50, 7, "MISSED_UPDATE"),
+        (1, 50, 7, "MISSED_UPDATE"),
+    ],
+)
+def test_an_order_amended_by_the_contract_size_is_the_multiplier(size: Any, ours: Any, theirs: Any, code: str) -> None:
     """An order whose quantities differ by the contract size is not an update, whole factor or not."""
-    held = pos("X", 50, multiplier="0.01")
-    theirs = broker(held, order("c-1", 50, asset="X"))
-    assert read(local(held, order("c-1", "0.5", asset="X")), theirs).cause("order X c-1") == "MULTIPLIER"
+    held = pos("X", 50, multiplier=size)
+    seen = read(local(held, order("c-1", ours, asset="X")), broker(held, order("c-1", theirs, asset="X")))
+    assert seen.cause("order X c-1") == code

@@ -132,6 +132,25 @@ def test_other_assets_fills_do_not_make_a_loss_believable() -> None:
     assert read(ours, theirs, memory=baseline(*held)).cause("position AAPL") == "PARTIAL_RESPONSE"
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "code"),
+    [
+        ([], [fill("t", "TSLA", 1, 1, 60)], "STALE_BROKER"),
+        ([fill("o", "TSLA", 1, 1, -300)], [fill("t", "TSLA", 1, 1, 60)], "UNKNOWN"),  # one dropped out: others may have
+        (None, [fill("t", "TSLA", 1, 1, 60)], "UNKNOWN"),
+        ([fill("a", "TSLA", 1, 1, 30)], [fill("a", "TSLA", 1, 1, 30)], "STALE_BROKER"),  # dated ahead, and listed still
+        ([fill("a", "TSLA", 1, 1, 30)], [fill("b", "TSLA", 1, 1, 30)], "UNKNOWN"),
+    ],
+)
+def test_a_list_without_a_start_tells_of_everything_while_nothing_drops_out(then: Any, now: Any, code: str) -> None:
+    """Where all that the baseline listed is listed still, a fill since then could not be missing."""
+    fills = [] if then is None else then
+    without = ("fills",) if then is None else ()
+    memory = read(local(shares(100), without=without), broker(shares(100), *fills, without=without)).memory
+    seen = read(local(shares(100), as_of=90), broker(shares(97), *now, as_of=90), memory=memory)
+    assert seen.cause("position AAPL") == code
+
+
 @pytest.mark.parametrize("told", [{"fills_since": 50}, {"without": ("fills",)}, {"coverage": {"fills": "partial"}}])
 def test_a_list_that_does_not_reach_back_raises_no_doubt(told: Any) -> None:
     """Where the broker's list does not tell of the time since the baseline, nothing contradicts its word."""

@@ -100,6 +100,25 @@ def test_an_order_that_local_saw_filled_is_never_adopted(side: Any, code: str) -
     assert cause(ours, [limit("c-1", 10), *([done] if side == "broker" else [])]) == code
 
 
+@pytest.mark.parametrize(
+    ("ids", "both", "broker_s"),
+    [
+        ({"client_order_id": "c-1"}, "STALE_BROKER", "UNKNOWN"),
+        ({"client_order_id": None, "broker_order_id": "b-1"}, "STALE_BROKER", "STALE_BROKER"),
+        ({"client_order_id": "c-2", "broker_order_id": "b-1"}, "STALE_BROKER", "STALE_BROKER"),
+        ({"client_order_id": "c-2", "broker_order_id": "b-2"}, "UNKNOWN", "UNKNOWN"),
+        ({"client_order_id": None}, "UNKNOWN", "UNKNOWN"),
+    ],
+)
+def test_a_fill_belongs_to_an_order_by_either_id(ids: Any, both: str, broker_s: str) -> None:
+    """One id that both name is enough, and none that neither names is."""
+    mine = fill("f", "AAPL", 10, 100, **ids)
+    for named, code in (("c-1", both), (None, broker_s)):
+        told = {"broker_order_id": "b-1", "client_order_id": named}
+        ours, theirs = (order("b-1", 10, status, filled=n, **told) for status, n in (("filled", 10), ("open", 0)))
+        assert cause([ours, mine], [theirs, mine]) == code
+
+
 def test_local_ahead_of_the_broker_is_explained_by_its_own_records_only() -> None:
     """A filled quantity that only local has comes from a duplicate, a phantom or a stale broker, else from nowhere."""
     parts = [fill(name, "AAPL", 2, 100, -300, client_order_id="c-1") for name in ("f", "g")]
@@ -108,14 +127,16 @@ def test_local_ahead_of_the_broker_is_explained_by_its_own_records_only() -> Non
 
     def code(mine: Any, stated: Any, **told: Any) -> Any:
         seen = read(local(pos("AAPL", 104), ours, *mine), broker(pos("AAPL", 102), theirs, *stated, **told))
-        return seen.cause("order AAPL c-1")
+        return " ".join((seen.cause("order AAPL c-1"), *seen.evidence("order AAPL c-1")[1:]))
 
     young = fill("g", "AAPL", 2, 100, -30, client_order_id="c-1")
-    assert code([parts[0], parts[0]], parts[:1]) == "DUPLICATE_FILL"
-    assert code(parts, parts[:1], **since) == "PHANTOM_FILL"
-    assert code([parts[0], young], parts[:1], **since) == "STALE_BROKER"
+    small = fill("h", "AAPL", 1, 100, -300, client_order_id="c-1")
+    assert code([parts[0], parts[0]], parts[:1]) == "DUPLICATE_FILL fill f"
+    assert code(parts, parts[:1], **since) == "PHANTOM_FILL fill g"
+    assert code([parts[0], young], parts[:1], **since) == "STALE_BROKER fill g"
     assert code(parts, parts) == "STALE_BROKER"
     assert code([], []) == "UNKNOWN"
+    assert code([small, small], [small]) == code([small], [], **since) == "UNKNOWN"  # of another quantity
 
 
 def test_a_lookup_is_the_broker_s_record_of_an_order() -> None:
@@ -154,6 +175,26 @@ def test_locked_funds_are_explained_by_the_orders_that_lock_them() -> None:
     )
     assert locked([], [lost], stated=1200)[0] == ("LOCKED_MISMATCH", "1200", "EXTERNAL_ORDER", "200")
     assert locked([], [], stated=1200)[0] == ("LOCKED_MISMATCH", "1200", "UNKNOWN", "1200")
+
+
+def test_orders_that_lock_the_other_way_explain_no_locked_funds() -> None:
+    """What would leave as much or more unexplained is no explanation."""
+    lost, gone = limit("c-1", 10), limit("c-1", 10, "rejected")
+    assert locked([gone], [lost], mine=500) == (("LOCKED_MISMATCH", "-500", "UNKNOWN", "-500"), ())
+    cancelled = limit("c-2", 10), limit("c-2", 10, "cancelled")
+    both = locked([gone, cancelled[0]], [lost, cancelled[1]], stated=300)
+    assert both == (("LOCKED_MISMATCH", "300", "UNKNOWN", "300"), ())
+
+
+def test_an_orphan_that_locks_other_than_what_differs_is_not_cited() -> None:
+    """An order of unknown cause is cited only for exactly what it locks."""
+    assert locked([limit("c-1", 10)], [], mine=1200) == (("LOCKED_MISMATCH", "-1200", "UNKNOWN", "-1200"), ())
+
+
+def test_several_orders_may_explain_a_part_of_what_is_locked() -> None:
+    """What orders of several causes leave unexplained stays as the residual."""
+    lost, gone, other = limit("c-1", 10), limit("c-1", 10, "rejected"), limit("b-9", 5)
+    assert locked([gone], [lost, other], stated=1600)[0] == ("LOCKED_MISMATCH", "1600", "MULTIPLE", "100")
 
 
 def test_an_orphan_that_locks_funds_is_cited_and_explains_nothing() -> None:

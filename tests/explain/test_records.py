@@ -199,6 +199,15 @@ def test_a_fee_in_a_coin_nobody_lists_holds_nothing_up() -> None:
     assert read(local(usd(10000)), broker(shares(10), usd(9000), row)).case("position AAPL").closes
 
 
+def test_a_trade_paid_in_a_currency_nobody_lists_is_not_closed() -> None:
+    """Only a fee may land in a currency that neither side lists; what a trade is paid with has to be seen to move."""
+    seen = read(
+        local(usd(10000)), broker(pos("Z", 10, currency="EUR", settlement="cash"), usd(10000), fill("p", "Z", 10, 100))
+    )
+    assert seen.cause("position Z") == "MISSED_FILL"
+    assert not seen.case("position Z").closes
+
+
 def test_several_codes_together_are_named_one_by_one() -> None:
     """Where records of several kinds are needed the cause is MULTIPLE, and each record stands behind its code."""
     mine = fill("p", "AAPL", 10, 100)

@@ -15,6 +15,7 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
     │  ├─ ActionRefused(reason)      the broker or the books said no: nothing happened
     │  └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
     ├─ ReconciliationError(account)  one did not come to its end, and there is no report of it
+    ├─ AlertUndelivered(channel)     a person was not told: it is kept, and tried again
     └─ RecordError(why)              no audit, no action: checking goes on, acting stops
        ├─ RecordUnavailable          it cannot be written or read now: database away, read-only
        │  └─ StorageExhausted        its disk is full
@@ -143,6 +144,14 @@ class ReconciliationError(TieoutError):
     def __init__(self, account: str, why: str) -> None:
         self.account, self.why = account, why
         super().__init__(f"{account} was not reconciled: {why}")
+
+
+class AlertUndelivered(TieoutError):
+    """A message did not go out. *channel* is the scheme of its address, *why* a word: the address itself holds secrets."""
+
+    def __init__(self, channel: str, why: str) -> None:
+        self.channel, self.why = channel, why
+        super().__init__(f"{channel}: {why}")
 
 
 class RecordError(TieoutError):

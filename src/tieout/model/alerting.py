@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from msgspec import Struct
@@ -40,3 +41,11 @@ class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             f"AlertSettings({len(self.urls)} urls, {len(self.escalate_urls)} escalate_urls, "
             f"escalate_seconds={self.escalate_seconds})"
         )
+
+
+_BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*:)")
+
+
+def split_addresses(text: str) -> tuple[str, ...]:
+    """The addresses in an environment variable: apart by blanks, by commas or by new lines."""
+    return tuple(each for each in _BETWEEN.split(text.strip().strip(",").strip()) if each)

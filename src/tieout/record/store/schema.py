@@ -263,6 +263,7 @@ alerts = Table(
     UniqueConstraint("entry", "key", name="alerts_once"),
 )
 Index("alerts_waiting", alerts.c.delivered_at, alerts.c.next_at)
+Index("alerts_by_key", alerts.c.account, alerts.c.key)
 live_positions = Table(
     "live_positions",
     metadata,

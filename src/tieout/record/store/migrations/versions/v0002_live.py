@@ -17,3 +17,4 @@ def upgrade() -> None:
     op.add_column("alerts", sa.Column("kind", sa.String(length=16), nullable=False, server_default="opened"))
     op.add_column("alerts", sa.Column("escalated_at", sa.BigInteger()))
     op.add_column("alerts", sa.Column("failure", sa.Text()))
+    op.create_index("alerts_by_key", "alerts", ["account", "key"])

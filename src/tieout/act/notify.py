@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import stat
+import warnings
 from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -68,11 +69,14 @@ class AppriseNotifier:
     """
 
     def __init__(self, url: str, place: str = "urls", *, seconds: int = SEND_SECONDS) -> None:
-        import apprise  # half a second, and only for those who alert
-
         _hush()
-        asset = apprise.AppriseAsset(app_id="Tieout", app_desc="Tieout", storage_mode="memory", plugin_paths=[])
-        plugin = apprise.Apprise.instantiate(url, asset=asset) if "://" in url else None
+        with warnings.catch_warnings():
+            # It loads all its plugins with the first address, and some stand on what Python is about to drop.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import apprise  # half a second, and only for those who alert
+
+            asset = apprise.AppriseAsset(app_id="Tieout", app_desc="Tieout", storage_mode="memory", plugin_paths=[])
+            plugin = apprise.Apprise.instantiate(url, asset=asset) if "://" in url else None
         if plugin is None:
             what = "this is no address that apprise can send to"
             raise BadInput([Problem("alerts", place, what, "see its list of services; the address is not shown here")])

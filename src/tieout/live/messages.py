@@ -34,16 +34,21 @@ class Said(Struct, frozen=True):
     since: datetime
 
     @property
+    def over(self) -> bool:
+        """Whether it stands no more."""
+        return self.word in (OVER, OVER_BEFORE)
+
+    @property
     def level(self) -> Level:
         """What is over is information, however bad it was."""
-        return Level.INFO if self.word in (OVER, OVER_BEFORE) else LEVEL_OF[self.alert.severity]
+        return Level.INFO if self.over else LEVEL_OF[self.alert.severity]
 
 
 def compose(account: str, alerts: Iterable[Alert], now: datetime) -> Message:
     """One message for all that waits of an account."""
     said = sorted(_said(alerts), key=_loudest)
     level = max((each.level for each in said), key=LEVEL_RANK.__getitem__)
-    standing = [each for each in said if each.word not in (OVER, OVER_BEFORE)]
+    standing = [each for each in said if not each.over]
     if standing:
         worst = max((each.alert.severity for each in standing), key=SEVERITY_RANK.__getitem__)
         count = f", {len(standing)} alerts" if len(standing) > 1 else ""
@@ -82,16 +87,16 @@ def _last_word(rows: Sequence[Alert]) -> Said:
     return Said(NoticeKind.OPENED if opened else last.kind, last, current[0].at)
 
 
-def _loudest(said: Said) -> tuple[int, int, datetime]:
-    return -LEVEL_RANK[said.level], -SEVERITY_RANK[said.alert.severity], said.since
+def _loudest(said: Said) -> tuple[bool, int, datetime]:
+    return said.over, -SEVERITY_RANK[said.alert.severity], said.since
 
 
 def _body(account: str, said: Sequence[Said], now: datetime) -> str:
     lines = [_line(account, each, now) for each in said[:MOST_LINES]]
     rest = said[MOST_LINES:]
     if rest:
-        counts = Counter(each.alert.severity if each.level is not Level.INFO else "quiet" for each in rest)
-        named = ", ".join(f"{counts[name]} {name}" for name in (*reversed(Severity), "quiet") if counts[name])
+        counts = Counter("over" if each.over else each.alert.severity for each in rest)
+        named = ", ".join(f"{counts[name]} {name}" for name in (*reversed(Severity), "over") if counts[name])
         lines.append(f"and {len(rest)} more ({named}): `tieout alerts` lists them")
     return "\n".join(lines)
 

@@ -22,11 +22,14 @@ from tieout.record.outbox import Alert, Outbox
 
 POLL_SECONDS = 2
 ESCALATION_EVERY = timedelta(seconds=30)
-WAITS = tuple(timedelta(seconds=each) for each in (10, 30, 120, 600, 3600))  # and each hour, for ever
+# Before each next attempt, the last one for ever. An hour is long where trading may be stopped.
+WAITS = tuple(timedelta(seconds=each) for each in (10, 30, 120, 600, 3600))
+WAITS_CRITICAL = WAITS[:-1]
 GATHER = timedelta(seconds=30)  # between two messages of an account, so that a storm comes in few
 URGENT = timedelta(seconds=5)  # the same where something CRITICAL waits
 LONG = timedelta(minutes=10)  # undelivered for longer than that, the alarm is raised, and each hour again
 HOUR = timedelta(hours=1)
+FIRST, SECOND, OUTBOX = "first ", "second ", "outbox "  # which list of channels; or that the outbox itself fails
 
 
 class Outgoing:
@@ -89,7 +92,7 @@ class Outgoing:
 
     def _may_go(self, account: str, alerts: Sequence[Alert], now: datetime) -> bool:
         last, sent = self._last.get(account, (None, True))
-        urgent = any(alert.severity is Severity.CRITICAL and alert.kind is not NoticeKind.CLOSED for alert in alerts)
+        urgent = any(_is_urgent(alert) for alert in alerts)
         # Also after a failure, for where that could not be noted the next attempt would come at once.
         return not _within(URGENT if urgent or not sent else GATHER, last, now)
 
@@ -101,36 +104,38 @@ class Outgoing:
         for alert in told:
             if alert.kind is NoticeKind.CLOSED and alert.told_higher:
                 wanted[alert.id] = (*self._first, *self._second)  # who was woken for it hears that it is over
-        failures = await self._tell("first", told, wanted, lambda rows: compose(account, rows, now))
-        done = [alert for alert in told if self._took.get(("first", alert.id), set()) >= set(wanted[alert.id])]
+        failures = await self._tell(FIRST, told, wanted, lambda rows: compose(account, rows, now))
+        done = [alert for alert in told if self._took.get((FIRST, alert.id), set()) >= set(wanted[alert.id])]
         late = [alert for alert in told if alert not in done]
         self._last[account] = now, not late
         # A crash here, or a database that is away: it is sent again, and not lost.
         await self._outbox.delivered([*(alert.id for alert in done), *mute], now)
-        self._forget("first", done)
+        self._forget(FIRST, done)
         if late:
-            wait = WAITS[min(len(WAITS) - 1, *(alert.attempts for alert in late))]
+            waits = WAITS_CRITICAL if any(_is_urgent(alert) for alert in late) else WAITS
+            wait = waits[min(len(waits) - 1, *(alert.attempts for alert in late))]
             await self._outbox.failed([alert.id for alert in late], now + wait, failures)
-            await self._grief.undelivered(account, min(alert.at for alert in late), failures, now)
+            await self._grief.undelivered(FIRST, account, min(alert.at for alert in late), failures, now)
         else:
-            self._grief.delivered(account)
+            self._grief.delivered(FIRST, account)
 
     async def _escalate(self, now: datetime) -> None:
         standing = _by_account(await self._outbox.to_escalate(now, self._after, of=self._accounts))
         for account, alerts in standing.items():
             tries, due = self._tried.get(account, (0, now))
-            if now < due <= now + WAITS[-1]:
+            if now < due <= now + WAITS_CRITICAL[-1]:
                 continue
             wanted = {alert.id: self._second for alert in alerts}
-            failures = await self._tell("second", alerts, wanted, lambda rows: compose_escalation(account, rows, now))  # noqa: B023
+            failures = await self._tell(SECOND, alerts, wanted, lambda rows: compose_escalation(account, rows, now))  # noqa: B023
             if failures:
-                self._tried[account] = tries + 1, now + WAITS[min(tries, len(WAITS) - 1)]
-                await self._grief.undelivered(account, alerts[0].at, f"escalation: {failures}", now)
+                self._tried[account] = tries + 1, now + WAITS_CRITICAL[min(tries, len(WAITS_CRITICAL) - 1)]
+                await self._grief.undelivered(SECOND, account, alerts[0].at, failures, now)
                 continue
             # A crash here tells them twice.
             await self._outbox.escalated([alert.id for alert in alerts], now)
             self._tried.pop(account, None)
-            self._forget("second", alerts)
+            self._grief.delivered(SECOND, account)
+            self._forget(SECOND, alerts)
 
     async def _tell(
         self,
@@ -167,9 +172,6 @@ class Outgoing:
             self._took.pop((which, alert.id), None)
 
 
-_OUTBOX = "\n"  # no account is called so
-
-
 class _Grief:
     """What the alarm is raised for: once, and each hour again while it stands."""
 
@@ -177,24 +179,25 @@ class _Grief:
         self._alarm = alarm
         self._said: dict[str, datetime] = {}
 
-    async def undelivered(self, account: str, since: datetime, why: str, now: datetime) -> None:
-        """Alerts of an account cannot be delivered."""
+    async def undelivered(self, which: str, account: str, since: datetime, why: str, now: datetime) -> None:
+        """Alerts of an account cannot be delivered to those of the first list, or of the second."""
         if now - since >= LONG:
             minutes = int((now - since).total_seconds()) // 60
-            sentence = f"alerts have not been delivered for {minutes} min ({why}); `tieout alerts` shows them"
-            await self._once(account, account, sentence, now)
+            to = "" if which == FIRST else "to those who are told next "
+            sentence = f"alerts have not been delivered {to}for {minutes} min ({why}); `tieout alerts` shows them"
+            await self._once(which + account, account, sentence, now)
 
-    def delivered(self, account: str) -> None:
+    def delivered(self, which: str, account: str) -> None:
         """They were."""
-        self._said.pop(account, None)
+        self._said.pop(which + account, None)
 
     async def outbox_failed(self, why: str, now: datetime) -> None:
         """The outbox itself cannot be read or written."""
-        await self._once(_OUTBOX + why, "outbox", f"alerts cannot be sent, or not be noted as sent: {why}", now)
+        await self._once(OUTBOX + why, "outbox", f"alerts cannot be sent, or not be noted as sent: {why}", now)
 
     def outbox_answers(self) -> None:
         """It does again."""
-        self._said = {what: at for what, at in self._said.items() if not what.startswith(_OUTBOX)}
+        self._said = {what: at for what, at in self._said.items() if not what.startswith(OUTBOX)}
 
     async def _once(self, what: str, account: str, sentence: str, now: datetime) -> None:
         if not _within(HOUR, self._said.get(what), now):
@@ -222,6 +225,10 @@ def _by_account(alerts: Iterable[Alert]) -> dict[str, list[Alert]]:
     for alert in alerts:
         found.setdefault(alert.account, []).append(alert)
     return found
+
+
+def _is_urgent(alert: Alert) -> bool:
+    return alert.severity is Severity.CRITICAL and alert.kind is not NoticeKind.CLOSED and not alert.over
 
 
 def _within(span: timedelta, last: datetime | None, now: datetime) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -14,17 +15,36 @@ from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock
 from tieout.errors import SourceError, SourceIncomplete
 from tieout.model.snapshot import Coverage, Lookup, Observation, Order, Section, SideError, SideFailure, Snapshot
+from tieout.observe.patience import Patience
 
 # Fills and orders are read before what they lead to: a fill that lands in between then shows as a record, not as a riddle.
 READ_ORDER: tuple[Section, ...] = ("fills", "activities", "orders", "positions", "balances")
 MAX_LOOKUPS = 10
 
 
+_log = logging.getLogger("tieout.observe")  # why a side could not be read, without amounts; the report names the kind
+
+
 class Reach(Struct, frozen=True):
-    """How far back lists are fetched, and how long a side, or the answer about one order, may take. In seconds."""
+    """How far back lists are fetched, and how patiently. Times in seconds.
+
+    Attributes:
+        history_seconds: How far back fills and activities are fetched.
+        timeout_seconds: How long a side, tries included, or the answer about one order, may take.
+        retry_count: How often a read is tried again that had no answer, or was asked to wait.
+    """
 
     history_seconds: int = 7 * 86400
     timeout_seconds: int = 30
+    retry_count: int = 0
+
+
+@runtime_checkable
+class Statement(Protocol):
+    """A broker's side that is stated whole, such as a file: what it claims itself is kept as it is."""
+
+    async def get_statement(self) -> Snapshot:
+        """Everything that is stated. Raises `SourceError` where it could not be read."""
 
 
 async def read_account(
@@ -35,9 +55,9 @@ async def read_account(
     *turn* counts readings: where more orders are to be looked up than one reading may ask for, the next one goes on.
     """
     reach = reach or Reach()
-    before = await _read_local(local, reach)
-    stated = await read_broker(account, broker, reach)
-    held = await _read_local(local, reach)
+    before = await _read_local(account, local, clock, reach)
+    stated = await read_broker(account, broker, reach, clock)
+    held = await _read_local(account, local, clock, reach)
     lookups: tuple[Lookup, ...] = ()
     if isinstance(held, Snapshot) and isinstance(stated, Snapshot):
         lookups = await _look_up(held, _Asking(stated, broker, reach, turn))
@@ -51,37 +71,51 @@ async def read_account(
     )
 
 
-async def _read_local(local: LocalBooks, reach: Reach) -> Snapshot | SideError:
+async def _read_local(account: str, local: LocalBooks, clock: Clock, reach: Reach) -> Snapshot | SideError:
+    return await _side(account, reach, lambda: _patience(clock, reach).ask(local.read))
+
+
+async def read_broker(
+    account: str, broker: BrokerAdapter, reach: Reach, clock: Clock | None = None
+) -> Snapshot | SideError:
+    """The broker's statement; sections that failed are absent and say so. An error where nothing could be read.
+
+    Without a *clock* to wait on, nothing is tried again.
+    """
+    patience = _patience(clock, reach)
+    if isinstance(broker, Statement):
+        return await _side(account, reach, lambda: patience.ask(broker.get_statement))
+    return await _side(account, reach, lambda: _sections(account, broker, reach, patience))
+
+
+def _patience(clock: Clock | None, reach: Reach) -> Patience:
+    return Patience(clock, tries_again=reach.retry_count, seconds=reach.timeout_seconds)
+
+
+async def _side(account: str, reach: Reach, read: Callable[[], Awaitable[Snapshot]]) -> Snapshot | SideError:
     try:
         async with asyncio.timeout(reach.timeout_seconds):
-            return await local.read()
+            return await read()
     except TimeoutError:
+        _log.info("%s: no answer within %d seconds", account, reach.timeout_seconds)
         return SideError(SideFailure.TIMEOUT)
     except SourceError as error:
+        _log.info("%s: %s", account, error)
         return SideError(SideFailure(error.code))
 
 
-async def read_broker(account: str, broker: BrokerAdapter, reach: Reach) -> Snapshot | SideError:
-    """The broker's statement; sections that failed are absent and say so. An error where nothing could be read."""
-    try:
-        async with asyncio.timeout(reach.timeout_seconds):
-            return await _sections(account, broker, reach)
-    except TimeoutError:
-        return SideError(SideFailure.TIMEOUT)
-    except SourceError as error:
-        return SideError(SideFailure(error.code))
-
-
-async def _sections(account: str, broker: BrokerAdapter, reach: Reach) -> Snapshot:
-    as_of = await broker.server_time()
+async def _sections(account: str, broker: BrokerAdapter, reach: Reach, patience: Patience) -> Snapshot:
+    as_of = await patience.ask(broker.server_time)
     since = as_of - timedelta(seconds=reach.history_seconds)
     fetched: dict[str, tuple[Any, ...] | None] = {}
     coverage: dict[Section, Coverage] = {}
     failure: SourceError | None = None
     offered = [section for section in READ_ORDER if section in broker.capabilities().sections]
     for section in offered:
-        fetched[section], coverage[section], failed = await _fetch(_reader(broker, section, since))
+        fetched[section], coverage[section], failed = await _fetch(_reader(broker, section, since), patience)
         failure = failure or failed
+        if failed is not None:
+            _log.info("%s: %s", account, failed)
     if failure is not None and set(coverage.values()) == {"failed"}:
         raise failure
     return Snapshot(
@@ -110,10 +144,10 @@ def _reader(broker: BrokerAdapter, section: Section, since: datetime) -> Callabl
 
 
 async def _fetch(
-    read: Callable[[], Awaitable[tuple[Any, ...]]],
+    read: Callable[[], Awaitable[tuple[Any, ...]]], patience: Patience
 ) -> tuple[tuple[Any, ...] | None, Coverage, SourceError | None]:
     try:
-        return await read(), "complete", None
+        return await patience.ask(read), "complete", None
     except SourceIncomplete as error:
         return error.rows or None, "partial" if error.rows else "failed", error
     except SourceError as error:

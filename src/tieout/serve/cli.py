@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -18,11 +18,21 @@ from tieout.config import Config, load
 from tieout.errors import BadInput, Problem, TieoutError
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
-from tieout.serve.output import console, sink
+from tieout.serve.output import sink
 from tieout.serve.recorded import FromStore
+from tieout.serve.reported import (
+    BAD,
+    INCOMPLETE,
+    MATCHED,
+    ConfigOption,
+    Format,
+    FormatOption,
+    OutputOption,
+    exit_status,
+    worst,
+    write_reports,
+)
 
-Format = Literal["table", "json", "html"]
-MATCHED, DISCREPANCIES, BAD, INCOMPLETE = 0, 1, 2, 3
 EXTRA_OF = dict.fromkeys(("sqlalchemy", "alembic", "asyncpg", "cryptography", "aiohttp"), "service") | {
     "rfc3161_client": "timestamps",
     "ccxt": "brokers",
@@ -40,6 +50,8 @@ app = App(
 
   tieout init && tieout compare local.json broker.json --config tieout.toml
 
+  tieout check --config tieout.toml
+
   tieout breaks --config tieout.toml
 
   tieout replay --from-store --since 2h --policy new.toml --config tieout.toml
@@ -49,13 +61,12 @@ Exit status: 0 matched, 1 discrepancies, 2 bad usage or input, 3 incomplete or f
     result_action="return_value",
 )
 app.register_install_completion_command()
+app.command("tieout.serve.checking:check", name="check", help="Reconcile configured accounts once.")
+app.command("tieout.serve.profiles:profiles", name="profiles", help="Show the ready profiles beside each other.")
 app.command("tieout.serve.history:reports", name="reports", help="List the reports that the record holds; show one.")
 app.command("tieout.serve.history:breaks", name="breaks", help="List breaks, the worst first; show the life of one.")
 app.command("tieout.serve.audit:app", name="audit", help="Verify the log, prove, show and export it; witness.")
 
-FormatOption = Annotated[Format, Parameter(name=["--format", "-f"], help="How the report is written.")]
-OutputOption = Annotated[Path | None, Parameter(name=["--output", "-o"], help="A file instead of standard output.")]
-ConfigOption = Annotated[Path | None, Parameter(help="Settings, assets, accounts and policy (TOML).")]
 PolicyOption = Annotated[Path | None, Parameter(help="A policy alone (TOML); counts before the configuration's.")]
 
 
@@ -84,8 +95,8 @@ def compare(
     from tieout.serve.files import compare_files
 
     report = compare_files(local, broker, load(config, policy))
-    _write([report], format, output, title=f"{report.account}: {local.name} against {broker.name}")
-    return _status([report])
+    write_reports([report], format, output, title=f"{report.account}: {local.name} against {broker.name}")
+    return exit_status([report])
 
 
 @app.command
@@ -152,8 +163,8 @@ def _replay_file(observations: Path, settings: Config, style: Format, output: Pa
     if style == "json":
         return _stream(reports, output)
     shown = list(reports)
-    _write(shown, style, output, title=f"Replay of {observations.name}")
-    return _status(shown)
+    write_reports(shown, style, output, title=f"Replay of {observations.name}")
+    return exit_status(shown)
 
 
 @app.command
@@ -239,39 +250,8 @@ def _stream(reports: Iterator[ReconciliationReport], output: Path | None) -> int
     with sink(output) as write:
         for report in reports:
             write(encode(report).decode() + "\n")
-            statuses.append(_status([report]))
-    return _worst(statuses)
-
-
-def _write(reports: Sequence[ReconciliationReport], style: Format, output: Path | None, *, title: str) -> None:
-    if style == "table":
-        from tieout.serve.render.table import render_table
-
-        with console(output) as to:
-            render_table(reports, to)
-        return
-    with sink(output) as write:
-        if style == "json":
-            from tieout.model.codec import encode
-
-            write("".join(encode(report).decode() + "\n" for report in reports))
-        else:
-            from tieout.serve.render.page import render_page
-
-            write(render_page(reports, title))
-
-
-def _status(reports: Sequence[ReconciliationReport]) -> int:
-    codes = {"matched": MATCHED, "discrepancies": DISCREPANCIES, "incomplete": INCOMPLETE, "failed": INCOMPLETE}
-    return _worst([codes[report.status] for report in reports])
-
-
-def _worst(statuses: Sequence[int]) -> int:
-    """Discrepancies count before an incomplete reading, and that before a match."""
-    for status in (DISCREPANCIES, INCOMPLETE):
-        if status in statuses:
-            return status
-    return MATCHED
+            statuses.append(exit_status([report]))
+    return worst(statuses)
 
 
 def _say(text: str) -> None:

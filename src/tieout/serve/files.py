@@ -41,8 +41,9 @@ def compare_files(local: Path, broker: Path, config: Config) -> ReconciliationRe
         raise BadInput(problems)
     held, stated = sides
     observation = Observation(max(held.as_of, stated.as_of), held.account, held, stated)
-    settings = config.account(held.account)
-    return reconcile_observation(observation, State(), settings, config.policy, trigger="manual", settled=True).report
+    known = config.account(held.account)
+    outcome = reconcile_observation(observation, State(), known.settings, known.policy, trigger="manual", settled=True)
+    return outcome.report
 
 
 def opening_of(account: str, local: Path, broker: Path) -> Snapshot:
@@ -117,7 +118,7 @@ def replay_history(history: Iterable[Observation], config: Config) -> Iterator[R
     states: dict[str, State] = {}
     for observation in history:
         name = observation.account
-        state, settings = states.get(name, State()), config.account(name)
-        outcome = reconcile_observation(observation, state, settings, config.policy, trigger="replay")
+        state, known = states.get(name, State()), config.account(name)
+        outcome = reconcile_observation(observation, state, known.settings, known.policy, trigger="replay")
         states[name] = outcome.state
         yield outcome.report

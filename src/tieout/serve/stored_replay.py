@@ -84,11 +84,14 @@ class _Changing:
 
     def __init__(self, config: Path | None, policy: Path | None) -> None:
         self._config: Config = load(config, policy)
-        given = {
-            name for path in (config, policy) if path is not None for name in tomllib.loads(path.read_text("utf-8"))
-        }
-        self._settings = not given.isdisjoint(("settings", "assets", "accounts"))
-        self._policy = policy is not None or "policy" in given
+        given: dict[str, object] = {}
+        for path in (config, policy):
+            if path is not None:
+                given |= tomllib.loads(path.read_text("utf-8"))
+        self._settings = not given.keys().isdisjoint(("settings", "assets", "accounts", "profile"))
+        accounts = given.get("accounts")
+        own = [table for table in (accounts.values() if isinstance(accounts, dict) else ()) if isinstance(table, dict)]
+        self._policy = any("policy" in table or "profile" in table for table in (given, *own))
 
     def of(self, account: str) -> Change | None:
         """The change for one account; None where nothing else was given."""
@@ -96,8 +99,12 @@ class _Changing:
             return None
 
         def change(recorded: Configuration) -> Configuration:
-            settings = self._config.account(account) if self._settings else recorded.settings
-            return replace(recorded, settings=settings, policy=self._config.policy if self._policy else recorded.policy)
+            now = self._config.account(account)
+            return replace(
+                recorded,
+                settings=now.settings if self._settings else recorded.settings,
+                policy=now.policy if self._policy else recorded.policy,
+            )
 
         return change
 

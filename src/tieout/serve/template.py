@@ -8,7 +8,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields
 
-from tieout.config import Limits
+from tieout.config import Limits, ReconciliationSettings
+from tieout.config.environment import NAMES
+from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS
+from tieout.config.profiles import BALANCED, PROFILES
 from tieout.decide.policy import Policy, Rule, default_rules
 from tieout.model.amounts import plain
 from tieout.model.settings import AssetSettings, Settings
@@ -16,8 +19,9 @@ from tieout.record.settings import RecordSettings, Retention
 
 HEAD = """\
 # Tieout. Every line that is commented out shows the default; take the # away to change it.
-# A misspelt name is refused, so nothing here is ever silently ignored.
+# A misspelt name is refused, so nothing here is ever silently ignored. A setting that is "" is not set.
 """
+EXAMPLES = {"path": "snapshot.json", "url": "http://127.0.0.1:8080", "exchange": "binanceusdm"}
 MEANINGS: dict[str, str] = {
     "threshold_usd": "a balance that differs by at most this many USD is within tolerance",
     "position_threshold_usd": "the same for positions; not set: only the smallest unit is tolerated",
@@ -61,6 +65,32 @@ MEANINGS: dict[str, str] = {
     "four_eyes": "what one person wants resolved otherwise, another has to approve",
     "max_file_bytes": "larger files are refused",
     "rules": "",
+    "enabled": "false reconciles nothing",
+    "interval_seconds": "from one scheduled reconciliation to the next",
+    "retry_count": "how often a read without an answer is tried again; never an order, a wrong key or a malformed answer",
+    "timeout_seconds": "how long a side may take to be read, tries included, or the answer about one order",
+    "history_seconds": "how far back fills and activities are read",
+    "large_fill_usd": "a fill worth at least this much is followed by a reconciliation",
+    "large_fill_percent": "and one of at least this share of the position before it",
+    "local.file": "Another program writes local's snapshot (tieout.snapshot/1), each time whole: a new file, then a rename",
+    "broker.file": "Something else writes the broker's snapshot; it takes no orders",
+    "broker.simulated": "A simulated venue that runs as a process of its own (python -m tieout.brokers.simulated.server)",
+    "broker.ccxt": "A venue that ccxt reaches. No secret stands here: only the name of where it is",
+    "path": "the file",
+    "writable": "write approved changes into the file; only where its writer takes them over",
+    "max_age_seconds": "a file that says it is older counts as not read, and never as what is held now",
+    "url": "where it listens",
+    "account": "what it calls the account; not set: its name here",
+    "exchange": "ccxt's id of the venue",
+    "api_key_env": "the environment variable that holds the API key",
+    "api_key_file": "or a file that does, such as a container's secret",
+    "secret_env": "the same for the secret",
+    "secret_file": "",
+    "password_env": "and for the passphrase, where the venue has one",
+    "password_file": "",
+    "assets": "what the account trades, by ccxt's symbols; needed where a venue is asked asset by asset",
+    "accept_gaps": "sections of which you say that nothing is held where the adapter does not look",
+    "sandbox": "use the venue's test network",
     "store": "a SQLite file, or a URL of PostgreSQL: postgresql://user@host/name",
     "keys": "the folder of the log's key and the master key; keep a copy of it elsewhere",
     "side_file": "where the last signed head is kept besides; not set: in keys. Best on another disk than the store",
@@ -80,11 +110,11 @@ MEANINGS: dict[str, str] = {
 
 def render_template() -> str:
     """The commented configuration, as TOML."""
-    parts = [HEAD, "[settings]", *_lines(Settings, leave=("unmanaged", "scope", "assets"))]
+    parts = [HEAD, *_profiles(), "", "[settings]", *_lines(Settings, leave=("unmanaged", "scope", "assets"))]
     parts += ["", "# [settings.unmanaged]", f"# {MEANINGS['unmanaged']}", '# BTC = "0.5"']
     parts += ["", "# [settings.scope]", f"# {MEANINGS['scope']}", "# include = []", '# exclude = ["XYZ"]']
     parts += ["", '# [assets."BTC/USD"]', *_lines(AssetSettings)]
-    parts += ["", "# [accounts.main]", "# what holds for one account only: any of the settings above"]
+    parts += ["", "[reconciliation]", *_lines(ReconciliationSettings), "", *_accounts()]
     parts += ["", "[limits]", *_lines(Limits), "", "[policy]", *_lines(Policy, leave=("rules",)), "", *_rules()]
     parts += ["", "# The record of a service; files that are compared by hand are not recorded.", "[record]"]
     parts += _lines(RecordSettings, leave=("witnesses", "retention"))
@@ -94,11 +124,31 @@ def render_template() -> str:
     return "\n".join(parts) + "\n"
 
 
+def _profiles() -> list[str]:
+    lines = ["# A ready profile: several settings at once. What this file says itself counts over it."]
+    lines += [f"#   {name}: {profile.summary}" for name, profile in PROFILES.items()]
+    lines += [f'# profile = "{BALANCED}"', "", "# Before this file counts what the environment says:"]
+    return lines + [f"#   {name} = {meant.table}.{meant.setting}" for name, meant in NAMES.items()]
+
+
+def _accounts() -> list[str]:
+    lines = ["# An account, and what holds for it only: any of the settings, a profile, a policy, a pace of its own."]
+    lines += ["# [accounts.main]", "# [accounts.main.policy]", "# [accounts.main.reconciliation]"]
+    lines += ["# Where its two sides come from: `tieout check` reconciles the accounts that say so."]
+    for side, kinds in (("local", LOCAL_KINDS), ("broker", BROKER_KINDS)):
+        for kind, settings in kinds.items():
+            lines += ["", f"# {MEANINGS[f'{side}.{kind}']}.", f"# [accounts.main.{side}]", f'# kind = "{kind}"']
+            lines += _lines(settings)
+    return lines
+
+
 def _lines(kind: type[Struct], leave: tuple[str, ...] = ()) -> list[str]:
     lines = []
     for each in fields(kind):
         if each.name not in leave:
-            lines += [f"# {MEANINGS[each.name]}", f"# {each.name} = {_toml(each.default)}"]
+            value = f'"{EXAMPLES[each.name]}"' if each.required else _toml(each.default)
+            lines += [f"# {MEANINGS[each.name]}"] if MEANINGS[each.name] else []
+            lines.append(f"# {each.name} = {value}")
     return lines
 
 

@@ -1,0 +1,205 @@
+"""The composition root: the only place that builds adapters, record and reconciler for a configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from tieout.books.base import LocalBooks
+from tieout.brokers.base import BrokerAdapter
+from tieout.clock import Clock, SystemClock
+from tieout.config import AccountConfig, Config
+from tieout.config.nouns import BrokerCcxt, BrokerFile, BrokerSimulated
+from tieout.errors import BadInput, Problem
+from tieout.live.alarm import Alarm
+from tieout.live.reconciler import Account, PositionReconciler, Reported
+from tieout.observe.reading import Reach
+
+if TYPE_CHECKING:
+    from tieout.record.recorder import StoreRecord
+
+CREDENTIALS = {"apiKey": "api_key", "secret": "secret", "password": "password"}  # ccxt's name: ours
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What was built: open until the context that gave it ends.
+
+    Attributes:
+        accounts: The accounts by name, with their sides.
+        reconciler: Reconciles them.
+        record: Where it keeps everything; None where the configuration has no [record].
+        clock: Where time comes from.
+    """
+
+    accounts: Mapping[str, Account]
+    reconciler: PositionReconciler
+    record: StoreRecord | None
+    clock: Clock
+
+
+@asynccontextmanager
+async def opened(
+    config: Config,
+    names: Collection[str] = (),
+    *,
+    clock: Clock | None = None,
+    environment: Mapping[str, str] | None = None,
+    alarm: Alarm | None = None,
+    reported: Reported | None = None,
+) -> AsyncIterator[Running]:
+    """Everything that *config* describes for the accounts *names* (all that have two sides, by default).
+
+    Without a [record] the accounts are in shadow mode: what nobody can show later, and no restart remembers, is not acted on.
+
+    Raises:
+        BadInput: A name is none of the configuration, or a secret is not where it should be: all such problems.
+        RecordError: The record cannot be opened.
+    """
+    clock, problems = clock or SystemClock(), list[Problem]()
+    environment = os.environ if environment is None else environment
+    async with AsyncExitStack() as closing:
+        accounts = {}
+        for name in chosen(config, names):
+            built = _account(name, config, _Making(clock, environment, problems, config.file))
+            closing.push_async_callback(built.broker.close)
+            accounts[name] = built
+        if problems:
+            raise BadInput(problems)
+        record = None
+        if config.recorded:
+            from tieout.record.opening import open_record  # loads a database
+
+            record = await open_record(config.record, clock)
+            closing.push_async_callback(record.close)
+        reconciler = PositionReconciler(accounts, clock, record=record, alarm=alarm, reported=reported)
+        yield Running(accounts, reconciler, record, clock)
+
+
+def chosen(config: Config, names: Collection[str]) -> tuple[str, ...]:
+    """The accounts that are asked for: those named, else all that have two sides.
+
+    Raises:
+        BadInput: A name is not an account with two sides, or there is none at all.
+    """
+    sides = tuple(name for name, each in config.accounts.items() if each.local is not None and each.broker is not None)
+    if not sides:
+        mend = "write [accounts.NAME.local] and [accounts.NAME.broker]; `tieout init` shows how"
+        raise BadInput([Problem(config.file, "accounts", "no account says where its two sides come from", mend)])
+    problems = [
+        Problem(config.file, f"accounts.{name}", "no account with two sides", f"known are {', '.join(sides)}")
+        for name in names
+        if name not in sides
+    ]
+    if problems:
+        raise BadInput(problems)
+    return tuple(dict.fromkeys(names)) or sides
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What every adapter is made with, and where it says what it lacks."""
+
+    clock: Clock
+    environment: Mapping[str, str]
+    problems: list[Problem]
+    file: str
+
+
+def _account(name: str, config: Config, making: _Making) -> Account:
+    told = config.account(name)
+    reading = told.reconciliation
+    return Account(
+        name=name,
+        local=_local(name, told, making, recorded=config.recorded),
+        broker=_broker(name, told, making),
+        settings=told.settings,
+        policy=told.policy if config.recorded else replace(told.policy, mode="shadow"),
+        reach=Reach(
+            history_seconds=reading.history_seconds,
+            timeout_seconds=reading.timeout_seconds,
+            retry_count=reading.retry_count,
+        ),
+    )
+
+
+def _local(name: str, told: AccountConfig, making: _Making, *, recorded: bool) -> LocalBooks:
+    from tieout.books.snapshot_file import SnapshotFile
+
+    source = told.local
+    assert source is not None, "chosen for having two sides"
+    return SnapshotFile(
+        Path(source.path),
+        name,
+        making.clock,
+        writable=source.writable and recorded,
+        max_age_seconds=source.max_age_seconds,
+    )
+
+
+def _broker(name: str, told: AccountConfig, making: _Making) -> BrokerAdapter:
+    match told.broker:
+        case BrokerFile(path=path, max_age_seconds=age):
+            from tieout.brokers.snapshot_file import SnapshotFileBroker
+
+            return SnapshotFileBroker(Path(path), name, making.clock, max_age_seconds=age)
+        case BrokerSimulated(url=url, account=account):
+            from tieout.brokers.simulated.remote import RemoteSimulatedBroker
+
+            return RemoteSimulatedBroker(url, account or name)
+        case BrokerCcxt():
+            return _ccxt(name, told.broker, making)
+        case None:
+            raise AssertionError("chosen for having two sides")
+
+
+def _ccxt(name: str, source: BrokerCcxt, making: _Making) -> BrokerAdapter:
+    from tieout.brokers.ccxt_adapter import CcxtBroker
+    from tieout.brokers.ccxt_guard import connect
+    from tieout.brokers.ccxt_venues import venue
+
+    place = f"accounts.{name}.broker"
+    given = {theirs: _secret(ours, source, place, making) for theirs, ours in CREDENTIALS.items()}
+    credentials = {theirs: secret for theirs, secret in given.items() if secret}
+    client = None
+    if source.sandbox:
+        try:
+            client = connect(source.exchange, credentials, venue(source.exchange).options)
+            client.set_sandbox_mode(True)
+        except LookupError:
+            what, mend = "a venue that ccxt does not know", "give ccxt's id of it, such as binanceusdm"
+            making.problems.append(Problem(making.file, f"{place}.exchange", what, mend))
+    return CcxtBroker(
+        source.exchange,
+        account=name,
+        credentials=credentials,
+        assets=source.assets,
+        accept_gaps=source.accept_gaps,
+        client=client,
+        clock=making.clock,
+    )
+
+
+def _secret(ours: str, source: BrokerCcxt, place: str, making: _Making) -> str | None:
+    """A secret from where the configuration says that it is. No problem repeats what was written there."""
+    variable: str | None = getattr(source, f"{ours}_env")
+    file: str | None = getattr(source, f"{ours}_file")
+    setting, secret, what = f"{ours}_env", None, "the environment has no variable of the name that stands there"
+    if variable is not None:
+        secret = making.environment.get(variable, "").strip()
+    elif file is not None:
+        setting, what = f"{ours}_file", "the file that is named there cannot be read, or is empty"
+        try:
+            secret = Path(file).read_text("utf-8").strip()
+        except (OSError, ValueError):
+            secret = ""
+    if secret == "":
+        mend = "set it, or give the right name; the secret itself never stands in the configuration"
+        making.problems.append(Problem(making.file, f"{place}.{setting}", what, mend))
+    return secret or None

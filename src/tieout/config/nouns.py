@@ -1,0 +1,152 @@
+"""What a configuration says, as frozen records. No secret is ever in one of them: only the name of where it is."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from tieout.decide.policy import Policy
+from tieout.model.codec import MAX_BYTES
+from tieout.model.settings import Settings
+from tieout.model.snapshot import Section
+from tieout.record.settings import RecordSettings
+
+Seconds = Annotated[int, Meta(ge=1)]
+Text = Annotated[str, Meta(min_length=1)]
+VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds on what is read."""
+
+    max_file_bytes: int = MAX_BYTES
+
+
+class ReconciliationSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """When an account is reconciled, and how patiently it is read. Times in seconds, USD and percents unsigned.
+
+    Attributes:
+        enabled: False reconciles nothing.
+        interval_seconds: From one scheduled reconciliation to the next.
+        retry_count: How often a read is tried again that had no answer. Never an order, a wrong key or a malformed answer.
+        timeout_seconds: How long a side may take to be read, tries included, or the answer about one order.
+        history_seconds: How far back fills and activities are read.
+        large_fill_usd: A fill worth at least this much is followed by a reconciliation; None looks at no worth.
+        large_fill_percent: And one of at least this share of the position before it; None looks at no share.
+    """
+
+    enabled: bool = True
+    interval_seconds: Seconds = 300
+    retry_count: Annotated[int, Meta(ge=0, le=10)] = 2
+    timeout_seconds: Seconds = 30
+    history_seconds: Seconds = 7 * 86400
+    large_fill_usd: Decimal | None = Decimal(10000)
+    large_fill_percent: Decimal | None = Decimal(10)
+
+
+class LocalFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """Local is a snapshot file that an engine writes.
+
+    Attributes:
+        path: The file (tieout.snapshot/1, source "local").
+        writable: Whether approved changes are written into it.
+        max_age_seconds: A file that says it is older is not what local holds now; None takes any.
+    """
+
+    path: Text
+    writable: bool = False
+    max_age_seconds: Seconds | None = 900
+
+
+class BrokerFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker is a snapshot file that something else writes. It takes no orders.
+
+    Attributes:
+        path: The file (tieout.snapshot/1, source "broker").
+        max_age_seconds: A file that says it is older is no answer; None takes any.
+    """
+
+    path: Text
+    max_age_seconds: Seconds | None = 900
+
+
+class BrokerSimulated(Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker is a simulated venue that runs as a process of its own.
+
+    Attributes:
+        url: Where it listens.
+        account: What it calls the account; None is by the account's own name.
+    """
+
+    url: Annotated[str, Meta(pattern="^https?://[^/@]+$")]
+    account: Text | None = None
+
+
+class BrokerCcxt(Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker is a venue that ccxt reaches.
+
+    Attributes:
+        exchange: ccxt's id of it.
+        api_key_env: The environment variable that holds the key; api_key_file is a file that does. The others alike.
+        assets: What the account trades, by ccxt's symbols; needed where a venue is asked asset by asset.
+        accept_gaps: Sections of which the operator says that nothing is held where the adapter does not look.
+        sandbox: Use the venue's test network.
+    """
+
+    exchange: Text
+    api_key_env: VariableName | None = None
+    api_key_file: Text | None = None
+    secret_env: VariableName | None = None
+    secret_file: Text | None = None
+    password_env: VariableName | None = None
+    password_file: Text | None = None
+    assets: tuple[str, ...] = ()
+    accept_gaps: tuple[Section, ...] = ()
+    sandbox: bool = False
+
+
+LocalSource = LocalFile
+BrokerSource = BrokerFile | BrokerSimulated | BrokerCcxt
+LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile}
+BROKER_KINDS: dict[str, type[BrokerSource]] = {
+    "file": BrokerFile,
+    "simulated": BrokerSimulated,
+    "ccxt": BrokerCcxt,
+}
+
+
+class AccountConfig(Struct, frozen=True):
+    """What holds for one account, and where its two sides come from; None where nobody says."""
+
+    settings: Settings = Settings()
+    policy: Policy = Policy()
+    reconciliation: ReconciliationSettings = ReconciliationSettings()
+    profile: str = "balanced"
+    local: LocalSource | None = None
+    broker: BrokerSource | None = None
+
+
+class Config(Struct, frozen=True):
+    """A whole configuration.
+
+    Attributes:
+        general: What holds for every account that says nothing else.
+        accounts: What holds for single accounts.
+        limits: Bounds on what is read.
+        record: Where the record is kept.
+        recorded: Whether the configuration has a [record] at all.
+        file: Where it was read from, for sentences.
+    """
+
+    general: AccountConfig = AccountConfig()
+    accounts: dict[str, AccountConfig] = field(default_factory=dict)
+    limits: Limits = Limits()
+    record: RecordSettings = RecordSettings()
+    recorded: bool = False
+    file: str = "configuration"
+
+    def account(self, name: str) -> AccountConfig:
+        """What holds for one account."""
+        return self.accounts.get(name, self.general)

@@ -1,0 +1,67 @@
+"""The tables of docs/configuration.md, made from the code. `python -m tests.configuration_doc` writes them anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from tieout.config import Limits, ReconciliationSettings
+from tieout.config.environment import NAMES
+from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS
+from tieout.config.profiles import PROFILES
+from tieout.decide.policy import Policy
+from tieout.model.settings import AssetSettings, Settings
+from tieout.serve.profiles import profile_rows, shown
+from tieout.serve.template import MEANINGS
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
+MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+KINDS: dict[str, type[Struct]] = {
+    "settings": Settings,
+    "assets": AssetSettings,
+    "policy": Policy,
+    "reconciliation": ReconciliationSettings,
+    "limits": Limits,
+    **{f"local.{name}": kind for name, kind in LOCAL_KINDS.items()},
+    **{f"broker.{name}": kind for name, kind in BROKER_KINDS.items()},
+}
+
+
+def with_tables(text: str) -> str:
+    """The document with every table as the code has it."""
+    return MARK.sub(lambda mark: f"{mark[1]}{table(mark[2])}{mark[3]}", text)
+
+
+def table(name: str) -> str:
+    """One table, as Markdown."""
+    if name == "profiles":
+        return _markdown(("setting", *PROFILES), profile_rows())
+    if name == "environment":
+        rows = ((f"`{each}`", f"`{meant.table}.{meant.setting}`") for each, meant in NAMES.items())
+        return _markdown(("name", "counts over"), rows)
+    return _markdown(("setting", "default", "meaning"), _settings(KINDS[name]))
+
+
+def _settings(kind: type[Struct]) -> Iterator[tuple[str, ...]]:
+    nested = {"assets", "rules", "unmanaged", "scope"} if kind in (Settings, Policy) else set()
+    for each in fields(kind):
+        if each.name not in nested:
+            default = "required" if each.required else _default(each.default)
+            yield f"`{each.name}`", default, MEANINGS[each.name] or "the same, in a file"
+
+
+def _default(value: object) -> str:
+    return "none" if value == () else shown(value)
+
+
+def _markdown(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(with_tables(DOCUMENT.read_text("utf-8")), "utf-8")

@@ -13,11 +13,11 @@ import pytest
 from tieout.config import AccountConfig, Config, load
 from tieout.config.environment import NAMES
 from tieout.config.nouns import BrokerCcxt, BrokerSimulated, LocalFile
-from tieout.config.profiles import PROFILES
+from tieout.config.profiles import HOLDINGS, PROFILES
 from tieout.config.reading import of_profile
 from tieout.decide.policy import CRITICAL, MODERATE, Facts, Policy, S, judge
 from tieout.errors import BadInput
-from tieout.model.discrepancy import DOUBTS, Difference, DiscrepancyType, Key, Severity
+from tieout.model.discrepancy import DOUBTS, Difference, DiscrepancyType, Domain, Key, Severity
 from tieout.serve.profiles import profile_rows
 from tieout.serve.template import render_template
 
@@ -99,11 +99,17 @@ def test_a_file_counts_over_its_profile_and_an_account_over_the_file(tmp_path: P
         profile = "balanced"
     """)  # fmt: skip
     general, a, b = config.general, config.account("a"), config.account("b")
-    assert (general.profile, general.settings.threshold_usd, general.settings.rounding_usd) == ("conservative", 3, 1)
-    assert (general.policy.four_eyes, general.policy.dust_usd, general.reconciliation.interval_seconds) == (False, 0, 60)
-    assert (a.profile, a.settings.threshold_usd, a.settings.rounding_usd) == ("conservative", 3, 2)
-    assert (b.profile, b.settings.threshold_usd, b.policy.dust_usd) == ("permissive", 3, 6)
-    assert (b.settings.critical_above_percent, b.policy.four_eyes, b.policy.rules) == (10, False, ())
+    assert (general.profile, general.settings.threshold_usd, general.settings.rounding_usd) == (
+        "conservative", Decimal(3), Decimal(1),
+    )  # fmt: skip
+    assert (general.policy.four_eyes, general.policy.dust_usd, general.reconciliation.interval_seconds) == (
+        False,
+        0,
+        60,
+    )
+    assert (a.profile, a.settings.threshold_usd, a.settings.rounding_usd) == ("conservative", Decimal(3), Decimal(2))
+    assert (b.profile, b.settings.threshold_usd, b.policy.dust_usd) == ("permissive", Decimal(3), Decimal(6))
+    assert (b.settings.critical_above_percent, b.policy.four_eyes, b.policy.rules) == (Decimal(10), False, ())
 
 
 def test_an_account_that_says_balanced_is_balanced(tmp_path: Path) -> None:
@@ -163,13 +169,13 @@ def test_the_profiles_go_from_strict_to_lenient() -> None:
             assert numbers in (sorted(numbers), sorted(numbers, reverse=True)), setting
 
 
-def facts(code: str, severity: Severity, *, fully: bool, domain: str = "position", usd: str = "500") -> Facts:
+def facts(code: str, severity: Severity, *, fully: bool, domain: Domain = "position", usd: str = "500") -> Facts:
     """A break as a rule sees it."""
     difference = Difference(
         key=Key(domain, "X"), type=DiscrepancyType.QUANTITY_MISMATCH, local_amount=Decimal(100),
         broker_amount=Decimal(103), difference=Decimal(3), percent=Decimal(3), usd_value=Decimal(usd),
         severity=severity, within_tolerance=False,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
     return Facts(difference, code, frozenset((code,)), fully, severity)
 
 
@@ -181,7 +187,7 @@ def strategy(name: str, seen: Facts) -> S:
 @pytest.mark.parametrize("name", PROFILES)
 def test_no_profile_acts_on_doubt_or_lets_a_liquidation_pass(name: str) -> None:
     """Whatever the severity and the domain: doubts warn, a liquidation halts, and nothing is sent to the broker."""
-    for severity, fully, domain in product(Severity, (True, False), ("position", "balance")):
+    for severity, fully, domain in product(Severity, (True, False), HOLDINGS):
         for code in DOUBTS:
             assert strategy(name, facts(code, severity, fully=fully, domain=domain)) is S.WARN_ONLY
         assert strategy(name, facts("LIQUIDATION", severity, fully=fully, domain=domain)) is S.HALT_AND_ALERT
@@ -204,6 +210,9 @@ def test_the_conservative_profile_stops_for_what_others_do_and_nobody_explains()
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     """Each with the file or the environment, the place, what is wrong and how to mend it; nothing hides behind another."""
+    environment = dict.fromkeys(
+        ("RECONCILIATION_TIMEOUT_SECONDS", "RECONCILIATION_TRESHOLD_USD", "RECONCILIATION_NOTES"), "x"
+    )
     found = problems(tmp_path, """
         profile = "balancd"
         [settings]
@@ -227,7 +236,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         path = "broker.json"
         [accounts]
         d = 1
-    """, {"RECONCILIATION_TIMEOUT_SECONDS": "soon", "RECONCILIATION_TRESHOLD_USD": "1", "RECONCILIATION_OF_OTHERS": "x"})  # fmt: skip
+    """, environment)  # fmt: skip
     places = {sentence.split(": ")[1] for sentence in found}
     assert places == {
         "profile", "settings", "settings.treshold_usd", "settings.dust", "reconciliation.interval_seconds",
@@ -242,7 +251,8 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [
-    f'api_key = "{SECRET}"', f'apiKey = "{SECRET}"', f'secret = "{SECRET}"', f'password = "{SECRET}"', f'secret_env = "{SECRET}"',
+    f'api_key = "{SECRET}"', f'apiKey = "{SECRET}"', f'secret = "{SECRET}"', f'password = "{SECRET}"',
+    f'secret_env = "{SECRET}"',
     f'api_key_env = ["{SECRET}"]', f'assets = "{SECRET}"', f'sandbox = "{SECRET}"', f'accept_gaps = ["{SECRET}"]',
     f'exchange = {{ x = "{SECRET}" }}', f'password_file = ["{SECRET}"]',
 ])  # fmt: skip
@@ -306,7 +316,9 @@ def test_the_template_says_the_defaults(tmp_path: Path) -> None:
     settings = re.compile(r"^# ((?:profile|[a-z_]+) = .*)$", re.MULTILINE)
     whole = settings.sub(r"\1", general.replace('# BTC = "0.5"', "").replace('# exclude = ["XYZ"]', ""))
     # Tables of assets and of what is set aside stay comments; what stands below them would belong to [settings].
-    whole = re.sub(r"^(include|smallest_unit|step|multiplier|settlement|usd_price) = .*$", "", whole, flags=re.MULTILINE)
+    whole = re.sub(
+        r"^(include|smallest_unit|step|multiplier|settlement|usd_price) = .*$", "", whole, flags=re.MULTILINE
+    )
     assert loaded(tmp_path, whole).general == AccountConfig()
     assert "[policy]" in rest
 
@@ -319,7 +331,9 @@ def test_the_template_shows_every_kind_of_side(tmp_path: Path) -> None:
     local = next(block for block in blocks if ".local]" in block)
     for block in blocks:
         if ".broker]" in block:
-            kept = [line.removeprefix("# ") for line in (local + block).splitlines() if re.match(r"\[|# [a-z_]+ = ", line)]
+            kept = [
+                line.removeprefix("# ") for line in (local + block).splitlines() if re.match(r"\[|# [a-z_]+ = ", line)
+            ]
             built = loaded(tmp_path, "\n".join(kept)).account("main")
             assert built.local == LocalFile("snapshot.json")
             assert built.broker is not None

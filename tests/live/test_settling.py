@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.observe.test_reading import Books, Venue, failure
 from tests.decide.building import Side, pos, side
+from tests.observe.test_reading import Books, Venue, failure
 from tieout.clock import VirtualClock
 from tieout.errors import SourceUnreachable
 from tieout.live.reconciler import Account, PositionReconciler
@@ -82,4 +82,3 @@ async def test_a_reading_that_tells_nothing_new_is_the_last() -> None:
     report = await settled(counting, clock)
     assert report.status == "incomplete"
     assert len(counting.asked) <= 3
-

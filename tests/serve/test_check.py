@@ -56,7 +56,14 @@ def state(source: str, amount: str, account: str = "main", *, age: int = 0, **mo
     at = SystemClock().now() - timedelta(seconds=age)
     position = {"asset": "AAPL", "amount": amount, "market_price": "10", "currency": "USD"}
     whole: dict[str, Any] = {"positions": [position], "balances": [], "orders": [], "fills": [], "activities": []}
-    return {"schema": "tieout.snapshot/1", "account": account, "source": source, "as_of": at.isoformat(), **whole, **more}
+    return {
+        "schema": "tieout.snapshot/1",
+        "account": account,
+        "source": source,
+        "as_of": at.isoformat(),
+        **whole,
+        **more,
+    }
 
 
 def wrote(local: dict[str, Any], broker: dict[str, Any], config: str = FILES) -> None:
@@ -292,7 +299,9 @@ def test_a_venue_that_stumbles_is_asked_again(venue: VenueProcess, capsys: pytes
     configure(venue, record=False)
     text = Path("tieout.toml").read_text()
     for tries, expected in (("2", 0), ("1", 3)):
-        Path("tieout.toml").write_text(text.replace("timeout_seconds = 5", f"timeout_seconds = 5\nretry_count = {tries}"))
+        Path("tieout.toml").write_text(
+            text.replace("timeout_seconds = 5", f"timeout_seconds = 5\nretry_count = {tries}")
+        )
         rule = FaultRule(fault=Fault.UNAVAILABLE, calls=frozenset({"server_time"}), times=2)
         happen(venue, Inject(account="main", rules=(rule,)))
         assert checked(capsys)[0] == expected

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -27,7 +27,7 @@ from tieout.config.nouns import (
     Limits,
     ReconciliationSettings,
 )
-from tieout.config.profiles import BALANCED, PROFILES, Profile
+from tieout.config.profiles import BALANCED, PROFILES
 from tieout.decide.policy import Policy, Rule
 from tieout.errors import BadInput, Problem
 from tieout.model.codec import MAX_BYTES, read_bytes
@@ -93,7 +93,7 @@ class _Reader:
             plain = {"settings": {key: each for key, each in own.items() if key not in OWN}}
             said = self._said({**own, **plain}, place, rules_too=policy is None)
             built = self._built((general, said), forced, place)
-            accounts[name] = replace(built, **self._sides(own, place))
+            accounts[name] = self._with_sides(built, own, place)
         return Config(
             self._built((general,), forced, ""),
             accounts,
@@ -202,12 +202,12 @@ class _Reader:
         good = self.notes.fields(RecordSettings, table, "record")
         return msgspec.convert({**good, "retention": retention}, RecordSettings)
 
-    def _sides(self, own: Table, place: str) -> dict[str, Any]:
-        """Where both sides come from; one alone is a mistake."""
+    def _with_sides(self, told: AccountConfig, own: Table, place: str) -> AccountConfig:
+        """The account with where both sides come from; one alone is a mistake."""
         if "local" not in own and "broker" not in own:
-            return {}
+            return told
         local = self._side(own, LOCAL_KINDS, f"{place}.local")
-        return {"local": local, "broker": self._side(own, BROKER_KINDS, f"{place}.broker")}
+        return replace(told, local=local, broker=self._side(own, BROKER_KINDS, f"{place}.broker"))
 
     def _side(self, own: Table, kinds: Mapping[str, type[T]], place: str) -> T | None:
         table = own.get(place.rpartition(".")[2])

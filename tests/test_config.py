@@ -102,11 +102,7 @@ def test_a_file_counts_over_its_profile_and_an_account_over_the_file(tmp_path: P
     assert (general.profile, general.settings.threshold_usd, general.settings.rounding_usd) == (
         "conservative", Decimal(3), Decimal(1),
     )  # fmt: skip
-    assert (general.policy.four_eyes, general.policy.dust_usd, general.reconciliation.interval_seconds) == (
-        False,
-        0,
-        60,
-    )
+    assert (general.policy.four_eyes, general.reconciliation.interval_seconds) == (False, 60)
     assert (a.profile, a.settings.threshold_usd, a.settings.rounding_usd) == ("conservative", Decimal(3), Decimal(2))
     assert (b.profile, b.settings.threshold_usd, b.policy.dust_usd) == ("permissive", Decimal(3), Decimal(6))
     assert (b.settings.critical_above_percent, b.policy.four_eyes, b.policy.rules) == (Decimal(10), False, ())

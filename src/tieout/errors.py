@@ -16,6 +16,8 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
     │  └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
     ├─ ReconciliationError(account)  one did not come to its end, and there is no report of it
     ├─ AlertUndelivered(channel)     a person was not told: it is kept, and tried again
+    ├─ StateError(why)               what an engine has to remember cannot be kept, or had, now
+    │  └─ StateLost                  it was kept, and cannot be had whole any more: NEVER read as an empty one
     └─ RecordError(why)              no audit, no action: checking goes on, acting stops
        ├─ RecordUnavailable          it cannot be written or read now: database away, read-only
        │  └─ StorageExhausted        its disk is full
@@ -152,6 +154,18 @@ class AlertUndelivered(TieoutError):
     def __init__(self, channel: str, why: str) -> None:
         self.channel, self.why = channel, why
         super().__init__(f"{channel}: {why}")
+
+
+class StateError(TieoutError):
+    """An engine's state cannot be kept or had now; *why* is one sentence for a person, without amounts."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class StateLost(StateError):
+    """State was kept here, and what is left of it is not all of it. It must never be taken for an empty one."""
 
 
 class RecordError(TieoutError):

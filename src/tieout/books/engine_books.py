@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from tieout.books.entries import FillReversed
+from tieout.books.entries import FillReversed, LedgerState
 from tieout.books.instruments import Instrument
-from tieout.books.ledger import DecimalLedger
+from tieout.books.ledger import DecimalLedger, ledger_from
 from tieout.books.opening import opening_rows, order_manager_from
-from tieout.books.orders import ENDED
+from tieout.books.orders import ENDED, OrdersState, orders_from
 from tieout.books.statement import balance_rows, position_rows
 from tieout.clock import Clock
 from tieout.errors import BookError
@@ -28,9 +29,20 @@ from tieout.model.changes import (
     SetPosition,
     UpdateOrder,
 )
-from tieout.model.snapshot import Activity, Fill, Order, Snapshot
+from tieout.model.snapshot import SECTIONS, Activity, Balance, Fill, Order, Snapshot
 
 KEPT_ENDED = timedelta(days=7)
+
+
+class BooksState(Struct, frozen=True):
+    """All that books are; `opened` without its rows, which are entries of the ledger."""
+
+    opened: Snapshot
+    ledger: LedgerState
+    orders: OrdersState
+    balances: dict[str, Balance]
+    prices: dict[str, Decimal]
+    usd_prices: dict[str, Decimal]
 
 
 class EngineBooks:
@@ -103,7 +115,7 @@ class EngineBooks:
         for row in opening_rows(snapshot):
             self.ledger.open(row)
         self.orders = order_manager_from(snapshot)
-        self._clock, self._keep_ended, self._instruments = clock, keep_ended, instruments
+        self._clock, self._keep_ended, self._instruments = clock, keep_ended, dict(instruments or {})
         # A list that was not there begins now, and says so; one that was there vouches for what it vouched for.
         self._opened = replace(
             snapshot,
@@ -114,6 +126,16 @@ class EngineBooks:
         self._balances = {row.currency: row for row in snapshot.balances or ()}
         self._prices = {row.asset: row.market_price for row in snapshot.positions or () if row.market_price is not None}
         self._usd_prices: dict[str, Decimal] = {}
+
+    @property
+    def account(self) -> str:
+        """Whose books they are."""
+        return self._opened.account
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """What is known of assets, by name."""
+        return self._instruments
 
     async def read(self) -> Snapshot:
         """The books as they stand now, on the injected clock.
@@ -137,6 +159,14 @@ class EngineBooks:
         Raises:
             BookError: One of them does not fit; the books are as they were.
         """
+        self.book_case(changes, reason=reason)
+
+    def book_case(self, changes: Sequence[Change], *, reason: str) -> None:
+        """Book *changes* in their order, all of them or none, at once.
+
+        Raises:
+            BookError: One of them does not fit; the books are as they were.
+        """
         with self._all_or_none():
             for change in changes:
                 self._apply_one(change, reason)
@@ -147,7 +177,15 @@ class EngineBooks:
         Raises:
             BookError: Something stands in the books, or a row breaks a rule of the contract.
         """
-        if self.ledger.entries or self.orders.orders:
+        self.open_with(statement)
+
+    def open_with(self, statement: Snapshot) -> None:
+        """Adopt *statement*, at once.
+
+        Raises:
+            BookError: Something stands in the books, or a row breaks a rule of the contract.
+        """
+        if self.ledger.size or self.orders.changes:
             raise BookError(f"account {self._opened.account}", "the books are not empty")
         # Built whole before it counts: a row that does not fit leaves these books as they were.
         opened = EngineBooks.opened_from(
@@ -178,10 +216,61 @@ class EngineBooks:
 
     def set_prices(
         self, market: Mapping[str, Decimal] | None = None, *, usd: Mapping[str, Decimal] | None = None
-    ) -> None:
-        """Say what a unit of an asset costs in its quote currency, and what a unit of a currency is worth in USD."""
-        self._prices.update(market or {})
-        self._usd_prices.update(usd or {})
+    ) -> bool:
+        """Say what a unit of an asset costs in its quote currency, and what a unit of a currency is worth in USD.
+
+        Returns:
+            Whether any of it is news.
+        """
+        before = self._prices, self._usd_prices
+        self._prices, self._usd_prices = {**before[0], **(market or {})}, {**before[1], **(usd or {})}
+        return (self._prices, self._usd_prices) != before
+
+    def export(self) -> BooksState:
+        """Everything that these books are."""
+        rows = {name: None if getattr(self._opened, name) is None else () for name in SECTIONS}
+        return BooksState(
+            opened=replace(self._opened, **rows),
+            ledger=self.ledger.export(),
+            orders=self.orders.export(),
+            balances=dict(self._balances),
+            prices=dict(self._prices),
+            usd_prices=dict(self._usd_prices),
+        )
+
+    @classmethod
+    def restored(cls, state: BooksState, clock: Clock, *, keep_ended: timedelta = KEPT_ENDED) -> EngineBooks:
+        """The books that were exported as *state*.
+
+        Raises:
+            BookError: It was not exported from books.
+        """
+        books, kept = cls.__new__(cls), state.ledger
+        books._clock, books._keep_ended, books._instruments = clock, keep_ended, dict(kept.instruments)
+        books.ledger, books.orders = (
+            ledger_from(kept.entries, kept.instruments, pairs_in=kept.pairs_in),
+            orders_from(state.orders),
+        )
+        books._opened, books._balances = state.opened, dict(state.balances)
+        books._prices, books._usd_prices = dict(state.prices), dict(state.usd_prices)
+        return books
+
+    def equip(self, instruments: Mapping[str, Instrument]) -> None:
+        """Replace what is known of assets; bookings keep the terms they were booked under."""
+        self.ledger.equip(instruments)
+        self._instruments = dict(instruments)
+
+    def saved(self) -> Callable[[], None]:
+        """A way back: calling it brings the books to where they are now."""
+        ledger, entries, orders_back = self.ledger, self.ledger.size, self.orders.saved()
+        kept = {name: value.copy() if isinstance(value, dict) else value for name, value in vars(self).items()}
+
+        def back() -> None:
+            vars(self).update(kept)
+            ledger.cut_back(entries)
+            orders_back()
+
+        return back
 
     def _shows(self, order: Order, now: datetime) -> bool:
         touched = order.touched_at
@@ -190,14 +279,13 @@ class EngineBooks:
     @contextmanager
     def _all_or_none(self) -> Iterator[None]:
         """Take back everything written inside if it does not end well. Nothing is awaited, so nobody sees the middle."""
-        entries, orders_back, whole = len(self.ledger.entries), self.orders.saved(), False
+        back, whole = self.saved(), False
         try:
             yield
             whole = True
         finally:
             if not whole:
-                self.ledger.cut_back(entries)
-                orders_back()
+                back()
 
     def _apply_one(self, change: Change, reason: str) -> None:
         ledger, orders = self.ledger, self.orders

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from tieout.books.instruments import Terms
+from tieout.books.instruments import HeldIn, Instrument, Terms
 from tieout.model.snapshot import Activity, Balance, Fill, Leg, Position
 
 
@@ -101,3 +101,11 @@ class Entry(Struct, frozen=True):
     number: int
     record: Record
     reason: str = ""
+
+
+class LedgerState(Struct, frozen=True):
+    """All that a ledger is: its entries, what it knows of assets, and where it holds a pair that it does not know."""
+
+    entries: tuple[Entry, ...]
+    instruments: dict[str, Instrument]
+    pairs_in: HeldIn

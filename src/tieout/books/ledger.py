@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeGuard
 
 from tieout.books.activities import book_activity, unbook_activity
+from tieout.books.checks import check_reason, check_row
 from tieout.books.entries import (
     ActivityBooked,
     ActivityOpened,
@@ -18,6 +18,7 @@ from tieout.books.entries import (
     FillBooked,
     FillOpened,
     FillReversed,
+    LedgerState,
     PositionOpened,
     PositionSet,
     Record,
@@ -27,8 +28,7 @@ from tieout.books.instruments import HeldIn, Instrument, Terms, reads_as_pair, t
 from tieout.books.positions import FLAT, Holding, moved
 from tieout.books.standing import Standing
 from tieout.errors import BookError
-from tieout.model.amounts import ZERO, exact, fits
-from tieout.model.rules import finding
+from tieout.model.amounts import ZERO, exact
 from tieout.model.snapshot import Activity, Balance, Fill, Leg, Position
 
 OPENING = (PositionOpened, BalanceOpened, FillOpened, ActivityOpened)
@@ -60,6 +60,11 @@ class DecimalLedger:
         return tuple(self._entries)
 
     @property
+    def size(self) -> int:
+        """How many entries there are."""
+        return len(self._entries)
+
+    @property
     def held(self) -> Holdings:
         """What the books hold now; a copy."""
         return self._held.copy()
@@ -86,7 +91,7 @@ class DecimalLedger:
         Raises:
             BookError: The row breaks a rule of the contract, is there already, or comes after the first booking.
         """
-        _check(row)
+        check_row(row)
         if self._entries and not isinstance(self._entries[-1].record, OPENING):
             raise BookError("opening entry", "the books are in use already; opening entries come first")
         if isinstance(row, Fill):
@@ -107,7 +112,7 @@ class DecimalLedger:
         Raises:
             BookError: It stands already, breaks a rule, or leaves open which leg it moves.
         """
-        _check(fill)
+        check_row(fill)
         if self._standing.find_fill(fill) is not None:
             raise BookError(f"fill {fill.fill_id}", "it is booked already")
         return self._append(FillBooked(fill, self._terms(fill)), reason)
@@ -133,7 +138,7 @@ class DecimalLedger:
         Raises:
             BookError: Its id stands already, or it breaks a rule of its kind.
         """
-        _check(activity)
+        check_row(activity)
         if self._standing.find_activity(activity) is not None:
             raise BookError(f"activity {activity.activity_id}", "it is booked already")
         return self._append(ActivityBooked(activity), reason)
@@ -163,8 +168,8 @@ class DecimalLedger:
         Raises:
             BookError: It gives no reason, or the amount does not fit the leg.
         """
-        _check_reason(f"position {asset}", reason)
-        _check(Position(asset=asset, amount=amount, side=leg, average_price=average_price))
+        check_reason(f"position {asset}", reason)
+        check_row(Position(asset=asset, amount=amount, side=leg, average_price=average_price))
         change = amount - self._held.positions.get((asset, leg), FLAT).amount
         return self._append(PositionSet(asset, leg, amount, change, average_price), reason)
 
@@ -175,19 +180,34 @@ class DecimalLedger:
         Raises:
             BookError: It gives no reason, or the total is not a number of the contract.
         """
-        _check_reason(f"balance {currency}", reason)
-        _check(Balance(currency=currency, total=total))
+        check_reason(f"balance {currency}", reason)
+        check_row(Balance(currency=currency, total=total))
         known = self._held.cash.get(currency, ZERO) + self._held.fees_apart.get(currency, ZERO)
         return self._append(BalanceSet(currency, total, total - known), reason)
+
+    @exact
+    def equip(self, instruments: Mapping[str, Instrument]) -> None:
+        """Replace what is known of assets; bookings keep the terms they were booked under."""
+        self._registry = dict(instruments)
+        self._held = self._fold(self._entries)
 
     @exact
     def cut_back(self, number: int) -> None:
         """Drop the entries after *number*, which nobody has seen: the way out of a case that failed half way."""
         assert 0 <= number <= len(self._entries), "only what was written can be dropped"
-        del self._entries[number:]
-        self._held = self._fold(self._entries)
+        if number < len(self._entries):
+            self._take(self._entries[:number])
+
+    def export(self) -> LedgerState:
+        """Everything that these books are."""
+        return LedgerState(self.entries, dict(self._registry), self._pairs_in)
+
+    def _take(self, entries: Sequence[Entry]) -> None:
+        """Consist of *entries*, and of nothing else."""
+        self._held = self._fold(entries)
+        self._entries = list(entries)
         self._standing = Standing()
-        for entry in self._entries:
+        for entry in entries:
             self._standing.take(entry)
 
     def _terms(self, fill: Fill) -> Terms:
@@ -259,46 +279,18 @@ def _undoes_booking(record: Record) -> TypeGuard[FillReversed | ActivityReversed
     return isinstance(record, ActivityReversed) and not record.opened
 
 
-def _check(row: Position | Balance | Fill | Activity) -> None:
-    """Refuse what the contract's reader would refuse: a record made in code has met no such check.
-
-    Raises:
-        BookError: With the rule that it breaks.
-    """
-    named = f"{type(row).__name__.lower()} {_name_of(row)}"
-    broken = finding(row)
-    if broken is not None:
-        raise BookError(named, f"{broken[1]}; {broken[2]}")
-    for field in row.__struct_fields__:
-        value = getattr(row, field)
-        if isinstance(value, Decimal) and not fits(value):
-            raise BookError(named, f"{field} is not a finite decimal of at most 64 digits")
-        if isinstance(value, datetime) and value.tzinfo is None:
-            raise BookError(named, f"{field} has no offset; give an aware time")
-
-
-def _name_of(row: Position | Balance | Fill | Activity) -> str:
-    if isinstance(row, Fill):
-        return row.fill_id
-    if isinstance(row, Activity):
-        return row.activity_id
-    return row.asset if isinstance(row, Position) else row.currency
-
-
-def _check_reason(record: str, reason: str) -> None:
-    if not reason.strip():
-        raise BookError(record, "an adjustment needs a reason")
-
-
-def ledger_from(entries: Iterable[Entry], instruments: Mapping[str, Instrument] | None = None) -> DecimalLedger:
+@exact
+def ledger_from(
+    entries: Sequence[Entry], instruments: Mapping[str, Instrument] | None = None, *, pairs_in: HeldIn = "balances"
+) -> DecimalLedger:
     """The ledger that consists of *entries*, to the entry.
 
     Raises:
         BookError: Their numbers do not start at 1 or leave a gap, or one of them does not fit.
     """
-    ledger = DecimalLedger(instruments)
     for number, entry in enumerate(entries, 1):
         if entry.number != number:
             raise BookError(f"entry {entry.number}", f"entry {number} is due")
-        ledger._append(entry.record, entry.reason)
+    ledger = DecimalLedger(instruments, pairs_in=pairs_in)
+    ledger._take(entries)
     return ledger

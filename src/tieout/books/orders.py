@@ -5,57 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, get_args
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from tieout.books.order_rules import (
+    ENDED,
+    NEXT,
+    EventKind,
+    OrderEvent,
+    OrdersState,
+    Tracked,
+    at_filled,
+    bears_id_of,
+    check_fit,
+    check_order,
+    later,
+    merged,
+)
 from tieout.errors import BookError
-from tieout.model.amounts import ZERO, exact, fits
-from tieout.model.rules import order_finding
+from tieout.model.amounts import ZERO, exact
 from tieout.model.snapshot import Fill, Order, OrderStatus
 
-ENDED: frozenset[OrderStatus] = frozenset(("filled", "cancelled", "rejected", "expired"))
-_ALL: frozenset[OrderStatus] = frozenset(get_args(OrderStatus))
-NEXT: dict[OrderStatus, frozenset[OrderStatus]] = {
-    "pending": _ALL.difference(("pending",)),
-    "open": _ALL.difference(("pending", "open")),
-    "partially_filled": _ALL.difference(("pending", "open", "partially_filled", "rejected")),
-    "unknown": _ALL.difference(("pending", "unknown")),
-}
-"""Which state may follow which; an ended one is followed by none, but by a correction from the broker's record."""
-
-EventKind = Literal["opened", "registered", "advanced", "filled", "fill_reversed", "corrected", "adopted"]
-
-
-class OrderEvent(Struct, frozen=True):
-    """One change of an order; `before` is None where the order is new to the books."""
-
-    number: int
-    kind: EventKind
-    before: Order | None
-    after: Order
-    reason: str = ""
-
-
-class _Tracked(Struct, frozen=True):
-    """An order with what accounts for its `filled`, both unsigned.
-
-    `known` is the sum of fills that the books have, `older` what fills from before the books were opened account for.
-    The order may state more than the two (a correction was faster than its fills, which then add nothing) or less
-    (a fill was booked twice, whose reversal then takes nothing away).
-    """
-
-    order: Order
-    known: Decimal = ZERO
-    older: Decimal = ZERO
+__all__ = ["ENDED", "NEXT", "OrderEvent", "OrderManager", "OrdersState"]
 
 
 class OrderManager:
     """Orders by client id and by broker id. What is refused raises `BookError` and changes nothing."""
 
     def __init__(self) -> None:
-        self._tracked: dict[int, _Tracked] = {}
+        self._tracked: dict[int, Tracked] = {}
         self._by_client: dict[str, int] = {}
         self._by_broker: dict[str, int] = {}
         self._seen: set[str] = set()
@@ -72,6 +50,11 @@ class OrderManager:
         """Every change, in order."""
         return tuple(self._history)
 
+    @property
+    def changes(self) -> int:
+        """How many changes there were."""
+        return len(self._history)
+
     def find(self, *, client_order_id: str | None = None, broker_order_id: str | None = None) -> Order | None:
         """The order that bears these ids, or None.
 
@@ -81,9 +64,11 @@ class OrderManager:
         key = self._key(client_order_id, broker_order_id)
         return None if key is None else self._tracked[key].order
 
-    def note_sent(self, client_order_id: str) -> None:
-        """Remember a client id as used, so that no order will bear it again."""
+    def note_sent(self, client_order_id: str) -> bool:
+        """Remember a client id as used, so that no order will bear it again; tells whether it was not used before."""
+        news = client_order_id not in self._seen
         self._seen.add(client_order_id)
+        return news
 
     @exact
     def open(self, order: Order, *, listed: Decimal, whole: bool) -> Order:
@@ -94,7 +79,7 @@ class OrderManager:
             listed: The sum of its fills among the opening entries, repeats included, unsigned.
             whole: Whether those are all the fills it can have had.
         """
-        return self._insert("opened", order, _Tracked(order, listed, ZERO if whole else max(order.done - listed, ZERO)))
+        return self._insert("opened", order, Tracked(order, listed, ZERO if whole else max(order.done - listed, ZERO)))
 
     @exact
     def register(self, order: Order, *, reason: str = "") -> Order:
@@ -103,7 +88,7 @@ class OrderManager:
         Raises:
             BookError: It has no client id, or one that was used before.
         """
-        _check(order)
+        check_order(order)
         if order.client_order_id is None:
             raise BookError("order", "an order of our own needs a client id before it is sent")
         if order.client_order_id in self._seen:
@@ -135,7 +120,7 @@ class OrderManager:
             if status not in NEXT.get(before.status, ()):
                 raise BookError(f"order {before.name}", f"it is {before.status} and cannot become {status}")
             filled = before.quantity if status == "filled" else before.filled
-            after = replace(after, status=status, filled=filled, updated_at=_later(before, at))
+            after = replace(after, status=status, filled=filled, updated_at=later(before, at))
         return after if after == before else self._write("advanced", key, replace(self._tracked[key], order=after))
 
     @exact
@@ -150,13 +135,13 @@ class OrderManager:
             self._early.append(fill)
             return None
         before = self._tracked[key]
-        _check_fit(before.order, fill)
+        check_fit(before.order, fill)
         order, counted = before.order, before.known + before.older
         # Only fills that are known can overfill: what the order states may well contain this one already.
         if min(before.known, order.done) + fill.quantity > order.quantity:
             raise BookError(f"fill {fill.fill_id}", f"it fills order {order.name} beyond its quantity")
         filled = order.done + fill.quantity if counted >= order.done else max(order.done, counted + fill.quantity)
-        after = _at_filled(order, min(filled, order.quantity), fill.at, fill.broker_order_id)
+        after = at_filled(order, min(filled, order.quantity), fill.at, fill.broker_order_id)
         return self._write("filled", key, replace(before, order=after, known=before.known + fill.quantity), reason)
 
     @exact
@@ -175,7 +160,7 @@ class OrderManager:
         known, filled = max(before.known - fill.quantity, ZERO), before.order.done
         if before.known + before.older >= filled:
             filled = min(filled, known + before.older)
-        after = _at_filled(before.order, filled, None, None)
+        after = at_filled(before.order, filled, None, None)
         return self._write("fill_reversed", key, replace(before, order=after, known=known), reason)
 
     @exact
@@ -185,11 +170,11 @@ class OrderManager:
         Raises:
             BookError: No such order, a status that proves nothing, or a record that breaks a rule.
         """
-        _check(order)
+        check_order(order)
         if order.status == "unknown":
             raise BookError(f"order {order.name}", "a status unknown proves nothing")
         key = self._need(order.client_order_id, order.broker_order_id)
-        return self._write("corrected", key, self._merged(key, order), reason)
+        return self._write("corrected", key, merged(self._tracked[key], order), reason)
 
     @exact
     def adopt_order(self, order: Order, *, reason: str = "") -> Order:
@@ -198,32 +183,36 @@ class OrderManager:
         Raises:
             BookError: It is not live, or breaks a rule.
         """
-        _check(order)
+        check_order(order)
         if not order.live:
             raise BookError(f"order {order.name}", "only a live order can be adopted")
         key = self._key(order.client_order_id, order.broker_order_id)
         if key is not None:
-            return self._write("adopted", key, self._merged(key, order), reason)
+            return self._write("adopted", key, merged(self._tracked[key], order), reason)
         return self._insert_with_early("adopted", order, reason)
+
+    def export(self) -> OrdersState:
+        """Everything that is known here."""
+        return OrdersState(
+            tracked=tuple(self._tracked.values()),
+            by_client=dict(self._by_client),
+            by_broker=dict(self._by_broker),
+            seen=tuple(sorted(self._seen)),
+            early=tuple(self._early),
+            history=self.history,
+        )
 
     def saved(self) -> Callable[[], None]:
         """A way back: calling it brings the orders to where they are now."""
         state = {name: value.copy() for name, value in vars(self).items()}
         return lambda: vars(self).update(state)
 
-    def _merged(self, key: int, order: Order) -> _Tracked:
-        mine = self._tracked[key].order
-        stated = {name: value for name in order.__struct_fields__ if (value := getattr(order, name)) is not None}
-        after = replace(mine, **stated)
-        _check(after)
-        return replace(self._tracked[key], order=after)
-
-    def _insert(self, kind: EventKind, order: Order, tracked: _Tracked, reason: str = "") -> Order:
+    def _insert(self, kind: EventKind, order: Order, tracked: Tracked, reason: str = "") -> Order:
         if self._key(order.client_order_id, order.broker_order_id) is not None:
             raise BookError(f"order {order.name}", "it is in the books already")
         return self._write(kind, len(self._tracked), tracked, reason)
 
-    def _write(self, kind: EventKind, key: int, tracked: _Tracked, reason: str = "") -> Order:
+    def _write(self, kind: EventKind, key: int, tracked: Tracked, reason: str = "") -> Order:
         """The one place where an order changes: record, ids and history together."""
         order, known = tracked.order, self._tracked.get(key)
         self._tracked[key] = tracked
@@ -241,11 +230,11 @@ class OrderManager:
 
         What a new order of our own says is filled counts as known fills; what the broker's record says awaits them.
         """
-        early = [fill for fill in self._early if _bears_id_of(fill, order)]
+        early = [fill for fill in self._early if bears_id_of(fill, order)]
         counted = sum((fill.quantity for fill in early), ZERO)
         known = max(order.done - counted, ZERO) if kind == "registered" else ZERO
         back = self.saved() if early else None
-        order = self._insert(kind, order, _Tracked(order, known), reason)
+        order = self._insert(kind, order, Tracked(order, known), reason)
         try:
             for fill in early:
                 self._early.remove(fill)
@@ -270,53 +259,10 @@ class OrderManager:
         return key
 
 
-def _at_filled(order: Order, filled: Decimal, at: datetime | None, broker_order_id: str | None) -> Order:
-    """The order with another filled quantity, and the status that goes with it unless it ended some other way."""
-    status = order.status
-    if status not in ("cancelled", "rejected", "expired"):
-        if filled and filled == order.quantity:
-            status = "filled"
-        elif filled:
-            status = "partially_filled"
-        elif status in ("filled", "partially_filled"):
-            status = "open"
-    return replace(
-        order,
-        filled=filled,
-        status=status,
-        updated_at=order.updated_at if at is None else _later(order, at),
-        broker_order_id=order.broker_order_id or broker_order_id,
-    )
-
-
-def _later(order: Order, at: datetime) -> datetime:
-    """When the order last changed: records may arrive out of their order."""
-    return at if order.updated_at is None else max(order.updated_at, at)
-
-
-def _bears_id_of(fill: Fill, order: Order) -> bool:
-    """Whether the fill names the order by either id."""
-    same_client = fill.client_order_id is not None and fill.client_order_id == order.client_order_id
-    return same_client or (fill.broker_order_id is not None and fill.broker_order_id == order.broker_order_id)
-
-
-def _check_fit(order: Order, fill: Fill) -> None:
-    """Refuse a fill that cannot be of that order."""
-    other_client = None not in (order.client_order_id, fill.client_order_id) and (
-        order.client_order_id != fill.client_order_id
-    )
-    if other_client or (order.asset, order.side) != (fill.asset, fill.side):
-        raise BookError(
-            f"fill {fill.fill_id}", f"it names order {order.name}, and is not of its asset, side or client id"
-        )
-
-
-def _check(order: Order) -> None:
-    """Refuse what the contract's reader would refuse."""
-    broken = order_finding(order)
-    if broken is not None:
-        raise BookError(f"order {order.name}", f"{broken[1]}; {broken[2]}")
-    for field in ("quantity", "filled", "limit_price", "stop_price"):
-        value = getattr(order, field)
-        if value is not None and not fits(value):
-            raise BookError(f"order {order.name}", f"{field} is not a finite decimal of at most 64 digits")
+def orders_from(state: OrdersState) -> OrderManager:
+    """The orders that were exported as *state*."""
+    orders = OrderManager()
+    orders._tracked = dict(enumerate(state.tracked))
+    orders._by_client, orders._by_broker = dict(state.by_client), dict(state.by_broker)
+    orders._seen, orders._early, orders._history = set(state.seen), list(state.early), list(state.history)
+    return orders

@@ -477,6 +477,20 @@ async def test_a_wall_clock_that_is_set_back_stops_nothing(clock: LoopClock) -> 
 
 
 @virtual
+async def test_a_machine_that_slept_reconciles_once_when_it_wakes(clock: LoopClock) -> None:
+    """Runs that are hours late are neither dropped nor made up one by one: one follows, and nobody is alarmed."""
+    table = Table(clock)
+    await table.schedule.start()
+    await table.passes(600)
+    before = len(table.reconciler.runs)
+    clock.wall = timedelta(hours=7, seconds=100)
+    await table.passes(305)
+    assert 1 <= len(table.reconciler.runs) - before <= 2
+    assert not table.alarm.said
+    await table.schedule.stop()
+
+
+@virtual
 async def test_a_job_that_the_scheduler_drops_is_told(clock: LoopClock) -> None:
     """What APScheduler says of lost runs reaches a person."""
     table = Table(clock)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tests.live.virtual import START, Listening, LoopClock, SlowReconciler, virtual, virtually
 from tieout.books.engine_books import EngineBooks
 from tieout.brokers.base import OrderRequest
-from tieout.brokers.simulated import SimulatedBroker, World
+from tieout.brokers.simulated import Instrument, SimulatedBroker, World
 from tieout.clock import SystemClock
 from tieout.decide import Policy
 from tieout.errors import ReconciliationError
@@ -29,15 +29,6 @@ from tieout.model.halt import Halt
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Balance, Fill, Position
 from tieout.observe.reading import Reach
-
-
-class Hearing(PositionReconciler):
-    """Reconciles live sides; nobody says anything."""
-
-    async def listen(self, account: str) -> bool:
-        """Nothing waits."""
-        return False
-
 
 FIVE = ("a", "b", "c", "d", "e")
 QUICK = Cadence(event_gap_seconds=0)
@@ -306,7 +297,7 @@ async def test_a_reading_again_confirms_a_break_without_waiting_for_the_interval
     async def keep(report: ReconciliationReport) -> None:
         reports.append(report)
 
-    reconciler = Hearing({"main": main}, clock, reported=keep)
+    reconciler = PositionReconciler({"main": main}, clock, reported=keep)
     schedule = Schedule(reconciler, {"main": main}, clock=clock, alarm=Listening(clock))
     first = (await schedule.start())["main"]
     assert [row.confirmed for row in first.discrepancies] == [False]
@@ -387,7 +378,9 @@ def test_a_booking_under_way_on_live_books_is_never_broken_off(stopping: bool) -
         world.office.pay("main", "interest", "USD", Decimal(25))
         await clock.sleep(60)
         main = Account(name="main", local=books, broker=SimulatedBroker(world, "main"))
-        schedule = Schedule(Hearing({"main": main}, clock), {"main": main}, clock=clock, alarm=Listening(clock))
+        schedule = Schedule(
+            PositionReconciler({"main": main}, clock), {"main": main}, clock=clock, alarm=Listening(clock)
+        )
         starting = asyncio.create_task(schedule.start())
         await clock.sleep(10)
         if stopping:
@@ -416,7 +409,7 @@ async def test_a_broker_that_hangs_in_a_read_is_broken_off_and_read_again(clock:
     world.add_account("main")
     books, broker = EngineBooks.opened_from(world.snapshot("main"), clock), Hanging(world, "main")
     main = Account(name="main", local=books, broker=broker, reach=Reach(timeout_seconds=10**6))
-    schedule = Schedule(Hearing({"main": main}, clock), {"main": main}, clock=clock, alarm=Listening(clock))
+    schedule = Schedule(PositionReconciler({"main": main}, clock), {"main": main}, clock=clock, alarm=Listening(clock))
     assert await schedule.start() == {}
     hangs = False
     assert (await schedule.request("main")).status == "matched"
@@ -530,6 +523,43 @@ async def test_a_halt_decided_in_a_job_holds_before_the_job_returns(clock: LoopC
     await table.schedule.stop()
 
 
+@virtual
+async def test_a_scheduled_job_on_live_sides_halts_before_it_returns_and_though_it_breaks(clock: LoopClock) -> None:
+    """Somebody sells a fifth of the position: the interval's job shuts the gate, then breaks, and it stays shut."""
+    world = World(clock, seed=3)
+    world.add_account("main")
+    world.add_instrument(Instrument(asset="AAPL", kind="cash", currency="USD", fee_rate=Decimal(0)))
+    world.office.pay("main", "deposit", "USD", Decimal(69_000))
+    world.set_price("AAPL", Decimal(190))
+    world.trade("main", "AAPL", "buy", Decimal(100), Decimal(190))
+    books = EngineBooks.opened_from(world.snapshot("main"), clock)
+    gate, inside = Gate(), []
+    gate.open()
+    order = OrderRequest(client_order_id="c", asset="AAPL", side="buy", quantity=Decimal(1))
+
+    def refusal() -> str | None:
+        return gate.refusal(order, local=Decimal(100), broker=Decimal(80), enforced=True)
+
+    async def look(report: ReconciliationReport) -> None:
+        inside.append((report.trigger, refusal()))
+        if report.halts:
+            raise ValueError("a bug in the very job that halted")
+
+    main = Account(name="main", local=books, broker=SimulatedBroker(world, "main"), gate=gate)
+    reconciler = PositionReconciler({"main": main}, clock, reported=look)
+    schedule = Schedule(reconciler, {"main": main}, clock=clock, alarm=(alarm := Listening(clock)))
+    await schedule.start()
+    assert inside == [("startup", None)]
+    world.trade("main", "AAPL", "sell", Decimal(20), Decimal(190))
+    await clock.sleep(310)
+    refused = refusal()
+    assert refused is not None and refused.startswith("halted: ")
+    assert ("schedule", refused) in inside
+    assert any("ValueError at " in sentence for sentence in alarm.sentences)
+    await schedule.stop()
+    assert refusal() == refused
+
+
 # The real thing
 
 
@@ -545,7 +575,7 @@ async def test_the_scheduler_itself_in_real_time() -> None:
         if len(began) == 3:
             ran.set()
 
-    reconciler = Hearing({"main": main}, clock, reported=count)
+    reconciler = PositionReconciler({"main": main}, clock, reported=count)
     schedule = Schedule(reconciler, {"main": main}, Cadence(reconciliation_interval=1))
     reports = await schedule.start()
     assert reports["main"].trigger == "startup"

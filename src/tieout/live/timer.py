@@ -48,7 +48,7 @@ class SchedulerTimer:
 
     def start(self, fire: Callable[[str], None], lost: Callable[[str, str], None]) -> None:
         """Begin in the running event loop."""
-        from apscheduler import events  # type: ignore[import-untyped]
+        from apscheduler import events
 
         self._fire = fire
         sentences = {

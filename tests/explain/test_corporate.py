@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.explain.building import act, bal, broker, fill, local, order, pos, read
 from tieout.model.changes import BookFill
+from tieout.model.settings import AssetSettings, Settings
 
 
 def shares(amount: Any, **fields: Any) -> Any:
@@ -30,6 +32,16 @@ def test_one_smallest_unit_after_a_split_counts_as_nothing() -> None:
     """A venue that rounds a split up by one unit has still only split."""
     seen = read(local(shares(100)), broker(shares("16.66666667"), act("s", "split", asset="AAPL", ratio="1/6")))
     assert seen.seen()["position AAPL"][2:] == ("SPLIT", "0")
+    assert seen.case("position AAPL").closes
+
+
+@pytest.mark.parametrize(("after", "closes"), [(16, True), (17, True), (18, False)])
+def test_the_smallest_unit_of_an_asset_is_as_configured(after: Any, closes: bool) -> None:
+    """A venue of whole shares may round a split up by one, and not by two."""
+    told = Settings(assets={"AAPL": AssetSettings(smallest_unit=Decimal(1))})
+    theirs = broker(shares(after), act("s", "split", asset="AAPL", ratio="1/6"))
+    seen = read(local(shares(100)), theirs, settings=told)
+    assert (seen.cause("position AAPL"), seen.seen()["position AAPL"][3] == "0") == ("SPLIT", closes)
     assert seen.case("position AAPL").closes
 
 

@@ -205,14 +205,94 @@ def test_a_fill_listed_late_may_have_been_in_the_baseline() -> None:
     assert seen.cause("position AAPL") == "UNKNOWN"
 
 
-def test_a_fill_without_a_leg_may_have_moved_either() -> None:
-    """In hedge mode a leg that moved by a fill naming none is not in doubt."""
-    row = fill("h", "X", 2, 100, 40)
-    before = pos("X", 10, side="long"), pos("X", -5, side="short")
-    ours = local(pos("X", 10, side="long"), pos("X", -3, side="short"), row, as_of=90)
-    theirs = broker(pos("X", 12, side="long"), pos("X", -5, side="short"), row, as_of=90)
-    seen = read(ours, theirs, memory=baseline(*before))
-    assert seen.cause("position X long") == "UNKNOWN"
+HEDGED = pos("X", 10, side="long"), pos("X", -5, side="short")
+UNTOLD = fill("h", "X", 2, 100, 40)
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ([UNTOLD], "UNKNOWN"),
+        ([UNTOLD, fill("i", "X", -9, 100, 41)], "UNKNOWN"),  # one of them
+        ([fill("h", "X", 3, 100, 40), fill("i", "X", -1, 100, 41)], "UNKNOWN"),  # both
+        ([fill("h", "X", 3, 100, 40)], "STALE_BROKER"),
+        ([fill("h", "X", 2, 100, 40, position_side="short")], "STALE_BROKER"),
+        ([fill("h", "Y", 2, 100, 40)], "STALE_BROKER"),
+        ([act("d", "deposit", 40, currency="USD", amount=2)], "STALE_BROKER"),
+    ],
+)
+def test_a_fill_without_a_leg_may_have_moved_either(rows: Any, code: str) -> None:
+    """In hedge mode a leg that moved by fills naming none is not in doubt, and by anything else it is."""
+    other = pos("Y", 7, side="long"), pos("Y", -7, side="short")
+    ours = local(pos("X", 10, side="long"), pos("X", -5, side="short"), *other, *rows, as_of=90)
+    theirs = broker(pos("X", 12, side="long"), pos("X", -5, side="short"), *other, *rows, as_of=90)
+    assert read(ours, theirs, memory=baseline(*HEDGED, *other)).cause("position X long") == code
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "rows", "code"),
+    [
+        (10, -5, [], "UNKNOWN"),
+        (10, -2, [], "STALE_BROKER"),
+        (12, -5, [UNTOLD], "UNKNOWN"),
+        (10, -3, [UNTOLD], "UNKNOWN"),
+        (12, -3, [UNTOLD], "STALE_BROKER"),
+        (10, -3, [fill("h", "X", 2, 100, 40, position_side="short")], "UNKNOWN"),
+    ],
+)
+def test_both_legs_together_are_held_against_a_local_that_nets(long: Any, short: Any, rows: Any, code: str) -> None:
+    """Where local keeps one position of a hedged asset, the broker's word is doubted on the sum of its legs."""
+    theirs = broker(pos("X", long, side="long"), pos("X", short, side="short"), *rows, as_of=90)
+    seen = read(local(pos("X", 77), *rows, as_of=90), theirs, memory=baseline(*HEDGED))
+    assert seen.cause("position X") == code
+
+
+def test_a_leg_that_the_broker_never_had_is_not_in_doubt() -> None:
+    """A long that only local holds beside a short of both sides contradicts nothing that the broker said."""
+    held = pos("X", -5, side="short")
+    ours = local(held, pos("X", 3, side="long"), as_of=90)
+    assert read(ours, broker(held, as_of=90), memory=baseline(held)).cause("position X long") == "UNKNOWN"
+
+
+@pytest.mark.parametrize(("told", "code"), [(SINCE, "PARTIAL_RESPONSE"), ({}, "UNKNOWN")])
+def test_cash_that_vanishes_without_a_record_is_a_partial_response(told: Any, code: str) -> None:
+    """A currency that is gone while no record says so was lost by the answer."""
+    held = usd(10000), bal("EUR", 500)
+    seen = read(local(*held, as_of=90), broker(usd(10000), as_of=90, **told), memory=baseline(*held))
+    assert seen.seen()["balance EUR"] == ("MISSING_BROKER", "-500", code, "0" if code != "UNKNOWN" else "-500")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "code", "residual"),
+    [
+        (1030, 1040, "UNKNOWN", "10"),  # the broker moved as on margin
+        (1450, 1440, "UNKNOWN", "-10"),  # or as paid in full
+        (1440, 1040, "STALE_BROKER", "0"),  # as on margin, but local booked it in full: that accounts for all
+        (1440, 1100, "STALE_BROKER", "0"),  # as neither
+        (1200, 1100, "STALE_BROKER", "-160"),  # by 60 at least
+    ],
+)
+def test_cash_is_doubted_by_every_way_in_which_a_trade_may_have_settled(
+    ours: Any, theirs: Any, code: str, residual: str
+) -> None:
+    """Where nothing says how a trade settled, one way that fits is enough, unless another accounts for the difference."""
+    held = pos("X", 10, average_price=100), usd(1000)
+    row, after = fill("f", "X", -4, 110, 20), pos("X", 6, average_price=100)
+    stated = broker(after, usd(theirs), row, as_of=90, **SINCE)
+    seen = read(local(after, usd(ours), row, as_of=90), stated, memory=baseline(*held))
+    assert seen.seen()["balance USD"][2:] == (code, residual)
+
+
+@pytest.mark.parametrize(("count", "code"), [(6, "UNKNOWN"), (7, "STALE_BROKER")])
+def test_of_many_late_fills_all_or_none_are_tried(count: int, code: str) -> None:
+    """Any of up to six late fills may be what moved the baseline; of more only none or all."""
+    late = [fill(f"f{n}", "AAPL", 2**n, 100, n - 20) for n in range(count)]
+    theirs = broker(shares(1021), *late, as_of=90, fills_since=-9000)  # by the first, the third and the fifth
+    seen = read(local(shares(1020), *late, as_of=90), theirs, memory=baseline(shares(1000)))
+    assert seen.cause("position AAPL") == code
+    every = broker(shares(1000 + 2**count - 1), *late, as_of=90, fills_since=-9000)
+    known = read(local(shares(1020), *late, as_of=90), every, memory=baseline(shares(1000)))
+    assert known.cause("position AAPL") == "UNKNOWN"
 
 
 def test_records_that_explain_everything_come_before_doubt() -> None:
@@ -221,6 +301,16 @@ def test_records_that_explain_everything_come_before_doubt() -> None:
     theirs = broker(usd(20000), row, as_of=90)
     seen = read(local(shares(100), usd(10000), as_of=90), theirs, memory=baseline(shares(100), usd(10000)))
     assert seen.cause("position AAPL") == "MISSED_FILL"
+
+
+@pytest.mark.parametrize(("now", "code"), [(400, "UNKNOWN"), (350, "STALE_BROKER")])
+def test_a_split_keeps_a_position_continuous(now: Any, code: str) -> None:
+    """Holdings that moved by a split are believed, and others are not, for all that the split is cited."""
+    row = act("s", "split", 40, asset="AAPL", ratio="4")
+    ours = local(shares(410), row, as_of=90)
+    seen = read(ours, broker(shares(now), row, as_of=90), memory=baseline(shares(100)))
+    assert seen.cause("position AAPL") == code
+    assert seen.evidence("position AAPL") == (("activity s",) if code == "STALE_BROKER" else ())
 
 
 def test_activities_keep_cash_continuous() -> None:

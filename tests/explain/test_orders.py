@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.explain.building import bal, broker, fill, local, order, pos, read
+from tests.explain.building import bal, broker, fill, local, market, order, pos, read
+from tieout.explain.orders import locks_of
 from tieout.model.changes import AdoptOrder, UpdateOrder
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Lookup, SideFailure
@@ -210,6 +211,42 @@ def test_funds_still_locked_speak_against_a_lost_order(theirs: Any, held: bool) 
     ours = local(HELD, usd(9000, locked=1000), limit("c-1", 10))
     seen = read(ours, broker(HELD, usd(9000, locked=theirs)))
     assert bool(seen.explanation.still_locked) is held
+
+
+def test_what_other_orders_lock_does_not_speak_against_a_lost_one() -> None:
+    """Funds that the broker's own orders lock are not those of the order that it does not know."""
+    gone, theirs = limit("c-1", 10), limit("b-9", 10)
+    for stated, held in ((1000, False), (1999, False), (2000, True)):
+        ours = local(HELD, bal("EUR", 5, locked=0), usd(9000, locked=1000), gone, theirs)
+        seen = read(ours, broker(HELD, bal("EUR", 5, locked=0), usd(9000, locked=stated), theirs))
+        assert bool(seen.explanation.still_locked) is held
+
+
+@pytest.mark.parametrize(
+    ("one", "currency", "amount"),
+    [
+        (limit("c-1", 2, asset="BTC/USDT"), "USDT", 200),
+        (limit("c-1", 2, asset="BTC/USDT"), "BTC", 0),
+        (limit("c-1", -2, asset="BTC/USDT"), "BTC", 2),
+        (limit("c-1", -2, asset="BTC/USDT"), "USDT", 0),
+        (limit("c-1", 5, "partially_filled", filled=2), "USD", 300),
+        (limit("c-1", 5, "cancelled"), "USD", 0),
+        (limit("c-1", 5, limit_price=None, stop_price=90), "USD", 450),
+        (limit("c-1", 5, limit_price=None), "USD", 0),
+        (limit("c-1", 5, asset="X"), "USD", 5000),  # ten in a contract
+    ],
+)
+def test_a_live_order_locks_what_it_would_give(one: Any, currency: str, amount: Any) -> None:
+    """A buy holds back its worth in the quote currency, a sale the coins themselves, and an ended order nothing."""
+    assert locks_of(one, currency, market(HELD, pos("X", 1, multiplier=10), usd(1))) == amount
+
+
+def test_a_fill_that_its_order_cites_is_no_break_of_its_own() -> None:
+    """Where holdings agree, a fill that explains an order's update is told of once."""
+    theirs = limit("c-1", 10, "partially_filled", filled=4), fill("f", "AAPL", 4, 100, client_order_id="c-1")
+    seen = read(local(HELD, limit("c-1", 10), fills_since=-9000), broker(HELD, *theirs))
+    assert seen.seen() == {"order AAPL c-1": ("STATUS_MISMATCH", "4", "MISSED_UPDATE", "0")}
+    assert seen.case("order AAPL c-1").refs == ("fill f",)
 
 
 def test_a_sale_locks_the_coins() -> None:

@@ -116,7 +116,8 @@ def test_a_pair_moves_its_coins_and_is_taken_back_alike(surplus: bool, way: int)
     cash = {"balance BTC": str(2 * way), "balance USDT": str(-200 * way)}
     fee = format(Decimal("-0.5") * way, "f")
     assert effects([pair], market(bal("BTC", 1)), surplus=surplus) == {**cash, "balance BNB": fee}
-    assert effects([pair], market(pos("BNB", 9)), surplus=surplus) == {**cash, "position BNB": fee}
+    for book in (market(pos("BNB", 9)), market(pos("BNB", 9), theirs=[]), market(theirs=[pos("BNB", 9)])):
+        assert effects([pair], book, surplus=surplus) == {**cash, "position BNB": fee}
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,13 @@ def test_a_fee_in_a_coin_nobody_lists_holds_nothing_up() -> None:
     assert read(local(usd(10000)), broker(shares(10), usd(9000), row)).case("position AAPL").closes
 
 
+def test_a_fee_in_a_coin_both_list_has_to_be_seen_to_move() -> None:
+    """A booking that would break what agrees does not close, however little it moves."""
+    row = fill("p", "AAPL", 10, 100, fee="0.00000001", fee_currency="BNB")
+    ours, theirs = (usd(10000), bal("BNB", 3)), (shares(10), usd(9000), bal("BNB", 3), row)
+    assert not read(local(*ours), broker(*theirs)).case("position AAPL").closes
+
+
 def test_a_trade_paid_in_a_currency_nobody_lists_is_not_closed() -> None:
     """Only a fee may land in a currency that neither side lists; what a trade is paid with has to be seen to move."""
     seen = read(
@@ -247,6 +254,16 @@ def test_fill_ids_are_an_asset_s_own() -> None:
     seen = read(ours, broker(shares(106), pos("MSFT", 9), *rows, **SINCE)).seen()
     assert set(seen) == {"position AAPL", "fill MSFT 1/buy/", "fill MSFT 2/sell/"}
     assert seen["fill MSFT 1/buy/"] == ("MISSING_LOCAL", "5", "MISSED_FILL", "0")
+
+
+def test_a_fill_by_itself_is_cited_and_booked_by_itself() -> None:
+    """Where holdings agree a missed fill is its own evidence, and what would cure it."""
+    row = fill("m", "AAPL", 6, 100)
+    seen = read(local(shares(100), **SINCE), broker(shares(100), row, **SINCE))
+    assert seen.evidence("fill AAPL m/buy/") == ("fill m",)
+    assert seen.case("fill AAPL m/buy/").refs == ("fill m",)
+    (booked,) = seen.changes("fill AAPL m/buy/")
+    assert isinstance(booked, BookFill)
 
 
 def test_books_that_number_for_themselves_are_recognised() -> None:

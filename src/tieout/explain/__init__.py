@@ -190,7 +190,7 @@ class _Reading:
         if known is None:
             broker = self._observation.broker
             assert isinstance(broker, Snapshot), "only two snapshots can be explained"
-            known = Continuity(baseline, broker, self._market, self._evidence.settlements)
+            known = Continuity(baseline, broker, self._market, self._evidence.settlements, self._memory)
             self._continuities[id(baseline)] = known
         doubt = known.doubt(difference.key, difference.difference)
         if doubt is None:

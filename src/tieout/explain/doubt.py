@@ -5,18 +5,19 @@ Where that does not hold, the snapshot contradicts itself, and nothing that it s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import combinations
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tieout.explain.market import Market
+from tieout.explain.market import Market, names_of
 from tieout.explain.projection import Projection
 from tieout.explain.records import Record, Standing, in_time, plain_record
 from tieout.model.amounts import ZERO, ratio
 from tieout.model.discrepancy import CauseCode, Key
+from tieout.model.memory import Memory
 from tieout.model.pairing import pair_fills
 from tieout.model.snapshot import Activity, Fill, Settlement, Snapshot
 
@@ -39,19 +40,30 @@ class Continuity:
         baseline: The last snapshot that was continuous.
         broker: The present one.
         market: The present observation, whose keys are asked about.
-        settlements: How assets settle, as far as it is known.
+        settlements: How assets settle, as far as it was found out.
+        memory: What earlier readings showed as positions.
     """
 
     def __init__(
-        self, baseline: Snapshot, broker: Snapshot, market: Market, settlements: Mapping[str, Settlement]
+        self,
+        baseline: Snapshot,
+        broker: Snapshot,
+        market: Market,
+        settlements: Mapping[str, Settlement],
+        memory: Memory,
     ) -> None:
-        self._baseline, self._broker, self._settlements, self._outer = baseline, broker, settlements, market
-        names = frozenset((*market.local_rows, *market.broker_rows, *market.local_cash, *market.broker_cash))
-        names |= {key.asset for key in market.differences}
-        self._market = Market(baseline, broker, (), names, replace(market.settings, unmanaged={}), market.positioned)
-        since = [row for row in _new_records(baseline, broker) if row.at > baseline.as_of]
-        late = [row for row in _new_records(baseline, broker) if row.at <= baseline.as_of]
-        self._certain, self._ambiguous = tuple(since), tuple(late)
+        self._baseline, self._broker, self._outer = baseline, broker, market
+        records = _new_records(baseline, broker)
+        self._certain = tuple(row for row in records if row.at > baseline.as_of)
+        self._ambiguous = tuple(row for row in records if row.at <= baseline.as_of)
+        # Both sides may agree on an asset whose trades moved the cash that is asked about.
+        fills, others = _touched(records)
+        names = names_of(market.differences.values(), fills, others)
+        names |= frozenset((*market.local_rows, *market.broker_rows, *market.local_cash, *market.broker_cash))
+        settings = replace(market.settings, unmanaged={})
+        self._market = Market(baseline, broker, (), names, settings, memory.ever_positioned(names))
+        told = {fill.asset: way for fill in fills if (way := self._market.settlement(fill)) is not None}
+        self._settlements: dict[str, Settlement] = {**told, **settlements}
 
     def doubt(self, key: Key, difference: Decimal) -> Doubt | None:
         """What is wrong with the broker's word on *key*; None where it is continuous, or cannot be judged.
@@ -134,9 +146,9 @@ class Continuity:
         return [rows for size in range(len(mine) + 1) for rows in combinations(mine, size)]
 
     def _of_either_leg(self, key: Key) -> set[Decimal]:
-        """What fills that name no leg of a hedged asset may have added to this one."""
+        """What fills that name no leg of a hedged asset may have added to this one, or to the net of both."""
         sums = {ZERO}
-        if key.domain != "position" or key.leg == "net":
+        if key.domain != "position":
             return sums
         for record in (*self._ambiguous, *self._certain):
             fill = record.fill
@@ -162,6 +174,13 @@ class Continuity:
             return Decimal(1)
         inner = self._market.scale(key.asset, of_broker=True)
         return ratio(self._outer.scale(key.asset, of_broker=True), inner)
+
+
+def _touched(records: Iterable[Record]) -> tuple[list[Fill], list[str | None]]:
+    """The fills of *records*, and what their activities name."""
+    rows = [record.activity for record in records if record.activity is not None]
+    names = [name for row in rows for name in (row.asset, row.new_asset, row.currency)]
+    return [record.fill for record in records if record.fill is not None], names
 
 
 def _new_records(baseline: Snapshot, broker: Snapshot) -> list[Record]:

@@ -13,6 +13,7 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
     ├─ BookError(record)             the books refuse a record: nothing was booked
     ├─ ActionError
     │  ├─ ActionRefused(reason)      the broker or the books said no: nothing happened
+    │  │  └─ OrderRefused            an engine's order, or its cancel, was not sent, or not taken
     │  └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
     ├─ ReconciliationError(account)  one did not come to its end, and there is no report of it
     ├─ AlertUndelivered(channel)     a person was not told: it is kept, and tried again
@@ -130,6 +131,13 @@ class ActionRefused(ActionError):
     def __init__(self, action: str, reason: str) -> None:
         self.action, self.reason = action, reason
         super().__init__(f"{action} refused: {reason}")
+
+
+class OrderRefused(ActionRefused):
+    """An engine's order, or the cancel of one, did not happen: the gate is shut to it, or the broker said no."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("order", reason)
 
 
 class OutcomeUnknown(ActionError):

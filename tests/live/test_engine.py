@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from decimal import Decimal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.live.trading import Told, TradingDesk
 from tests.live.virtual import LoopClock, virtual
@@ -128,7 +131,7 @@ async def test_somebody_elses_trade_is_left_to_the_policy(clock: LoopClock) -> N
 
 @virtual
 async def test_a_halt_refuses_the_very_next_order(clock: LoopClock) -> None:
-    """Once a reconciliation halts, nothing opens; cancels pass, and what the broker only lets reduce; no more than is held."""
+    """Once a reconciliation halts, nothing opens; cancels pass, and what only reduces, up to what is held."""
     desk = TradingDesk(clock)
     engine = await desk.started()
     resting = await engine.submit("AAPL", "buy", Decimal(2), limit_price=Decimal(150))
@@ -293,8 +296,15 @@ async def test_a_start_gives_up_waiting_where_the_venue_never_says(clock: LoopCl
     desk = TradingDesk(clock)
     await clock.sleep(120)
     desk.books.orders.register(
-        Order(asset="AAPL", side="buy", quantity=Decimal(3), status="pending", client_order_id="tieout-OLD-1",
-              created_at=clock.now(), updated_at=clock.now())  # fmt: skip
+        Order(
+            asset="AAPL",
+            side="buy",
+            quantity=Decimal(3),
+            status="pending",
+            client_order_id="tieout-OLD-1",
+            created_at=clock.now(),
+            updated_at=clock.now(),
+        )
     )
     engine = desk.engine()
     desk.broker.faults.inject(FaultRule(fault=Fault.TIMEOUT, times=None, calls=frozenset({"get_order"})))
@@ -337,10 +347,10 @@ async def test_a_refusal_that_a_strategy_lets_through_says_nothing_against_it(cl
     desk = TradingDesk(clock)
     engine = await desk.started(Told(on_timer=lambda engine: engine.submit("AAPL", "buy", Decimal(1))))
     await engine.halt("ada", "a moment")
-    await clock.sleep(30)
+    await clock.sleep(25)
     await engine.resume("ada", "go on")
     assert engine.gate.closed == ()
-    await clock.sleep(11)
+    await clock.sleep(10)
     assert desk.stated()[0] == {"AAPL": Decimal(101)}
     await engine.stop()
 
@@ -450,3 +460,101 @@ async def test_an_order_is_not_held_up_by_a_reconciliation(clock: LoopClock) -> 
     await clock.sleep(60)
     assert (await engine.reconcile()).status == "matched"
     await engine.stop()
+
+
+@virtual
+async def test_a_persons_halt_lets_reductions_through_like_any_other(clock: LoopClock) -> None:
+    """Who stops trading by hand can still get out of the position, unless the policy says that nothing may pass."""
+    desk = TradingDesk(clock)
+    engine = await desk.started()
+    await engine.halt("ada", "venue behaves oddly")
+    assert await refused(engine)
+    await engine.submit("AAPL", "sell", Decimal(100), reduce_only=True)
+    assert desk.stated()[0] == {}
+    await engine.stop()
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("buy"), st.integers(1, 5)),
+        st.tuples(st.just("sell"), st.integers(1, 5)),
+        st.tuples(st.just("bid"), st.integers(170, 200)),
+        st.tuples(st.just("price"), st.integers(170, 200)),
+        st.tuples(st.just("thin"), st.integers(1, 3)),
+        st.tuples(st.just("cancel"), st.integers(0, 9)),
+        st.tuples(st.just("expire"), st.integers(0, 9)),
+        st.tuples(st.just("wait"), st.integers(1, 120)),
+        st.tuples(st.just("reconcile"), st.just(0)),
+        st.tuples(st.just("restart"), st.just(0)),
+        st.tuples(st.sampled_from(("LOST_REPLY", "LOST_REQUEST", "TIMEOUT", "UNAVAILABLE", "THROTTLED", "LATENCY", "LAG",
+                                   "CANCEL_LOST", "PARTIAL", "MALFORMED")), st.integers(1, 40)),
+    ),
+    max_size=25,
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STEPS)
+def test_whatever_goes_wrong_on_the_way_the_books_come_right(steps: list[tuple[str, int]]) -> None:
+    """Orders, cancels, lost answers, outages, restarts and reconciliations in any order: each order reaches the venue at most
+    once, each fill is told once, and once the venue answers again the books equal it, with nothing pending."""
+
+    @virtual
+    async def scenario(clock: LoopClock) -> None:
+        desk = TradingDesk(clock)
+        engine = await desk.started()
+        told: list[str] = []
+        for name, value in steps:
+            engine = await _step(desk, engine, name, value, told)
+        desk.broker.faults.clear()
+        desk.world.set_price("AAPL", Decimal(185))
+        for _ in range(6):
+            await clock.sleep(45)
+            report = await engine.reconcile()
+        await clock.sleep(2)
+        await engine.stop()
+        told += [fill.fill_id for fill in desk.strategy.fills]
+        assert max(desk.sent(), default=1) == 1
+        assert await desk.held() == desk.stated()
+        assert [order for order in engine.orders if order.status == "pending"] == []
+        assert len(told) == len(set(told))
+        assert report.status == "matched"
+        assert (report.halts, engine.gate.closed) == ((), ("stopped",))
+
+    scenario()
+
+
+async def _step(
+    desk: TradingDesk, engine: LiveTradingEngine, name: str, value: int, told: list[str]
+) -> LiveTradingEngine:
+    ours = engine.orders
+    chosen = ours[value % len(ours)] if ours else None
+    with contextlib.suppress(OrderRefused):
+        match name:
+            case "buy":
+                await engine.submit("AAPL", "buy", Decimal(value))
+            case "sell":
+                await engine.submit("AAPL", "sell", Decimal(value))
+            case "bid":
+                await engine.submit("AAPL", "buy", Decimal(2), limit_price=Decimal(value))
+            case "price":
+                desk.world.set_price("AAPL", Decimal(value))
+            case "thin":
+                desk.world.set_price("AAPL", Decimal(170), available=Decimal(value))
+            case "cancel" if chosen is not None:
+                await engine.cancel(chosen.name)
+            case "expire" if chosen is not None and chosen.broker_order_id in desk.world.state.account("main").live:
+                desk.world.end("main", chosen.broker_order_id or "")
+            case "wait":
+                await desk.clock.sleep(value)
+            case "reconcile":
+                await engine.reconcile()
+            case "restart":
+                await engine.stop()
+                told += [fill.fill_id for fill in desk.strategy.fills]
+                return await desk.started()
+            case "cancel" | "expire":
+                return engine
+            case _:
+                desk.broker.faults.inject(FaultRule(fault=Fault[name], seconds=value, times=value % 4 + 1))
+    return engine

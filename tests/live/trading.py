@@ -15,6 +15,7 @@ from tieout.live.reconciler import Account
 from tieout.live.strategy import EngineSettings
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Fill, Snapshot
+from tieout.record.base import Record
 
 Reaction = Callable[[LiveTradingEngine], Awaitable[object]]
 
@@ -51,7 +52,9 @@ class Told:
 class TradingDesk:
     """A world with 100 AAPL and 50,000 USD, books that adopted it, and engines on both, one after the other."""
 
-    def __init__(self, clock: LoopClock, *, policy: Policy | None = None, settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self, clock: LoopClock, *, policy: Policy | None = None, settings: EngineSettings | None = None
+    ) -> None:
         self.clock, self.policy, self.settings = clock, policy or Policy(), settings or EngineSettings()
         self.world = World(clock, seed=3)
         self.world.add_account("main")
@@ -64,6 +67,7 @@ class TradingDesk:
         self.reports: list[ReconciliationReport] = []
         self.strategy = Told()
         self.broker = SimulatedBroker(self.world, "main")
+        self.record: Record | None = None
 
     def engine(self, strategy: Told | None = None) -> LiveTradingEngine:
         """An engine as a new process has it: on the same books and the same venue, over a connection of its own."""
@@ -71,8 +75,9 @@ class TradingDesk:
         self.broker = SimulatedBroker(self.world, "main")
         account = Account(name="main", local=self.books, broker=self.broker, policy=self.policy)
         return LiveTradingEngine(
-            self.strategy, account, settings=self.settings, clock=self.clock, alarm=self.alarm, reported=self._keep
-        )
+            self.strategy, account, settings=self.settings, clock=self.clock, record=self.record, alarm=self.alarm,
+            reported=self._keep,
+        )  # fmt: skip
 
     async def started(self, strategy: Told | None = None) -> LiveTradingEngine:
         """An engine that trades, long after what the world began with."""

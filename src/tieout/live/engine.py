@@ -19,8 +19,8 @@ from tieout.live.gate import Gate
 from tieout.live.orders import Orders
 from tieout.live.readiness import Readiness
 from tieout.live.reconciler import Account, PositionReconciler, Reported
-from tieout.live.strategy import EngineSettings, Scheduling, Strategy
 from tieout.live.sight import SECOND, Sight
+from tieout.live.strategy import EngineSettings, Scheduling, Strategy
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Fill, Leg, Order, OrderSide, Snapshot
 from tieout.model.word import Verdict, Word
@@ -44,7 +44,7 @@ class LiveTradingEngine:
         record: Where reconciliations are kept.
         alarm: The way to a person.
         reported: Is given each report. MUST NOT raise.
-        schedule: Makes what decides when to reconcile after the start, such as a `Schedule`; without it only `reconcile` does.
+        schedule: Makes what reconciles after the start, such as a `Schedule`; without it only `reconcile` does.
 
     Attributes:
         reconciler: The reconciler over this one account.
@@ -114,7 +114,7 @@ class LiveTradingEngine:
         """End in order: no more orders, no more callbacks, a last look at the broker. Safe to repeat.
 
         Args:
-            cancel_orders: Whether to ask for the end of every own order, protective ones too. A halt in mode `all` forbids it.
+            cancel_orders: Whether to ask for the end of every own order, protective ones too; not in a halt of mode `all`.
         """
         self.gate.close(STOPPED)
         await self._callbacks.stop(self._settings.stop_seconds)

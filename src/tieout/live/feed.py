@@ -85,7 +85,7 @@ class Feed:
         await self._look_up(absent)
 
     async def _look_up(self, absent: list[Order]) -> None:
-        """Ask about single orders, a few at a time. *No such order* proves nothing yet: reconciliations draw that conclusion."""
+        """Ask about single orders, a few at a time. *No such order* proves nothing yet: reconciliations conclude."""
         if not absent or not self._broker.capabilities().order_lookup:
             return
         start = self._turn * MAX_LOOKUPS % len(absent) if len(absent) > MAX_LOOKUPS else 0
@@ -101,9 +101,7 @@ class Feed:
 
     def _is_ours(self, fill: Fill) -> bool:
         try:
-            order = self._books.orders.find(
-                client_order_id=fill.client_order_id, broker_order_id=fill.broker_order_id
-            )
+            order = self._books.orders.find(client_order_id=fill.client_order_id, broker_order_id=fill.broker_order_id)
         except BookError:
             return False  # its two ids contradict each other: with all the evidence, a reconciliation judges that
         return order is not None and not fill.liquidation

@@ -120,7 +120,8 @@ class PositionReconciler:
         """
         gate, whole = self._accounts[word.account].gate, word.subject == word.account
         if gate is not None and whole and word.verdict is Verdict.HALT:
-            gate.close(BY_HAND)
+            everything = self._accounts[word.account].policy.halt_mode == "all"
+            gate.close(BY_HAND, to="everything" if everything else "opening")
         await self._keepings[word.account].say(word)
         if gate is not None and whole and word.verdict is Verdict.RESUME:
             gate.open(BY_HAND)

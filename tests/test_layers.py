@@ -28,7 +28,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "brokers": frozenset(("model", "errors", "clock")),
     "books": frozenset(("model", "errors", "clock")),
     "config": frozenset(("model", "errors", "decide", "record.settings")),
-    "live": PORTS | frozenset(("observe", "compare", "explain", "decide", "act", "record", "config")),
+    "live": PORTS | frozenset(("books", "observe", "compare", "explain", "decide", "act", "record", "config")),
     "bootstrap": PORTS | STAGES | frozenset(("brokers", "books", "live", "config")),
     "serve": EVERYTHING,
     "__init__": EVERYTHING,  # names the library, and fetches each name where it is first used

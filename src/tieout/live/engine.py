@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from tieout.books.engine_books import EngineBooks
 from tieout.brokers.base import OrderRequest
 from tieout.clock import Clock, SystemClock
-from tieout.errors import OrderRefused
 from tieout.live.alarm import Alarm, LoggedAlarm
 from tieout.live.callbacks import Callbacks
 from tieout.live.feed import Feed, Newly
@@ -120,8 +119,8 @@ class LiveTradingEngine:
         await self._callbacks.stop(self._settings.stop_seconds)
         if self._schedule is not None:
             await self._schedule.stop()
-        for order in self._orders.live if cancel_orders else ():
-            await self._cancel_at_the_end(order)
+        if cancel_orders:
+            await self._orders.cancel_all()
         await self._sight.stop()
         await self._account.broker.close()
 
@@ -227,12 +226,6 @@ class LiveTradingEngine:
         self.gate.close(STRATEGY_FAILED, to="opening")
         if not known:
             await self._say(f"the strategy failed in {where}: it may only reduce positions until somebody resumes it")
-
-    async def _cancel_at_the_end(self, order: Order) -> None:
-        try:
-            await self._orders.cancel(order.name)
-        except OrderRefused as error:
-            await self._say(f"order {order.name} was not cancelled: {error.reason}")
 
     def _booked(self, fill: Fill) -> None:
         self._callbacks.on_fill(fill)

@@ -115,6 +115,14 @@ class Orders:
             return order  # it ends once however often it is asked to; whether it did shows in the next look
         return await self.follow(answered)
 
+    async def cancel_all(self) -> None:
+        """Ask for the end of every own order; a person is told of those that did not end."""
+        for order in self.live:
+            try:
+                await self.cancel(order.name)
+            except OrderRefused as error:
+                await self._alarm.raise_alarm(self._account, f"order {order.name} was not cancelled: {error.reason}")
+
     async def follow(self, stated: Order) -> Order:
         """Bring the books to what the broker states of an own order, but for what its fills will tell; returns theirs.
 

@@ -239,6 +239,32 @@ async def test_accounts_do_not_share_a_message(night: Night) -> None:
     assert [title for title, _, _ in night.first.told] == ["MINOR: account main", "MINOR: account other"]
 
 
+async def test_a_channel_that_hangs_keeps_nobody_waiting(night: Night) -> None:
+    """While one channel hangs, every account's alerts go out through the other."""
+    release, all_told = asyncio.Event(), asyncio.Event()
+
+    class Counting(Channel):
+        async def tell(self, title: str, body: str, level: Level) -> None:
+            await super().tell(title, body, level)
+            if self.tries == 3:
+                all_told.set()
+
+    class Hanging(Channel):
+        async def tell(self, title: str, body: str, level: Level) -> None:
+            await release.wait()
+            raise AlertUndelivered("tgram", "no answer in time")
+
+    outgoing = await night.begin(Hanging("tgram"), Counting())
+    for account in ("main", "other", "third"):
+        await night.put("AAPL", account=account)
+    sending = asyncio.ensure_future(outgoing.round())
+    await asyncio.wait_for(all_told.wait(), 10)
+    assert not sending.done()
+    release.set()
+    await sending
+    assert [row.failure for row in await night.rows()] == ["tgram: no answer in time"] * 3
+
+
 async def test_a_channel_that_fails_alone_is_tried_again_alone(night: Night) -> None:
     """The log took it: it is not logged again. The channel that was down gets it when it is back."""
     mail = Channel("mailto")

@@ -61,6 +61,16 @@ async def test_an_alert_waits_until_it_is_due(record: StoreRecord, outbox: Outbo
     assert [each.key for each in await outbox.waiting(clock.now(), of=["other"])] == ["z"]
 
 
+async def test_what_was_never_tried_is_not_hidden_by_what_was(
+    record: StoreRecord, outbox: Outbox, clock: VirtualClock
+) -> None:
+    """However much a broken channel keeps waiting, what is new is among what is sent."""
+    for key in "abc":
+        await outbox.failed([await put(record, key, clock.now())], clock.now(), "tgram: not accepted")
+    await put(record, "new", clock.now(), severity=Severity.MINOR, account="other")
+    assert await keys(outbox, clock, 2) == ["a", "new"]
+
+
 async def test_what_goes_out_says_everything_of_its_account(
     record: StoreRecord, outbox: Outbox, clock: VirtualClock
 ) -> None:

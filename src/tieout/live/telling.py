@@ -86,9 +86,16 @@ class Outgoing:
             self._grief.outbox_answers()
 
     async def _send(self, now: datetime) -> None:
-        for account, alerts in _by_account(await self._outbox.waiting(now, of=self._accounts)).items():
-            if self._may_go(account, alerts, now):
-                await self._send_account(account, alerts, now)
+        waiting = _by_account(await self._outbox.waiting(now, of=self._accounts))
+        going = [
+            self._send_account(account, alerts, now)
+            for account, alerts in waiting.items()
+            if self._may_go(account, alerts, now)
+        ]
+        # All at a time: a channel that hangs for one account must not keep another one's alerts from a channel that works.
+        for end in await asyncio.gather(*going, return_exceptions=True):
+            if end is not None:
+                raise end
 
     def _may_go(self, account: str, alerts: Sequence[Alert], now: datetime) -> bool:
         last, sent = self._last.get(account, (None, True))

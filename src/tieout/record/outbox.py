@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, or_, select, update
 
-from tieout.model.discrepancy import Severity
+from tieout.model.discrepancy import SEVERITY_RANK, Severity
 from tieout.model.notice import NoticeKind
 from tieout.record.patient import PatientRecord
 from tieout.record.recorder import StoreRecord
@@ -148,7 +148,10 @@ def _waiting(connection: Connection, now: datetime, most: int, of: Collection[st
     if not whose:
         return ()
     query = _query().where(unsent, alerts.c.account.in_(whose), *_of(of))
-    return tuple(_alert(row) for row in connection.execute(query.order_by(_WORST, alerts.c.id).limit(most)))
+    # What was never tried comes first: thousands that one broken channel keeps here must not hide what is new.
+    chosen = query.order_by(alerts.c.attempts > 0, _WORST, alerts.c.id).limit(most)
+    found = [_alert(row) for row in connection.execute(chosen)]
+    return tuple(sorted(found, key=lambda alert: (-SEVERITY_RANK[alert.severity], alert.id)))
 
 
 def _standing(connection: Connection, now: datetime, after: timedelta, of: Collection[str] | None) -> tuple[Alert, ...]:

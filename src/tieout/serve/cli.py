@@ -65,6 +65,7 @@ app.command("tieout.serve.checking:check", name="check", help="Reconcile configu
 app.command("tieout.serve.profiles:profiles", name="profiles", help="Show the ready profiles beside each other.")
 app.command("tieout.serve.history:reports", name="reports", help="List the reports that the record holds; show one.")
 app.command("tieout.serve.history:breaks", name="breaks", help="List breaks, the worst first; show the life of one.")
+app.command("tieout.serve.alerts:alerts", name="alerts", help="List the alerts that wait, with why, and what went out.")
 app.command("tieout.serve.audit:app", name="audit", help="Verify the log, prove, show and export it; witness.")
 
 PolicyOption = Annotated[Path | None, Parameter(help="A policy alone (TOML); counts before the configuration's.")]

@@ -15,11 +15,13 @@ from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
 from tieout.config import AccountConfig, Config
-from tieout.config.nouns import BrokerCcxt, BrokerFile, BrokerSimulated
+from tieout.config.fields import nearest
+from tieout.config.nouns import BrokerCcxt, BrokerFile, BrokerSimulated, ReconciliationSettings
 from tieout.errors import BadInput, Problem
 from tieout.live.alarm import Alarm
 from tieout.live.reconciler import Account, PositionReconciler, Reported
-from tieout.observe.reading import Reach
+from tieout.live.schedule import Cadence
+from tieout.observe.reading import MAX_LOOKUPS, Reach
 
 if TYPE_CHECKING:
     from tieout.record.recorder import StoreRecord
@@ -34,11 +36,13 @@ class Running:
     Attributes:
         accounts: The accounts by name, with their sides.
         reconciler: Reconciles them.
+        cadences: When each is reconciled.
         record: Where it keeps everything; None where the configuration has no [record].
         clock: Where time comes from.
     """
 
     accounts: Mapping[str, Account]
+    cadences: Mapping[str, Cadence]
     reconciler: PositionReconciler
     record: StoreRecord | None
     clock: Clock
@@ -79,7 +83,8 @@ async def opened(
             record = await open_record(config.record, clock)
             closing.push_async_callback(record.close)
         reconciler = PositionReconciler(accounts, clock, record=record, alarm=alarm, reported=reported)
-        yield Running(accounts, reconciler, record, clock)
+        cadences = {name: cadence(config.account(name).reconciliation) for name in accounts}
+        yield Running(accounts, cadences, reconciler, record, clock)
 
 
 def chosen(config: Config, names: Collection[str]) -> tuple[str, ...]:
@@ -100,6 +105,17 @@ def chosen(config: Config, names: Collection[str]) -> tuple[str, ...]:
     if problems:
         raise BadInput(problems)
     return tuple(dict.fromkeys(names)) or sides
+
+
+def cadence(told: ReconciliationSettings) -> Cadence:
+    """When an account is reconciled, as it is configured."""
+    return Cadence(
+        reconciliation_interval=told.interval_seconds,
+        # Local, broker, local, and the single orders that are asked for.
+        timeout_seconds=(3 + MAX_LOOKUPS) * told.timeout_seconds,
+        large_fill_usd=told.large_fill_usd,
+        large_fill_percent=told.large_fill_percent,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +178,18 @@ def _broker(name: str, told: AccountConfig, making: _Making) -> BrokerAdapter:
 def _ccxt(name: str, source: BrokerCcxt, making: _Making) -> BrokerAdapter:
     from tieout.brokers.ccxt_adapter import CcxtBroker
     from tieout.brokers.ccxt_guard import connect
-    from tieout.brokers.ccxt_venues import venue
+    from tieout.brokers.ccxt_venues import VENUES, venue
 
     place = f"accounts.{name}.broker"
     given = {theirs: _secret(ours, source, place, making) for theirs, ours in CREDENTIALS.items()}
     credentials = {theirs: secret for theirs, secret in given.items() if secret}
+    if source.exchange not in VENUES:
+        known = nearest(source.exchange, tuple(sorted(VENUES)))
+        making.problems.append(Problem(making.file, f"{place}.exchange", "no venue that Tieout can read", known))
     client = None
-    if source.sandbox:
-        try:
-            client = connect(source.exchange, credentials, venue(source.exchange).options)
-            client.set_sandbox_mode(True)
-        except LookupError:
-            what, mend = "a venue that ccxt does not know", "give ccxt's id of it, such as binanceusdm"
-            making.problems.append(Problem(making.file, f"{place}.exchange", what, mend))
+    if source.sandbox and not making.problems:
+        client = connect(source.exchange, credentials, venue(source.exchange).options)
+        client.set_sandbox_mode(True)
     return CcxtBroker(
         source.exchange,
         account=name,

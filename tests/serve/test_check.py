@@ -275,6 +275,39 @@ def test_a_missed_fill_is_booked_into_the_file_once(venue: VenueProcess, capsys:
     assert Path("local.json").read_bytes() == before
 
 
+def test_a_dry_run_says_what_it_would_do_and_does_not(venue: VenueProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    """The booking is skipped and the file stays; it neither counts as an attempt nor keeps the next check from booking."""
+    held = statement(venue)
+    happen(venue, bought(5, "bot-2"), Advance(seconds=60))
+    keep(held)
+    configure(venue)
+    before = Path("local.json").read_bytes()
+    for _ in range(2):
+        status, (report,), _said = checked(capsys, "--dry-run")
+        assert (status, Path("local.json").read_bytes()) == (1, before)
+        assert ("book_fill", "skipped") in {(action["action"], action["status"]) for action in report["actions"]}
+    _, (report,), _said = checked(capsys)
+    assert ("book_fill", "done") in {(action["action"], action["status"]) for action in report["actions"]}
+    assert Path("local.json").read_bytes() != before
+
+
+def test_a_halt_of_one_check_is_not_forgotten_by_the_next(
+    venue: VenueProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stands in the record: a check in which all is well again still says so, and a dry run does not lift it."""
+    held = statement(venue)
+    keep(held)
+    configure(venue)
+    happen(venue, bought(1, "forced", liquidation=True), Advance(seconds=60))
+    keep(held)
+    assert [halt["asset"] for halt in checked(capsys)[1][0]["halts"]] == [None]
+    keep(statement(venue))
+    for arguments in (("--dry-run",), (), ()):
+        status, (report,), _ = checked(capsys, *arguments)
+        assert (status, report["status"]) == (0, "matched")
+        assert [halt["asset"] for halt in report["halts"]] == [None]
+
+
 @pytest.mark.parametrize("record", [True, False])
 def test_a_file_that_is_not_writable_is_never_written(
     venue: VenueProcess, capsys: pytest.CaptureFixture[str], record: bool

@@ -15,8 +15,9 @@ from cyclopts import Parameter
 from tieout.bootstrap import Running, chosen, opened
 from tieout.config import Config, load
 from tieout.errors import BadInput, Problem
+from tieout.live.reconciler import PositionReconciler
 from tieout.live.settling import reconcile_until_settled
-from tieout.model.report import ReconciliationReport
+from tieout.model.report import ReconciliationReport, Trigger
 from tieout.serve.reported import FormatOption, OutputOption, exit_status, write_reports
 
 DEFAULT_FILE = Path("tieout.toml")
@@ -28,6 +29,7 @@ def check(
     format: FormatOption = "table",  # noqa: A002 - the option's public name
     output: OutputOption = None,
     config: Annotated[Path, Parameter(help="Where the accounts are configured (TOML).")] = DEFAULT_FILE,
+    dry_run: Annotated[bool, Parameter(help="Decide and record, and act on nothing.", negative=())] = False,
 ) -> int:
     """Reconcile configured accounts once, side by side.
 
@@ -41,12 +43,12 @@ def check(
     accounts
         Which; all that the configuration has, by default.
     """
-    reports = check_accounts(load(config, None), accounts)
+    reports = check_accounts(load(config, None), accounts, dry_run=dry_run)
     write_reports(reports, format, output, title="Reconciliation of " + ", ".join(each.account for each in reports))
     return exit_status(reports)
 
 
-def check_accounts(config: Config, names: Sequence[str]) -> list[ReconciliationReport]:
+def check_accounts(config: Config, names: Sequence[str], *, dry_run: bool = False) -> list[ReconciliationReport]:
     """One report an account, in the order in which they were named.
 
     Raises:
@@ -54,9 +56,9 @@ def check_accounts(config: Config, names: Sequence[str]) -> list[ReconciliationR
         RecordError: The record cannot be opened.
     """
     wanted = _enabled(config, names)
-    if not config.recorded:
+    if not config.recorded and not dry_run:
         print(f"tieout: {NO_RECORD}", file=sys.stderr)
-    return asyncio.run(_check(config, wanted))
+    return asyncio.run(_check(config, wanted, dry_run=dry_run))
 
 
 def _enabled(config: Config, names: Sequence[str]) -> tuple[str, ...]:
@@ -70,15 +72,28 @@ def _enabled(config: Config, names: Sequence[str]) -> tuple[str, ...]:
     raise BadInput([Problem(config.file, f"accounts.{name}", what, mend) for name in wanted if name not in on])
 
 
-async def _check(config: Config, names: Sequence[str]) -> list[ReconciliationReport]:
+async def _check(config: Config, names: Sequence[str], *, dry_run: bool) -> list[ReconciliationReport]:
     with _reasons():
         async with opened(config, names) as running:
-            return list(await asyncio.gather(*(_one(running, name) for name in names)))
+            return list(await asyncio.gather(*(_one(running, name, dry_run=dry_run) for name in names)))
 
 
-async def _one(running: Running, name: str) -> ReconciliationReport:
+async def _one(running: Running, name: str, *, dry_run: bool) -> ReconciliationReport:
+    # Without a record the account is in shadow mode: it is followed in memory until it settles, and nothing is acted on.
+    by = _DryRun(running.reconciler) if dry_run and running.record is not None else running.reconciler
     settle = running.accounts[name].settings.settle_seconds
-    return await reconcile_until_settled(running.reconciler, name, running.clock, settle_seconds=settle)
+    return await reconcile_until_settled(by, name, running.clock, settle_seconds=settle)
+
+
+class _DryRun:
+    """A reconciler that acts on nothing."""
+
+    def __init__(self, reconciler: PositionReconciler) -> None:
+        self._reconciler = reconciler
+
+    async def reconcile(self, account: str, *, trigger: Trigger = "manual") -> ReconciliationReport:
+        """What would be done."""
+        return await self._reconciler.reconcile(account, trigger=trigger, dry_run=True)
 
 
 @contextmanager

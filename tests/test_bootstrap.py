@@ -1,0 +1,102 @@
+"""The composition root: what is configured is what is built, and everything that was opened is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tieout.bootstrap import opened
+from tieout.brokers import ccxt_adapter
+from tieout.brokers.simulated.remote import RemoteSimulatedBroker
+from tieout.config import Config, load
+from tieout.errors import BadInput, SourceUnreachable
+from tieout.live.schedule import Cadence
+from tieout.observe.reading import Reach
+
+SIDES = '[accounts.main.local]\nkind = "file"\npath = "local.json"\n[accounts.main.broker]\n'
+CCXT = SIDES + 'kind = "ccxt"\nexchange = "binanceusdm"\nassets = ["BTC/USDT:USDT"]\n'
+
+
+def configured(tmp_path: Path, text: str) -> Config:
+    """The configuration that *text* is."""
+    path = tmp_path / "tieout.toml"
+    path.write_text(text)
+    return load(path, None, {})
+
+
+async def test_the_pace_reaches_reading_and_schedule(tmp_path: Path) -> None:
+    """Tries, deadlines, intervals and large fills, from the file, the profile and the account's own table."""
+    text = 'profile = "conservative"\n[reconciliation]\nretry_count = 4\nlarge_fill_percent = ""\n'
+    own = "[accounts.main.reconciliation]\ntimeout_seconds = 7\nhistory_seconds = 600\n"
+    text += SIDES + 'kind = "simulated"\nurl = "http://127.0.0.1:9"\n' + own
+    async with opened(configured(tmp_path, text), environment={}) as running:
+        assert running.accounts["main"].reach == Reach(history_seconds=600, timeout_seconds=7, retry_count=4)
+        assert running.cadences["main"] == Cadence(
+            reconciliation_interval=60, timeout_seconds=91, large_fill_usd=Decimal(1000), large_fill_percent=None
+        )
+
+
+async def test_without_a_record_nothing_acts(tmp_path: Path) -> None:
+    """What nobody could show later, and no restart remembers, is decided and left alone."""
+    text = SIDES + 'kind = "simulated"\nurl = "http://127.0.0.1:9"\n'
+    async with opened(configured(tmp_path, text), environment={}) as running:
+        assert running.record is None
+        assert running.accounts["main"].policy.mode == "shadow"
+
+
+async def test_brokers_are_closed_in_the_end(tmp_path: Path) -> None:
+    """Also where what was done with them failed."""
+    text = SIDES + 'kind = "simulated"\nurl = "http://127.0.0.1:9"\naccount = "theirs"\n'
+    brokers: list[RemoteSimulatedBroker] = []
+
+    async def fail() -> None:
+        async with opened(configured(tmp_path, text), environment={}) as running:
+            broker = running.accounts["main"].broker
+            assert isinstance(broker, RemoteSimulatedBroker)
+            assert broker.name == "simulated:theirs"
+            brokers.append(broker)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    with pytest.raises(SourceUnreachable, match="closed"):
+        await brokers[0].get_positions()
+
+
+async def test_secrets_come_from_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable and a file: what stands there reaches ccxt under its own names, and stands in no part of the configuration."""
+    (tmp_path / "secret").write_text("of-nobody\n")
+    text = CCXT + f'api_key_env = "VENUE_KEY"\nsecret_file = "{tmp_path / "secret"}"\n'
+    config, seen = configured(tmp_path, text), dict[str, str]()
+
+    def note(venue: str, credentials: Mapping[str, str], options: object) -> None:
+        seen.update(credentials, venue=venue)
+        raise SourceUnreachable(venue, "all", "this is a test")
+
+    monkeypatch.setattr(ccxt_adapter, "connect", note)
+    async with opened(config, environment={"VENUE_KEY": "key-of-nobody"}) as running:
+        with pytest.raises(SourceUnreachable):
+            await running.accounts["main"].broker.get_positions()
+    assert seen == {"venue": "binanceusdm", "apiKey": "key-of-nobody", "secret": "of-nobody"}
+    assert "of-nobody" not in repr(config)
+
+
+async def test_a_sandbox_is_never_the_real_venue(tmp_path: Path) -> None:
+    """Where the test network is asked for, the client's addresses are the test network's before anything is asked."""
+    async with opened(configured(tmp_path, CCXT + "sandbox = true\n"), environment={}) as running:
+        client = running.accounts["main"].broker._reader._make()  # type: ignore[attr-defined]
+        assert "testnet" in str(client.urls["api"]["fapiPrivate"])
+
+
+async def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    """A venue that cannot be read and each secret that is not there: one sentence each, and nothing was opened."""
+    text = CCXT.replace("binanceusdm", "binanceusdn") + 'api_key_env = "NO_KEY"\nsecret_env = "NO_SECRET"\n'
+    with pytest.raises(BadInput) as failure:
+        async with opened(configured(tmp_path, text), environment={}):
+            raise AssertionError("unreachable")
+    places = [problem.place for problem in failure.value.problems]
+    assert places == [f"accounts.main.broker.{name}" for name in ("api_key_env", "secret_env", "exchange")]
+    assert "did you mean binanceusdm?" in str(failure.value)

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.decide.building import START, pos, side
+from tieout.books.durable import DurableBooks
 from tieout.bootstrap import opened
 from tieout.brokers import ccxt_adapter
+from tieout.brokers.ccxt_adapter import CcxtBroker
 from tieout.brokers.simulated.remote import RemoteSimulatedBroker
+from tieout.clock import SystemClock
 from tieout.config import Config, load
-from tieout.errors import BadInput, SourceUnreachable
+from tieout.errors import BadInput, SourceUnreachable, StateError
 from tieout.live.schedule import Cadence
 from tieout.observe.reading import Reach
 
 SIDES = '[accounts.main.local]\nkind = "file"\npath = "local.json"\n[accounts.main.broker]\n'
+HELD = side(pos("X", "1")).said("local", START, "main")
 CCXT = SIDES + 'kind = "ccxt"\nexchange = "binanceusdm"\nassets = ["BTC/USDT:USDT"]\n'
 
 
@@ -67,7 +73,7 @@ async def test_brokers_are_closed_in_the_end(tmp_path: Path) -> None:
 
 
 async def test_secrets_come_from_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable and a file: what stands there reaches ccxt under its own names, and stands in no part of the configuration."""
+    """A variable and a file: what stands there reaches ccxt under its own names, and no part of the configuration."""
     (tmp_path / "secret").write_text("of-nobody\n")
     text = CCXT + f'api_key_env = "VENUE_KEY"\nsecret_file = "{tmp_path / "secret"}"\n'
     config, seen = configured(tmp_path, text), dict[str, str]()
@@ -84,11 +90,40 @@ async def test_secrets_come_from_where_they_are(tmp_path: Path, monkeypatch: pyt
     assert "of-nobody" not in repr(config)
 
 
-async def test_a_sandbox_is_never_the_real_venue(tmp_path: Path) -> None:
-    """Where the test network is asked for, the client's addresses are the test network's before anything is asked."""
-    async with opened(configured(tmp_path, CCXT + "sandbox = true\n"), environment={}) as running:
-        client = running.accounts["main"].broker._reader._make()  # type: ignore[attr-defined]
-        assert "testnet" in str(client.urls["api"]["fapiPrivate"])
+async def test_a_sandbox_is_never_the_real_venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the test network is asked for, the client's addresses are the test network's; where there is none, it says so."""
+    clients = []
+    made = CcxtBroker.__init__
+
+    def note(self: CcxtBroker, *arguments: Any, **named: Any) -> None:
+        clients.append(named["client"])
+        made(self, *arguments, **named)
+
+    monkeypatch.setattr(CcxtBroker, "__init__", note)
+    async with opened(configured(tmp_path, CCXT + "sandbox = true\n"), environment={}):
+        assert "testnet" in clients[0].urls["api"]["fapiPrivate"]
+    text = CCXT.replace("binanceusdm", "kraken") + "sandbox = true\n"
+    with pytest.raises(BadInput, match="without a test network"):
+        async with opened(configured(tmp_path, text), environment={}):
+            raise AssertionError("unreachable")
+
+
+async def test_an_engine_s_books_are_read_and_let_go_of(tmp_path: Path) -> None:
+    """Its folder is taken while it is looked at, and free afterwards; a folder without books is never empty books."""
+    folder, clock = tmp_path / "state", SystemClock()
+    DurableBooks.open("main", folder, clock, opened_from=HELD).close()
+    text = f'[accounts.main.local]\nkind = "engine"\nfolder = "{folder}"\n[accounts.main.broker]\nkind = "file"\npath = "b"\n'
+    config = configured(tmp_path, text)
+    for _ in range(2):
+        async with opened(config, environment={}) as running:
+            assert (await running.accounts["main"].local.read()).positions == HELD.positions
+            with pytest.raises(StateError):
+                DurableBooks.open("main", folder, clock)
+    misspelt = configured(tmp_path, text.replace("state", "sttae"))
+    with pytest.raises(BadInput, match="no engine ever kept its books there"):
+        async with opened(misspelt, environment={}):
+            raise AssertionError("unreachable")
+    assert not folder.with_name("sttae").exists()
 
 
 async def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:

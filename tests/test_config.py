@@ -12,12 +12,12 @@ import pytest
 
 from tieout.config import AccountConfig, Config, load
 from tieout.config.environment import NAMES
-from tieout.config.nouns import BrokerCcxt, BrokerSimulated, LocalFile
+from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS, BrokerCcxt, BrokerSimulated, LocalFile
 from tieout.config.profiles import HOLDINGS, PROFILES
 from tieout.config.reading import of_profile
 from tieout.decide.policy import CRITICAL, MODERATE, Facts, Policy, S, judge
 from tieout.errors import BadInput
-from tieout.model.discrepancy import DOUBTS, Difference, DiscrepancyType, Domain, Key, Severity
+from tieout.model.discrepancy import DOUBTS, CauseCode, Difference, DiscrepancyType, Domain, Key, Severity
 from tieout.serve.profiles import profile_rows
 from tieout.serve.template import render_template
 
@@ -190,6 +190,17 @@ def test_no_profile_acts_on_doubt_or_lets_a_liquidation_pass(name: str) -> None:
     assert S.SYNC_TO_LOCAL not in {rule.strategy for rule in of_profile(name).policy.table()}
 
 
+def test_no_profile_is_laxer_than_the_one_after_it() -> None:
+    """For every cause, severity, worth and domain: conservative is at least as strict as balanced, and that as permissive."""
+    tables = [of_profile(name).policy.table() for name in ("conservative", "balanced", "permissive")]
+    codes = [*CauseCode, "WRONG_FILL_PRICE", "WRONG_FILL_QUANTITY", "LOST_ORDER"]
+    domains: tuple[Domain, ...] = ("position", "balance", "order", "fill")
+    for code, severity, fully, domain, usd in product(codes, Severity, (True, False), domains, ("0.5", "5", "500")):
+        seen = facts(code, severity, fully=fully, domain=domain, usd=usd)
+        strictness = [judge(seen, table).strictness for table in tables]
+        assert strictness == sorted(strictness, reverse=True), (code, severity, fully, domain, usd)
+
+
 def test_the_conservative_profile_stops_for_what_others_do_and_nobody_explains() -> None:
     """From MODERATE on it halts; what the broker's own records explain heals, and orders and fills keep their own rules."""
     for severity in (*MODERATE, *CRITICAL):
@@ -323,8 +334,8 @@ def test_the_template_shows_every_kind_of_side(tmp_path: Path) -> None:
     """Each example of a side is one, once the marks are taken away."""
     text = render_template().partition("# An account, and what holds")[2].partition("[limits]")[0]
     blocks = re.findall(r"# (\[accounts\.main\.(?:local|broker)\]\n(?:# .*\n)+)", text)
-    assert len(blocks) == 4
-    local = next(block for block in blocks if ".local]" in block)
+    assert len(blocks) == len(LOCAL_KINDS) + len(BROKER_KINDS)
+    local = next(block for block in blocks if ".local]" in block and '"file"' in block)
     for block in blocks:
         if ".broker]" in block:
             kept = [

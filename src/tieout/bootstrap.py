@@ -16,7 +16,7 @@ from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
 from tieout.config import AccountConfig, Config
 from tieout.config.fields import nearest
-from tieout.config.nouns import BrokerCcxt, BrokerFile, BrokerSimulated, ReconciliationSettings
+from tieout.config.nouns import BrokerCcxt, BrokerFile, BrokerSimulated, LocalEngine, LocalFile, ReconciliationSettings
 from tieout.errors import BadInput, Problem
 from tieout.live.alarm import Alarm
 from tieout.live.reconciler import Account, PositionReconciler, Reported
@@ -26,7 +26,12 @@ from tieout.observe.reading import MAX_LOOKUPS, Reach
 if TYPE_CHECKING:
     from tieout.record.recorder import StoreRecord
 
-CREDENTIALS = {"apiKey": "api_key", "secret": "secret", "password": "password"}  # ccxt's name: ours
+CREDENTIALS = {
+    "apiKey": "api_key",
+    "secret": "secret",
+    "password": "password",
+    "privateKey": "private_key",
+}  # ccxt's name: ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ async def opened(
     async with AsyncExitStack() as closing:
         accounts = {}
         for name in chosen(config, names):
-            built = _account(name, config, _Making(clock, environment, problems, config.file))
+            built = _account(name, config, _Making(clock, environment, problems, closing, config.file))
             closing.push_async_callback(built.broker.close)
             accounts[name] = built
         if problems:
@@ -125,6 +130,7 @@ class _Making:
     clock: Clock
     environment: Mapping[str, str]
     problems: list[Problem]
+    closing: AsyncExitStack
     file: str
 
 
@@ -146,17 +152,24 @@ def _account(name: str, config: Config, making: _Making) -> Account:
 
 
 def _local(name: str, told: AccountConfig, making: _Making, *, recorded: bool) -> LocalBooks:
-    from tieout.books.snapshot_file import SnapshotFile
+    match told.local:
+        case LocalFile(path=path, writable=writable, max_age_seconds=age):
+            from tieout.books.snapshot_file import SnapshotFile
 
-    source = told.local
-    assert source is not None, "chosen for having two sides"
-    return SnapshotFile(
-        Path(source.path),
-        name,
-        making.clock,
-        writable=source.writable and recorded,
-        max_age_seconds=source.max_age_seconds,
-    )
+            may_write = writable and recorded
+            return SnapshotFile(Path(path), name, making.clock, writable=may_write, max_age_seconds=age)
+        case LocalEngine(folder=folder):
+            from tieout.books.durable import DurableBooks
+
+            # Opening would make new, empty books there: a misspelt folder must never look like an empty account.
+            if not Path(folder).is_dir() or not any(Path(folder).iterdir()):
+                place, mend = f"accounts.{name}.local.folder", "mend the path, or start the engine once"
+                raise BadInput([Problem(making.file, place, "no engine ever kept its books there", mend)])
+            books = DurableBooks.open(name, Path(folder), making.clock)
+            making.closing.callback(books.close)
+            return books
+        case None:
+            raise AssertionError("chosen for having two sides")
 
 
 def _broker(name: str, told: AccountConfig, making: _Making) -> BrokerAdapter:
@@ -183,13 +196,19 @@ def _ccxt(name: str, source: BrokerCcxt, making: _Making) -> BrokerAdapter:
     place = f"accounts.{name}.broker"
     given = {theirs: _secret(ours, source, place, making) for theirs, ours in CREDENTIALS.items()}
     credentials = {theirs: secret for theirs, secret in given.items() if secret}
+    if source.wallet_address:
+        credentials["walletAddress"] = source.wallet_address
+    client = None
     if source.exchange not in VENUES:
         known = nearest(source.exchange, tuple(sorted(VENUES)))
         making.problems.append(Problem(making.file, f"{place}.exchange", "no venue that Tieout can read", known))
-    client = None
-    if source.sandbox and not making.problems:
+    elif source.sandbox:
         client = connect(source.exchange, credentials, venue(source.exchange).options)
-        client.set_sandbox_mode(True)
+        if client.urls.get("test") is None:
+            what, mend = "a venue without a test network", "take it away, and use a key that may only read"
+            making.problems.append(Problem(making.file, f"{place}.sandbox", what, mend))
+        else:
+            client.set_sandbox_mode(True)
     return CcxtBroker(
         source.exchange,
         account=name,

@@ -105,6 +105,18 @@ async def test_a_file_that_its_writer_wrote_meanwhile_wins(tmp_path: Path, monke
     assert (file.read_bytes(), names(tmp_path)) == (newer, ["local.json"])
 
 
+async def test_one_process_changes_it_at_a_time(tmp_path: Path) -> None:
+    """While another Tieout is between reading and writing it, a change is refused, and afterwards it is booked once."""
+    file = tmp_path / "local.json"
+    one, other = books(file), SnapshotFile(file, "main", VirtualClock(START), writable=True)
+    with one._alone(), pytest.raises(BookError, match="another process"):
+        await other.apply([BookFill(BOUGHT)], reason="missed")
+    await other.apply([BookFill(BOUGHT)], reason="missed")
+    with pytest.raises(BookError):
+        await one.apply([BookFill(BOUGHT)], reason="missed")
+    assert [row.fill_id for row in (await one.read()).fills or ()].count("g") == 1
+
+
 async def test_its_mode_and_a_torn_leftover(tmp_path: Path) -> None:
     """A file keeps its mode; what a crash left beside it is written over, never read."""
     file = tmp_path / "local.json"

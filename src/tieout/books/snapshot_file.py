@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -59,15 +61,16 @@ class SnapshotFile:
             BookError: The file is not to be written, moved meanwhile, or one of them does not fit.
         """
         self._may_write()
-        try:
-            raw = self._bytes()
-            before = self._decoded(raw)
-        except (SourceUnreachable, SourceMalformed) as error:
-            raise BookError(str(self._path), error.why) from error
-        books = EngineBooks.opened_from(before, self._clock, keep_ended=FOR_EVER)
-        await books.apply(changes, reason=reason)
-        after = _as_stated(await books.read(), before)
-        self._write(after, lambda: self._bytes() == raw)
+        with self._alone():
+            try:
+                raw = self._bytes()
+                before = self._decoded(raw)
+            except (SourceUnreachable, SourceMalformed) as error:
+                raise BookError(str(self._path), error.why) from error
+            books = EngineBooks.opened_from(before, self._clock, keep_ended=FOR_EVER)
+            await books.apply(changes, reason=reason)
+            after = _as_stated(await books.read(), before)
+            self._write(after, lambda: self._bytes() == raw)
 
     async def adopt(self, statement: Snapshot) -> None:
         """Write *statement* as the opening entries, where the file is not there or holds nothing.
@@ -89,6 +92,21 @@ class SnapshotFile:
         if not self._writable:
             why = "another program writes this file; book it there, or say writable = true where Tieout may write it"
             raise BookError(str(self._path), why)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep another Tieout from changing the file between our reading and our writing of it."""
+        try:
+            folder = os.open(self._path.parent, os.O_RDONLY)
+        except OSError as error:
+            raise BookError(str(self._path), (error.strerror or "cannot be written").lower()) from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise BookError(str(self._path), "another process changes it now; the next reading looks again") from None
+        finally:
+            os.close(folder)
 
     def _bytes(self) -> bytes:
         try:

@@ -60,6 +60,16 @@ class LocalFile(Struct, frozen=True, forbid_unknown_fields=True):
     max_age_seconds: Seconds | None = 900
 
 
+class LocalEngine(Struct, frozen=True, forbid_unknown_fields=True):
+    """Local is the state folder of an engine of ours, while that engine is not running: one process at a time has it.
+
+    Attributes:
+        folder: Where its books are kept (`DurableBooks`).
+    """
+
+    folder: Text
+
+
 class BrokerFile(Struct, frozen=True, forbid_unknown_fields=True):
     """The broker is a snapshot file that something else writes. It takes no orders.
 
@@ -90,6 +100,7 @@ class BrokerCcxt(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         exchange: ccxt's id of it.
         api_key_env: The environment variable that holds the key; api_key_file is a file that does. The others alike.
+        wallet_address: The account's address, where the venue is a chain; it is no secret.
         assets: What the account trades, by ccxt's symbols; needed where a venue is asked asset by asset.
         accept_gaps: Sections of which the operator says that nothing is held where the adapter does not look.
         sandbox: Use the venue's test network.
@@ -102,14 +113,17 @@ class BrokerCcxt(Struct, frozen=True, forbid_unknown_fields=True):
     secret_file: Text | None = None
     password_env: VariableName | None = None
     password_file: Text | None = None
+    private_key_env: VariableName | None = None
+    private_key_file: Text | None = None
+    wallet_address: Text | None = None
     assets: tuple[str, ...] = ()
     accept_gaps: tuple[Section, ...] = ()
     sandbox: bool = False
 
 
-LocalSource = LocalFile
+LocalSource = LocalFile | LocalEngine
 BrokerSource = BrokerFile | BrokerSimulated | BrokerCcxt
-LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile}
+LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile, "engine": LocalEngine}
 BROKER_KINDS: dict[str, type[BrokerSource]] = {
     "file": BrokerFile,
     "simulated": BrokerSimulated,

@@ -21,7 +21,12 @@ HEAD = """\
 # Tieout. Every line that is commented out shows the default; take the # away to change it.
 # A misspelt name is refused, so nothing here is ever silently ignored. A setting that is "" is not set.
 """
-EXAMPLES = {"path": "snapshot.json", "url": "http://127.0.0.1:8080", "exchange": "binanceusdm"}
+EXAMPLES = {
+    "path": "snapshot.json",
+    "folder": "engine-state",
+    "url": "http://127.0.0.1:8080",
+    "exchange": "binanceusdm",
+}
 MEANINGS: dict[str, str] = {
     "threshold_usd": "a balance that differs by at most this many USD is within tolerance",
     "position_threshold_usd": "the same for positions; not set: only the smallest unit is tolerated",
@@ -73,6 +78,8 @@ MEANINGS: dict[str, str] = {
     "large_fill_usd": "a fill worth at least this much is followed by a reconciliation",
     "large_fill_percent": "and one of at least this share of the position before it",
     "local.file": "Another program writes local's snapshot (tieout.snapshot/1), each time whole: a new file, then a rename",
+    "local.engine": "The state folder of Tieout's own engine, to be checked while that engine is not running",
+    "folder": "where its books are kept",
     "broker.file": "Something else writes the broker's snapshot; it takes no orders",
     "broker.simulated": "A simulated venue that runs as a process of its own (python -m tieout.brokers.simulated.server)",
     "broker.ccxt": "A venue that ccxt reaches. No secret stands here: only the name of where it is",
@@ -88,6 +95,9 @@ MEANINGS: dict[str, str] = {
     "secret_file": "",
     "password_env": "and for the passphrase, where the venue has one",
     "password_file": "",
+    "private_key_env": "and for the private key, where the venue is a chain",
+    "private_key_file": "",
+    "wallet_address": "the account's address there; it is no secret",
     "assets": "what the account trades, by ccxt's symbols; needed where a venue is asked asset by asset",
     "accept_gaps": "sections of which you say that nothing is held where the adapter does not look",
     "sandbox": "use the venue's test network",

@@ -37,6 +37,7 @@ from tieout.record.settings import RecordSettings, Retention
 KNOWN = ("profile", "settings", "assets", "accounts", "policy", "limits", "record", "reconciliation")
 OWN = ("profile", "assets", "policy", "reconciliation", "local", "broker")
 KINDS: dict[str, type[Struct]] = {"settings": Settings, "policy": Policy, "reconciliation": ReconciliationSettings}
+PLAINLY = {"expected `int`, got `str`": "not a whole number", "expected `bool`, got `str`": "neither true nor false"}
 T = TypeVar("T", bound=Struct)
 
 
@@ -134,8 +135,9 @@ class _Reader:
                 forced.setdefault(table, {})[setting] = converted(value, kind)
             except ValueError as error:
                 said = str(error).split(" - at ")[0].split(" '")[0].lower()
-                mend = "such as true or false" if setting == "enabled" else "such as 2"
-                self.notes.problems.append(Problem(env.ENVIRONMENT, name, said, f"give a value {mend}, or unset it"))
+                said = PLAINLY.get(said, said)
+                mend = "true or false" if setting == "enabled" else "a number such as 2"
+                self.notes.problems.append(Problem(env.ENVIRONMENT, name, said, f"give {mend}, or unset it"))
         for name, meant in env.misspelt(self._environment).items():
             self.notes.problems.append(Problem(env.ENVIRONMENT, name, "unknown name", f"did you mean {meant}?"))
         return forced

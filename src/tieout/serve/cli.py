@@ -61,7 +61,12 @@ Exit status: 0 matched, 1 discrepancies, 2 bad usage or input, 3 incomplete or f
     result_action="return_value",
 )
 app.register_install_completion_command()
-app.command("tieout.serve.checking:check", name="check", help="Reconcile configured accounts once.")
+app.command(
+    "tieout.serve.checking:check",
+    name="check",
+    help="Reconcile configured accounts once, reading again until what differs is confirmed. "
+    "Without a [record] in the configuration nothing is acted on.",
+)
 app.command("tieout.serve.profiles:profiles", name="profiles", help="Show the ready profiles beside each other.")
 app.command("tieout.serve.history:reports", name="reports", help="List the reports that the record holds; show one.")
 app.command("tieout.serve.history:breaks", name="breaks", help="List breaks, the worst first; show the life of one.")

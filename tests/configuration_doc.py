@@ -10,10 +10,11 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from tieout.config import Limits, ReconciliationSettings
-from tieout.config.environment import NAMES
+from tieout.config.environment import ADDRESSES, NAMES
 from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS
 from tieout.config.profiles import PROFILES
 from tieout.decide.policy import Policy
+from tieout.model.alerting import AlertSettings
 from tieout.model.settings import AssetSettings, Settings
 from tieout.serve.profiles import profile_rows, shown
 from tieout.serve.template import MEANINGS
@@ -26,6 +27,7 @@ KINDS: dict[str, type[Struct]] = {
     "policy": Policy,
     "reconciliation": ReconciliationSettings,
     "limits": Limits,
+    "alerts": AlertSettings,
     **{f"local.{name}": kind for name, kind in LOCAL_KINDS.items()},
     **{f"broker.{name}": kind for name, kind in BROKER_KINDS.items()},
 }
@@ -41,7 +43,7 @@ def table(name: str) -> str:
     if name == "profiles":
         return _markdown(("setting", *PROFILES), profile_rows())
     if name == "environment":
-        rows = ((f"`{each}`", f"`{meant.table}.{meant.setting}`") for each, meant in NAMES.items())
+        rows = ((f"`{each}`", f"`{meant.table}.{meant.setting}`") for each, meant in {**NAMES, **ADDRESSES}.items())
         return _markdown(("name", "counts over"), rows)
     return _markdown(("setting", "default", "meaning"), _settings(KINDS[name]))
 

@@ -19,9 +19,10 @@ from tests.live.inbox import TOKEN, Inbox
 from tests.record.outboxes import put
 from tieout.act.notify import AppriseNotifier, LoggedNotifier, Notifier
 from tieout.clock import VirtualClock
-from tieout.errors import AlertUndelivered, RecordUnavailable
-from tieout.live.telling import Outgoing, deliver_alerts
-from tieout.model.alerting import Level
+from tieout.config import load
+from tieout.errors import AlertUndelivered, BadInput, RecordUnavailable
+from tieout.live.telling import Outgoing, deliver_alerts, outgoing_of
+from tieout.model.alerting import AlertSettings, Level
 from tieout.model.discrepancy import Severity
 from tieout.model.notice import NoticeKind
 from tieout.record import keys
@@ -414,6 +415,32 @@ async def test_a_real_channel_down_silent_refusing_then_back(
 def contents(folder: Path) -> bytes:
     """All that stands in its files."""
     return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+
+
+async def test_the_configuration_says_where_to(night: Night, inbox: Inbox, tmp_path: Path) -> None:
+    """Addresses of the environment count before those of the file; every wrong one is named by its place, and not shown."""
+    path = tmp_path / "tieout.toml"
+    path.write_text('[alerts]\nurls = ["json://127.0.0.1:1/"]\nescalate_seconds = 60\n')
+    config = load(path, None, {"TIEOUT_ALERT_URLS": f"{inbox.url}&a=b, {inbox.url}", "TIEOUT_ESCALATE_URLS": inbox.url})
+    assert TOKEN not in repr(config)
+    await night.begin()
+    outgoing = outgoing_of(config.alerts, night.outbox, night.clock, night)
+    await night.put("AAPL")
+    await night.later(outgoing, 60)
+    assert [message["title"] for message in inbox.messages] == ["CRITICAL: account main"] * 2 + [
+        "UNRESOLVED for 1 min: CRITICAL: account main"
+    ]
+    wrong = AlertSettings(urls=(inbox.url, f"tgram://{TOKEN}"), escalate_urls=(TOKEN,))
+    with pytest.raises(BadInput) as refused:
+        outgoing_of(wrong, night.outbox, night.clock, night)
+    assert [problem.place for problem in refused.value.problems] == ["urls[1]", "escalate_urls[0]"]
+    assert TOKEN not in str(refused.value)
+    with pytest.raises(BadInput, match="did you mean TIEOUT_ESCALATE_URLS"):
+        load(path, None, {"TIEOUT_ESCALATION_URLS": inbox.url})
+    with pytest.raises(BadInput) as refused:
+        path.write_text(f'[alerts]\nurls = "{inbox.url}"\n')
+        load(path, None, {})
+    assert TOKEN not in str(refused.value)
 
 
 CHILD = """

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from tieout.model.alerting import split_addresses
+
 ENVIRONMENT = "environment"
-_PREFIX = "RECONCILIATION_"
+_PREFIXES = ("RECONCILIATION_", "TIEOUT_")
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -26,6 +28,18 @@ NAMES: dict[str, Promised] = {
     "RECONCILIATION_TIMEOUT_SECONDS": Promised("reconciliation", "timeout_seconds"),
 }
 
+# Several addresses in one name, apart by blanks or commas; a program's environment is where their secrets are best kept.
+ADDRESSES: dict[str, Promised] = {
+    "TIEOUT_ALERT_URLS": Promised("alerts", "urls"),
+    "TIEOUT_ESCALATE_URLS": Promised("alerts", "escalate_urls"),
+}
+
+
+def addresses(environment: Mapping[str, str]) -> dict[str, object]:
+    """What the environment says of where alerts go."""
+    found = {meant.setting: split_addresses(environment.get(name, "")) for name, meant in ADDRESSES.items()}
+    return {setting: each for setting, each in found.items() if each}
+
 
 def told(environment: Mapping[str, str]) -> dict[str, object]:
     """What the environment says, by its names; one that is set to nothing says nothing."""
@@ -35,8 +49,9 @@ def told(environment: Mapping[str, str]) -> dict[str, object]:
 
 def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
     """Names that were probably meant to be one of ours, each with that one; others are somebody else's."""
-    strange = [name for name in environment if name.upper().startswith(_PREFIX) and name not in NAMES]
-    close = {name: get_close_matches(name.upper(), NAMES, 1, cutoff=0.8) for name in sorted(strange)}
+    known = (*NAMES, *ADDRESSES)
+    strange = [name for name in environment if name.upper().startswith(_PREFIXES) and name not in known]
+    close = {name: get_close_matches(name.upper(), known, 1, cutoff=0.8) for name in sorted(strange)}
     return {name: match[0] for name, match in close.items() if match}
 
 

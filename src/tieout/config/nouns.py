@@ -1,4 +1,4 @@
-"""What a configuration says, as frozen records. No secret is ever in one of them: only the name of where it is."""
+"""What a configuration says, as frozen records. No secret is in one of them but in `AlertSettings`, which never shows it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from tieout.decide.policy import Policy
+from tieout.model.alerting import AlertSettings
 from tieout.model.codec import MAX_BYTES
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Section
@@ -152,6 +153,7 @@ class Config(Struct, frozen=True):
         record: Where the record is kept.
         recorded: Whether the configuration has a [record] at all.
         file: Where it was read from, for sentences.
+        alerts: Where alerts go.
     """
 
     general: AccountConfig = AccountConfig()
@@ -160,6 +162,7 @@ class Config(Struct, frozen=True):
     record: RecordSettings = RecordSettings()
     recorded: bool = False
     file: str = "configuration"
+    alerts: AlertSettings = AlertSettings()
 
     def account(self, name: str) -> AccountConfig:
         """What holds for one account."""

@@ -30,11 +30,12 @@ from tieout.config.nouns import (
 from tieout.config.profiles import BALANCED, PROFILES
 from tieout.decide.policy import Policy, Rule
 from tieout.errors import BadInput, Problem
+from tieout.model.alerting import AlertSettings
 from tieout.model.codec import MAX_BYTES, read_bytes
 from tieout.model.settings import AssetSettings, Settings
 from tieout.record.settings import RecordSettings, Retention
 
-KNOWN = ("profile", "settings", "assets", "accounts", "policy", "limits", "record", "reconciliation")
+KNOWN = ("profile", "settings", "assets", "accounts", "policy", "limits", "record", "reconciliation", "alerts")
 OWN = ("profile", "assets", "policy", "reconciliation", "local", "broker")
 KINDS: dict[str, type[Struct]] = {"settings": Settings, "policy": Policy, "reconciliation": ReconciliationSettings}
 PLAINLY = {"expected `int`, got `str`": "not a whole number", "expected `bool`, got `str`": "neither true nor false"}
@@ -102,6 +103,7 @@ class _Reader:
             self._record(tables),
             "record" in tables,
             str(config) if config is not None else "configuration",
+            self._alerts(tables),
         )
 
     def general(self, tables: Table) -> AccountConfig:
@@ -203,6 +205,10 @@ class _Reader:
         retention = self.notes.fields(Retention, table.pop("retention", {}), "record.retention")
         good = self.notes.fields(RecordSettings, table, "record")
         return msgspec.convert({**good, "retention": retention}, RecordSettings)
+
+    def _alerts(self, tables: Table) -> AlertSettings:
+        good = self.notes.fields(AlertSettings, tables.get("alerts", {}), "alerts")
+        return _convert(AlertSettings, good | env.addresses(self._environment))
 
     def _with_sides(self, told: AccountConfig, own: Table, place: str) -> AccountConfig:
         """The account with where both sides come from; one alone is a mistake."""

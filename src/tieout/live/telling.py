@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from tieout.act.notify import Notifier
+from tieout.act.notify import LoggedNotifier, Notifier, channels_of
 from tieout.clock import Clock
-from tieout.errors import AlertUndelivered, RecordError
+from tieout.errors import AlertUndelivered, BadInput, Problem, RecordError
 from tieout.live.alarm import Alarm
 from tieout.live.messages import Message, compose, compose_escalation
+from tieout.model.alerting import AlertSettings
 from tieout.model.discrepancy import Severity
 from tieout.model.notice import NoticeKind
 from tieout.record.outbox import Alert, Outbox
@@ -210,6 +211,34 @@ class _Grief:
         if not _within(HOUR, self._said.get(what), now):
             self._said[what] = now
             await self._alarm.raise_alarm(account, sentence)
+
+
+def outgoing_of(
+    settings: AlertSettings, outbox: Outbox, clock: Clock, alarm: Alarm, accounts: Collection[str] | None = None
+) -> Outgoing:
+    """What goes out of *outbox* as the configuration says; into the process's log in any case.
+
+    Raises:
+        BadInput: Every address that apprise does not know, and every file of them that cannot be used; none is shown.
+    """
+    problems: list[Problem] = []
+    channels = []
+    for place, urls in (("urls", settings.urls), ("escalate_urls", settings.escalate_urls)):
+        try:
+            channels.append(channels_of(urls, place))
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(problems)
+    return Outgoing(
+        outbox,
+        (LoggedNotifier(), *channels[0]),
+        clock,
+        alarm=alarm,
+        escalate=channels[1],
+        escalate_seconds=settings.escalate_seconds,
+        accounts=accounts,
+    )
 
 
 async def deliver_alerts(outgoing: Outgoing, clock: Clock, alarm: Alarm) -> None:

@@ -9,10 +9,11 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from tieout.config import Limits, ReconciliationSettings
-from tieout.config.environment import NAMES
+from tieout.config.environment import ADDRESSES, NAMES
 from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS
 from tieout.config.profiles import BALANCED, PROFILES
 from tieout.decide.policy import Policy, Rule, default_rules
+from tieout.model.alerting import AlertSettings
 from tieout.model.amounts import plain
 from tieout.model.settings import AssetSettings, Settings
 from tieout.record.settings import RecordSettings, Retention
@@ -101,6 +102,9 @@ MEANINGS: dict[str, str] = {
     "assets": "what the account trades, by ccxt's symbols; needed where a venue is asked asset by asset",
     "accept_gaps": "sections of which you say that nothing is held where the adapter does not look",
     "sandbox": "use the venue's test network",
+    "urls": "addresses as apprise reads them; file:PATH is a file, its owner's only, with one a line. Always in the log, too",
+    "escalate_urls": "the same, for a CRITICAL alert that stands unresolved",
+    "escalate_seconds": "for how long it has to stand",
     "store": "a SQLite file, or a URL of PostgreSQL: postgresql://user@host/name",
     "keys": "the folder of the log's key and the master key; keep a copy of it elsewhere",
     "side_file": "where the last signed head is kept besides; not set: in keys. Best on another disk than the store",
@@ -126,6 +130,8 @@ def render_template() -> str:
     parts += ["", '# [assets."BTC/USD"]', *_lines(AssetSettings)]
     parts += ["", "[reconciliation]", *_lines(ReconciliationSettings), "", *_accounts()]
     parts += ["", "[limits]", *_lines(Limits), "", "[policy]", *_lines(Policy, leave=("rules",)), "", *_rules()]
+    parts += ["", "# Where alerts go. They hold secrets: better in the environment, or in a file.", "[alerts]"]
+    parts += _lines(AlertSettings)
     parts += ["", "# The record of a service; files that are compared by hand are not recorded.", "[record]"]
     parts += _lines(RecordSettings, leave=("witnesses", "retention"))
     parts += ["", "# [record.witnesses]", "# who cosigns the log's heads: its key (as it prints it) = its URL"]
@@ -138,7 +144,7 @@ def _profiles() -> list[str]:
     lines = ["# A ready profile: several settings at once. What this file says itself counts over it."]
     lines += [f"#   {name}: {profile.summary}" for name, profile in PROFILES.items()]
     lines += [f'# profile = "{BALANCED}"', "", "# Before this file counts what the environment says:"]
-    return lines + [f"#   {name} = {meant.table}.{meant.setting}" for name, meant in NAMES.items()]
+    return lines + [f"#   {name} = {meant.table}.{meant.setting}" for name, meant in {**NAMES, **ADDRESSES}.items()]
 
 
 def _accounts() -> list[str]:

@@ -12,7 +12,7 @@ from tieout.brokers.simulated import Instrument, SimulatedBroker, World
 from tieout.decide import Policy
 from tieout.live.engine import LiveTradingEngine
 from tieout.live.reconciler import Account
-from tieout.live.strategy import EngineSettings
+from tieout.live.strategy import EngineSettings, TradingBooks
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Fill, Snapshot
 from tieout.record.base import Record
@@ -62,7 +62,7 @@ class TradingDesk:
         self.world.office.pay("main", "deposit", "USD", Decimal(69_000))
         self.world.set_price("AAPL", Decimal(190))
         self.world.trade("main", "AAPL", "buy", Decimal(100), Decimal(190))
-        self.books = EngineBooks.opened_from(self.world.snapshot("main"), clock)
+        self.books: TradingBooks = EngineBooks.opened_from(self.world.snapshot("main"), clock)
         self.alarm = Listening(clock)
         self.reports: list[ReconciliationReport] = []
         self.strategy = Told()

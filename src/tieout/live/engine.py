@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tieout.books.engine_books import EngineBooks
+from tieout.books.durable import DurableBooks
 from tieout.brokers.base import OrderRequest
 from tieout.clock import Clock, SystemClock
 from tieout.live.alarm import Alarm, LoggedAlarm
@@ -19,7 +19,7 @@ from tieout.live.orders import Orders
 from tieout.live.readiness import Readiness
 from tieout.live.reconciler import Account, PositionReconciler, Reported
 from tieout.live.sight import SECOND, Sight
-from tieout.live.strategy import EngineSettings, Scheduling, Strategy
+from tieout.live.strategy import EngineSettings, Scheduling, Strategy, TradingBooks
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Fill, Leg, Order, OrderSide, Snapshot
 from tieout.model.word import Verdict, Word
@@ -37,7 +37,7 @@ class LiveTradingEngine:
 
     Args:
         strategy: Decides what to trade.
-        account: Its two sides and what holds for it; its `local` are the books, and a gate that it bears is used.
+        account: Its two sides and what holds for it. Its `local` are the books, best `DurableBooks`; its gate is used.
         settings: How the engine goes about it.
         clock: Where time comes from.
         record: Where reconciliations are kept.
@@ -62,7 +62,7 @@ class LiveTradingEngine:
         reported: Reported | None = None,
         schedule: Schedules | None = None,
     ) -> None:
-        assert isinstance(account.local, EngineBooks), "an engine trades on books of its own"
+        assert isinstance(account.local, TradingBooks), "an engine trades on books of its own"
         self._settings, self._clock = settings or EngineSettings(), clock or SystemClock()
         self._alarm, self._then = alarm or LoggedAlarm(), reported
         self.books, self.gate = account.local, account.gate or Gate()
@@ -90,6 +90,8 @@ class LiveTradingEngine:
         Until a reading was complete, the books were adopted, and it is known what became of orders of an earlier process, it
         tries again and again, and says why.
         """
+        if isinstance(self.books, DurableBooks) and self.books.restored.said is not None:
+            await self._say(f"the books were restored, but not as they were left: {self.books.restored.said}")
         readiness = Readiness(self._account, self._orders, self._feed, self._settings)
         began = self._clock.monotonic_ns()
         told: set[str] = set()
@@ -110,11 +112,13 @@ class LiveTradingEngine:
             await self._schedule.start()
 
     async def stop(self, *, cancel_orders: bool = False) -> None:
-        """End in order: no more orders, no more callbacks, a last look at the broker. Safe to repeat.
+        """End in order: no more orders or callbacks, a last look at the broker, then both sides are closed. Safe to repeat.
 
         Args:
             cancel_orders: Whether to ask for the end of every own order, protective ones too; not in a halt of mode `all`.
         """
+        if STOPPED in self.gate.closed:
+            return
         self.gate.close(STOPPED)
         await self._callbacks.stop(self._settings.stop_seconds)
         if self._schedule is not None:
@@ -123,6 +127,8 @@ class LiveTradingEngine:
             await self._orders.cancel_all()
         await self._sight.stop()
         await self._account.broker.close()
+        if isinstance(self.books, DurableBooks):
+            self.books.close()
 
     async def submit(
         self,

@@ -8,13 +8,12 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from tieout.books.engine_books import EngineBooks
 from tieout.books.entries import FillBooked
 from tieout.brokers.base import BrokerAdapter
 from tieout.errors import BookError, SourceError
 from tieout.live.alarm import Alarm
 from tieout.live.orders import Orders
-from tieout.live.strategy import EngineSettings
+from tieout.live.strategy import EngineSettings, TradingBooks
 from tieout.model.snapshot import Fill, Order
 
 T = TypeVar("T")
@@ -39,7 +38,7 @@ class Feed:
         self,
         account: str,
         broker: BrokerAdapter,
-        books: EngineBooks,
+        books: TradingBooks,
         orders: Orders,
         *,
         alarm: Alarm,
@@ -127,7 +126,7 @@ def _same(mine: Order, stated: Order) -> bool:
 class Newly:
     """Tells each fill that was booked since it was made once, whoever booked it; corrections of it are not told again."""
 
-    def __init__(self, books: EngineBooks, tell: Callable[[Fill], None]) -> None:
+    def __init__(self, books: TradingBooks, tell: Callable[[Fill], None]) -> None:
         self._books, self._ledger, self._tell = books, books.ledger, tell
         self._told: defaultdict[tuple[str, str, str], set[str | None]] = defaultdict(set)
         for fill in books.ledger.standing.fills:

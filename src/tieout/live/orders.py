@@ -9,14 +9,13 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tieout.books.engine_books import EngineBooks
 from tieout.brokers.base import BrokerAdapter, OrderRequest
 from tieout.clock import Clock
 from tieout.errors import ActionRefused, BookError, OrderRefused, OutcomeUnknown
 from tieout.live.alarm import Alarm
 from tieout.live.gate import Gate
 from tieout.live.reporting import BASE32, EPOCH
-from tieout.live.strategy import EngineSettings
+from tieout.live.strategy import EngineSettings, TradingBooks
 from tieout.model.snapshot import Leg, Order, OrderStatus
 
 Amount = Callable[[str, Leg], Decimal | None]
@@ -26,7 +25,7 @@ UNFILLED_ENDS: frozenset[OrderStatus] = frozenset(("cancelled", "rejected", "exp
 class ClientIds:
     """Client ids that no process of this account has used: each life has its own, by the moment at which it began."""
 
-    def __init__(self, prefix: str, clock: Clock, books: EngineBooks) -> None:
+    def __init__(self, prefix: str, clock: Clock, books: TradingBooks) -> None:
         began, digits = (clock.now() - EPOCH) // timedelta(milliseconds=1), ""
         while began:
             began, digit = divmod(began, 32)
@@ -60,7 +59,7 @@ class Orders:
         self,
         account: str,
         broker: BrokerAdapter,
-        books: EngineBooks,
+        books: TradingBooks,
         gate: Gate,
         *,
         clock: Clock,

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from tieout.books.durable import DurableBooks
+from tieout.books.engine_books import EngineBooks
 from tieout.model.snapshot import Fill
+
+TradingBooks = EngineBooks | DurableBooks
+"""Books that an engine trades on; only durable ones survive the end of its process."""
 
 if TYPE_CHECKING:
     from tieout.live.engine import LiveTradingEngine
@@ -20,7 +25,10 @@ class Strategy(Protocol):
         """Trading may begin: the books were reconciled, and what became of earlier orders is known."""
 
     async def on_fill(self, engine: LiveTradingEngine, fill: Fill) -> None:
-        """A fill was booked, by the engine or by a reconciliation: once in the life of a process."""
+        """A fill was booked, by the engine or by a reconciliation: told once.
+
+        What an earlier process booked shows in the position that `on_start` finds, even if that process died before it told.
+        """
 
     async def on_timer(self, engine: LiveTradingEngine, now: datetime) -> None:
         """`timer_seconds` have passed."""

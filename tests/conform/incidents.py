@@ -1,4 +1,4 @@
-"""The recorded incidents: `tieout replay` on each, judged by the checker that comes with them."""
+"""The recorded incidents, by `tieout replay` and through the live engine, judged by the checker that comes with them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ VERDICT = re.compile(r"(\d+)/(\d+) incidents as expected")
 
 
 def run(shared: Path) -> tuple[int, int]:
-    """How many incidents were judged as expected, and how many were not; a checker that says nothing is one failure."""
+    """How many verdicts were as expected, and how many were not; a checker that says nothing is one failure."""
     folders = sorted(str(path.parent) for path in (shared / "incidents").glob("*/observations.jsonl"))
     if not folders:
         say("incidents: none here")
         return 0, 1
-    command = [sys.executable, str(shared / "incidents" / "check.py"), "--tieout", str(TIEOUT), *folders]
+    ways = (str(TIEOUT), f"{sys.executable} {Path(__file__).with_name('live.py')}")
+    judged = [_judged(shared, way, folders) for way in ways]
+    return sum(right for right, _ in judged), sum(wrong for _, wrong in judged)
+
+
+def _judged(shared: Path, tieout: str, folders: list[str]) -> tuple[int, int]:
+    command = [sys.executable, str(shared / "incidents" / "check.py"), "--tieout", tieout, *folders]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     say(said.stdout.strip() or said.stderr.strip())
     verdict = VERDICT.search(said.stdout)

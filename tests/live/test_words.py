@@ -322,3 +322,27 @@ async def test_a_dry_run_leaves_no_trace_in_what_follows(floor: Floor) -> None:
     assert {action.status for action in report.actions} <= {ActionStatus.SKIPPED, ActionStatus.AWAITING_APPROVAL}
     assert (await floor.held())[0] == {"AAPL": Decimal(100)}
     assert kinds(await floor.read()) == [NoticeKind.OPENED]
+
+
+async def test_dry_runs_in_a_row_confirm_each_other(floor: Floor) -> None:
+    """The second dry run says what would be done after two readings; the books and the next reading know nothing of both."""
+    floor.trade_by_hand(40)
+    floor.clock.advance(30)
+    await floor.reconciler.reconcile("main", dry_run=True)
+    floor.clock.advance(30)
+    report = await floor.reconciler.reconcile("main", dry_run=True)
+    assert actions(report, ActionKind.HALT) == [ActionStatus.SKIPPED]
+    assert floor.may_buy()
+    assert kinds(await floor.read()) == [NoticeKind.OPENED]
+
+
+async def test_a_halt_stands_when_shadow_mode_ends(floor: Floor) -> None:
+    """Halted, switched to shadow and back: the halt was never lifted by anybody, and stands."""
+    await halted_by_a_stranger(floor)
+    floor.policy = Policy(mode="shadow")
+    await floor.start()
+    await floor.read()
+    floor.policy = Policy()
+    await floor.start()
+    report = await floor.read()
+    assert (len(report.halts), floor.may_buy()) == (1, False)

@@ -80,6 +80,7 @@ class PositionReconciler:
         self._reported = reported
         self.observed: dict[str, Observation] = {}
         self.plans: dict[str, tuple[Approved | Refused, ...]] = {}
+        self._dry: dict[str, tuple[State, State]] = {}  # from which state on, and where dry runs led
 
     async def reconcile(
         self, account: str, *, trigger: Trigger = "manual", dry_run: bool = False
@@ -98,11 +99,9 @@ class PositionReconciler:
             before = await keeping.begin(self._states[account], known.local, known.broker)
             self._states[account] = before
             observation = await self._observe(account)
-            outcome = self._judge(account, observation, trigger)
             if dry_run:
-                await keeping.look(observation, outcome.report)
-                keeping.end()
-                return await self._report(_not_acted_on(outcome.report, "dry_run"))
+                return await self._run_dry(account, observation, trigger)
+            outcome = self._judge(account, observation, trigger, before)
             # Before anything is written: neither a full disk nor a crash leaves a gate open that should be shut.
             self._steer(account, outcome)
             await keeping.keep(observation, outcome, before)
@@ -172,6 +171,17 @@ class PositionReconciler:
         """Compare orders alone, looking only."""
         return await self._look(account, "orders")
 
+    async def _run_dry(self, account: str, observation: Observation, trigger: Trigger) -> ReconciliationReport:
+        """The report of a reading that is not acted on. Dry runs in a row confirm each other; what follows knows none of them."""
+        base, state = self._states[account], self._states[account]
+        if account in self._dry and self._dry[account][0] is base:
+            state = self._dry[account][1]
+        outcome, keeping = self._judge(account, observation, trigger, state), self._keepings[account]
+        self._dry[account] = base, outcome.state
+        await keeping.look(observation, outcome.report)
+        keeping.end()
+        return await self._report(_not_acted_on(outcome.report, "dry_run"))
+
     async def _look(self, account: str, section: Section) -> ReconciliationReport:
         async with self._turns[account]:
             known, keeping = self._accounts[account], self._keepings[account]
@@ -199,8 +209,8 @@ class PositionReconciler:
         self.observed[account] = observation
         return observation
 
-    def _judge(self, account: str, observation: Observation, trigger: Trigger) -> Outcome:
-        known, state = self._accounts[account], self._states[account]
+    def _judge(self, account: str, observation: Observation, trigger: Trigger, state: State) -> Outcome:
+        known = self._accounts[account]
         return reconcile_observation(
             observation,
             state,

@@ -1,13 +1,15 @@
 """Approved decisions -> effects, once each, with an intent that is durable before the act and its end after it.
 
     Effect(plan, ended, why)         ended is None where nothing was tried; why says why not, or why it failed
-    apply(plans, *, account, report_id, books, broker, journal, attempts, observed) -> tuple[Effect, ...]
-    recover(unfinished, books, broker, journal) -> tuple[Effect, ...]
-    read_back(intent, books, broker) -> tuple[Ended, str | None]
+    apply(plans, *, account, report_id, books, broker, journal, attempts, observed, waiting) -> tuple[Effect, ...]
+    recover(unfinished, books, broker, journal, waiting) -> tuple[Effect, ...]
+    read_back(intent, books, broker, waiting) -> tuple[Ended, str | None]
+    Waiting                          how long an order that is sent is waited for, and on which clock
     Journal                          the record, as acting sees it: intend, conclude
     Unrecorded                       a journal that keeps nothing
 
-Orders are never submitted here; the one thing that is asked of a broker is the end of an order that local never sent.
+Two things are asked of a broker: the end of an order that local never sent, and, in `sending`, one order that brings it
+to local, under an id that is used once for ever.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from tieout.act.carry import carry_out, read_back
+from tieout.act.sending import Waiting, already_there, client_order_id
 from tieout.act.touched import digest, look, objection
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
@@ -27,17 +30,21 @@ from tieout.model.case import Approved
 from tieout.model.intent import Ended, Intent
 from tieout.model.snapshot import Snapshot
 
-__all__ = ["Effect", "Journal", "Unrecorded", "apply", "read_back", "recover"]
+__all__ = ["Effect", "Journal", "Unrecorded", "Waiting", "apply", "read_back", "recover"]
 
 NO_AUDIT, OUTCOME_UNKNOWN, NOT_READ = "no_audit", "outcome_unknown", "not_read"
 
 
 class Effect(Struct, frozen=True):
-    """What became of one approved case. `ended` is None where it was not tried; `why` is in words, without amounts."""
+    """What became of one approved case. `ended` is None where it was not tried; `why` is in words, without amounts.
+
+    `sent` is the client id of the order that was sent for it, or may have been.
+    """
 
     plan: Approved
     ended: Ended | None
     why: str | None = None
+    sent: str | None = None
 
 
 class Journal(Protocol):
@@ -78,6 +85,7 @@ class _Round(Struct, frozen=True, kw_only=True):
     journal: Journal
     attempts: Mapping[str, int]
     observed: Snapshot | None
+    waiting: Waiting
 
 
 async def apply(
@@ -90,6 +98,7 @@ async def apply(
     journal: Journal,
     attempts: Mapping[str, int] | None = None,
     observed: Snapshot | None = None,
+    waiting: Waiting | None = None,
 ) -> tuple[Effect, ...]:
     """Carry out every plan in its order, each whole or not at all, and each at most once.
 
@@ -102,6 +111,7 @@ async def apply(
         journal: Where intents are kept. Its first `RecordError` ends the round: what is left is skipped as `no_audit`.
         attempts: How often a plan, by its fingerprint, was intended and found never to have happened.
         observed: Local as it was when this was decided; a number is not set over a row that has moved since.
+        waiting: How long an order that is sent is waited for, and on which clock; the machine's by default.
 
     Returns:
         One effect for each plan. After one whose outcome nobody knows, the rest is skipped as `outcome_unknown`.
@@ -114,6 +124,7 @@ async def apply(
         journal=journal,
         attempts=attempts or {},
         observed=observed,
+        waiting=waiting or Waiting(),
     )
     effects: list[Effect] = []
     stop: str | None = None
@@ -139,15 +150,21 @@ async def _act_on(plan: Approved, acting: _Round) -> tuple[Effect, str | None]:
     if against is not None:
         return Effect(plan, None, against), None
     intent = _intent(plan, before, acting)
+    if plan.order is not None and (known := await already_there(intent, acting.broker)) is not None:
+        return Effect(plan, None, known, client_order_id(intent)), None
     # A crash up to here leaves nothing: the next reading shows the break again, and it is decided again.
     try:
         await acting.journal.intend(intent)
     except RecordError:
         return Effect(plan, None, NO_AUDIT), NO_AUDIT
     # A crash here leaves an intent and nothing done: it reads back as UNDONE, and may be decided anew.
-    ended, why = await carry_out(intent, acting.books, acting.broker)
+    ended, why = await carry_out(intent, acting.books, acting.broker, acting.waiting)
     # A crash here leaves it done, or refused, and nobody told: done reads back as DONE, refused as UNDONE.
-    return await _concluded(intent, Effect(plan, ended, why), acting.journal)
+    return await _concluded(intent, _effect(intent, ended, why), acting.journal)
+
+
+def _effect(intent: Intent, ended: Ended, why: str | None) -> Effect:
+    return Effect(intent.plan, ended, why, None if intent.plan.order is None else client_order_id(intent))
 
 
 async def _concluded(intent: Intent, effect: Effect, journal: Journal) -> tuple[Effect, str | None]:
@@ -174,9 +191,13 @@ def _intent(plan: Approved, before: str, acting: _Round) -> Intent:
 
 
 async def recover(
-    unfinished: Sequence[Intent], books: LocalBooks, broker: BrokerAdapter, journal: Journal
+    unfinished: Sequence[Intent],
+    books: LocalBooks,
+    broker: BrokerAdapter,
+    journal: Journal,
+    waiting: Waiting | None = None,
 ) -> tuple[Effect, ...]:
-    """Find out what became of intents without an end, and conclude them. Books nothing, and sends nothing.
+    """Find out what became of intents without an end, and conclude them. Books and sends nothing; ends an order of ours.
 
     A crash in here leaves the rest unfinished, and what was read back the same to be read back again.
 
@@ -185,7 +206,7 @@ async def recover(
     """
     effects = []
     for intent in unfinished:
-        ended, why = await read_back(intent, books, broker)
+        ended, why = await read_back(intent, books, broker, waiting)
         await journal.conclude(intent, ended, why)
-        effects.append(Effect(intent.plan, ended, why))
+        effects.append(_effect(intent, ended, why))
     return tuple(effects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tieout.act.sending import Waiting, find_out, send
 from tieout.act.touched import Seen, digest, look
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
@@ -10,12 +11,16 @@ from tieout.model.intent import Ended, Intent
 from tieout.model.snapshot import Order
 
 
-async def carry_out(intent: Intent, books: LocalBooks, broker: BrokerAdapter) -> tuple[Ended, str | None]:
+async def carry_out(
+    intent: Intent, books: LocalBooks, broker: BrokerAdapter, waiting: Waiting
+) -> tuple[Ended, str | None]:
     """Do what an intent says, once; returns how it ended and, unless it is done, why."""
     plan = intent.plan
     try:
         # A crash inside leaves the books as before or as after, never between; and an order asked to end or not. Which of
         # the two it is shows in reading it back: an order ends once, however often it is asked to.
+        if plan.order is not None:
+            return await send(intent, plan.order, broker, waiting)
         if plan.cancel is not None:
             order = plan.cancel.order
             await broker.cancel_order(broker_order_id=order.broker_order_id, client_order_id=order.client_order_id)
@@ -26,17 +31,21 @@ async def carry_out(intent: Intent, books: LocalBooks, broker: BrokerAdapter) ->
     except ActionRefused as error:
         return Ended.FAILED, error.reason
     except OutcomeUnknown:
-        return await read_back(intent, books, broker)
+        return await read_back(intent, books, broker, waiting)
     return Ended.DONE, None
 
 
-async def read_back(intent: Intent, books: LocalBooks, broker: BrokerAdapter) -> tuple[Ended, str | None]:
-    """What became of an intent whose end nobody saw; looks only.
+async def read_back(
+    intent: Intent, books: LocalBooks, broker: BrokerAdapter, waiting: Waiting | None = None
+) -> tuple[Ended, str | None]:
+    """What became of an intent whose end nobody saw. Looks only; but an order of ours that is still live is ended.
 
     Returns:
         UNDONE where it surely never happened, UNKNOWN (and why) where that cannot be seen now, else DONE. What somebody else
         changed since counts as DONE: it is not done again on this evidence, and the next reading shows what still stands.
     """
+    if intent.plan.order is not None:
+        return await find_out(intent, intent.plan.order, broker, waiting or Waiting())
     try:
         seen = await look(intent.plan, books, broker)
     except SourceError as error:

@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 from msgspec import Struct
 
+from tieout.act.venue import BOOKS_MOVED, Venue, amount_of, objection_to, same_order, visit
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.model.amounts import ZERO, plain
@@ -27,15 +28,19 @@ from tieout.model.changes import (
 )
 from tieout.model.snapshot import Activity, Fill, Order, Row, Section, Snapshot
 
-BOOKS_MOVED, ORDER_NOT_LIVE, OWN_ORDER = "books_moved", "order_not_live", "own_order"
+ORDER_NOT_LIVE, OWN_ORDER = "order_not_live", "own_order"
 Stated = str | bool | None
 
 
 class Seen(Struct, frozen=True):
-    """Local now and, where the plan is to cancel an order, that order at the broker; None is the venue's *no such order*."""
+    """Local now and, where the plan is to cancel an order, that order at the broker; None is the venue's *no such order*.
+
+    Where the plan is to send one, the broker as a whole.
+    """
 
     local: Snapshot
     order: Order | None = None
+    venue: Venue | None = None
 
 
 async def look(plan: Approved, books: LocalBooks, broker: BrokerAdapter) -> Seen:
@@ -44,6 +49,9 @@ async def look(plan: Approved, books: LocalBooks, broker: BrokerAdapter) -> Seen
     Raises:
         SourceError: It could not be read.
     """
+    if plan.order is not None:
+        venue = await visit(broker)
+        return Seen(await books.read(), venue=venue)
     if plan.cancel is None:
         return Seen(await books.read())
     assert not plan.bookings, "a cancel and a booking would be two effects"
@@ -56,10 +64,15 @@ def digest(plan: Approved, seen: Seen) -> str | None:
     """SHA-256 of what the plan changes, as it stands; None where local does not list whole what has to be looked at."""
     # Whose order it is that is to be cancelled shows in local's own.
     sections: set[Section] = {"orders"} if plan.cancel is not None else {_section(each) for each in plan.bookings}
+    if plan.order is not None:
+        sections = {"positions", "orders"}
     if any(seen.local.covers(section) != "complete" for section in sections):
         return None
     if plan.cancel is not None:
         return _hashed([["order"]] if seen.order is None else [["order"], _stated(seen.order)])
+    if plan.order is not None and seen.venue is not None:
+        rows = (seen.local.positions, seen.venue.positions)
+        return _hashed([["position", *(_text(amount_of(plan.order, each)) for each in rows)]])
     return _hashed([row for change in plan.bookings for row in _touched(change, seen.local)])
 
 
@@ -118,12 +131,6 @@ def same_fill(row: Fill, fill: Fill) -> bool:
     return (row.asset, row.fill_id, row.side) == (fill.asset, fill.fill_id, fill.side) and len(ids) < 2
 
 
-def same_order(row: Order, order: Order) -> bool:
-    """Whether two records bear one of the two ids alike."""
-    same_broker = row.broker_order_id is not None and row.broker_order_id == order.broker_order_id
-    return same_broker or (row.client_order_id is not None and row.client_order_id == order.client_order_id)
-
-
 def objection(plan: Approved, seen: Seen, observed: Snapshot | None) -> str | None:
     """What speaks against a plan by now, in a word; None where it fits what stands.
 
@@ -132,6 +139,9 @@ def objection(plan: Approved, seen: Seen, observed: Snapshot | None) -> str | No
         seen: How things stand now.
         observed: How local stood when it was decided, where that is known.
     """
+    if plan.order is not None:
+        assert seen.venue is not None, "looked at above"
+        return objection_to(plan.order, seen.local, seen.venue)
     if plan.cancel is not None:
         cancelled = plan.cancel.order
         if any(same_order(row, cancelled) for row in seen.local.orders or ()):

@@ -17,6 +17,7 @@ from tieout.decide.limits import LIMITS, Counter
 from tieout.decide.notices import with_notices
 from tieout.decide.policy import Policy, Rule, Verdict
 from tieout.decide.reading import Reading
+from tieout.decide.sending_caps import with_sends
 from tieout.decide.verdicts import Judged, excused, judge_case
 from tieout.decide.words import lapse
 from tieout.model.amounts import exact, seconds
@@ -57,6 +58,7 @@ def decide(reading: Reading, history: History) -> Decided:
     confirmed = {key: _confirmed(breaks[key], case, reading) for case in reading.explanation.cases for key in case.keys}
     judged = [judge_case(case, reading, history, confirmed) for case in reading.explanation.cases]
     cures, history = _cures(judged, reading, history)
+    cures, history = with_sends(cures, reading, history)
     cures, history = _asked(cures, reading, history)
     history = replace(history, breaks=_marked(history.breaks, cures, reading))
     actions, history = _unreadable(reading, history)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from tieout.decide.policy import Verdict
 from tieout.decide.reading import Reading
+from tieout.decide.sending import send
 from tieout.decide.verdicts import Judged
 from tieout.decide.words import Words
 from tieout.model.amounts import ZERO, ratio
@@ -70,6 +71,8 @@ def cure(
     doubted = any(reading.causes[key].code in DOUBTS for key in judged.votes)
     if not judged.confirmed or (doubted and verdict.strategy is S.WARN_ONLY):
         return _wait(judged, reading, named)
+    if verdict.strategy is S.SYNC_TO_LOCAL and any(key.domain == "position" for key in judged.votes):
+        return Cure(judged, *send(judged, reading, named, words))
     if verdict.strategy is S.SYNC_TO_LOCAL:
         cancel = _cancel(judged, reading)
         asked = tuple(_towards_local(judged, reading, named, PLANNED if cancel else AWAITING))
@@ -190,25 +193,19 @@ def _cancel(judged: Judged, reading: Reading) -> tuple[CancelOrder, ...]:
 
 
 def _towards_local(judged: Judged, reading: Reading, named: tuple[str, ...], cancels: ActionStatus) -> Iterator[Action]:
-    """What would bring the broker to local; *cancels*: how far a cancel has come. An order to be sent waits."""
+    """What would end the broker's orders that local never sent; *cancels*: how far a cancel has come."""
     for key in judged.votes:
         difference = reading.differences[key]
-        if key.domain == "position":
-            kind, status = ActionKind.SUBMIT_ORDER, AWAITING
-            detail: dict[str, str] = {"asset": key.asset, "position_side": key.leg}
-        elif difference.type is DiscrepancyType.ORPHANED_BROKER:
+        if difference.type is DiscrepancyType.ORPHANED_BROKER:
             ids = {"client_order_id": difference.client_order_id, "broker_order_id": difference.broker_order_id}
-            kind, status = ActionKind.CANCEL_ORDER, cancels
             detail = {name: text for name, text in ids.items() if text}
-        else:
-            continue
-        yield Action(
-            action=kind,
-            strategy=judged.verdict.strategy,
-            status=status,
-            discrepancy_ids=named,
-            detail={**detail, "reason": judged.verdict.reason},
-        )
+            yield Action(
+                action=ActionKind.CANCEL_ORDER,
+                strategy=judged.verdict.strategy,
+                status=cancels,
+                discrepancy_ids=named,
+                detail={**detail, "reason": judged.verdict.reason},
+            )
 
 
 def _set(difference: Difference, reason: str) -> Change:

@@ -52,6 +52,18 @@ class Closed(Struct, frozen=True):
     reading: int
 
 
+class Sending(Struct, frozen=True, kw_only=True):
+    """An order that was decided to be sent: when, for which breaks, its worth, and what it was to leave of the difference."""
+
+    at: datetime
+    plan: str
+    attempt: int
+    key: Key
+    breaks: tuple[str, ...]
+    usd: Decimal
+    leaves: Decimal
+
+
 class Told(Struct, frozen=True, kw_only=True):
     """What people were last told of something: when, how large its breaks were then (unsigned), how bad, in which words."""
 
@@ -78,6 +90,7 @@ class History(Struct, frozen=True, kw_only=True):
         clean: For a halt that may lift itself: clean complete readings in a row.
         told: What people were told of and is not over, by subject.
         asked: Since when a plan has been waiting for approval, by fingerprint.
+        sends: Orders that were to be sent within the day, or for breaks that stand, oldest first.
     """
 
     breaks: dict[Key, Break] = field(default_factory=dict)
@@ -93,6 +106,7 @@ class History(Struct, frozen=True, kw_only=True):
     clean: dict[str, int] = field(default_factory=dict)
     told: dict[str, Told] = field(default_factory=dict)
     asked: dict[str, datetime] = field(default_factory=dict)
+    sends: tuple[Sending, ...] = ()
 
 
 def digest(parts: Sequence[str]) -> str:

@@ -138,6 +138,10 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cumulate_hours: int = 24
     sets_per_day: int = 1
     comeback_readings: int = 3
+    collar_percent: Decimal = Decimal(1)
+    send_max_usd: Decimal = Decimal(1000)
+    send_usd_per_day: Decimal = Decimal(5000)
+    send_wait_seconds: Decimal = Decimal(30)
     mode: Literal["act", "shadow"] = "act"
     halt_scope: Literal["account", "asset"] = "account"
     halt_mode: Literal["reduce_only", "all"] = "reduce_only"

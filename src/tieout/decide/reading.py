@@ -17,6 +17,7 @@ from tieout.model.discrepancy import DOUBTS, Cause, CauseCode, Difference, Discr
 from tieout.model.memory import Memory
 from tieout.model.report import SectionCoverage
 from tieout.model.settings import Settings
+from tieout.model.snapshot import Observation, Snapshot
 from tieout.model.word import Word
 
 
@@ -33,6 +34,7 @@ class Reading(Struct, frozen=True, kw_only=True):
         no_verdict: Orders of which a side says only that their status is unknown.
         doubted: Assets and currencies whose rows the broker contradicts itself about, or that are in flight.
         words: What people said since the reading before.
+        observed: What both sides said.
     """
 
     account: str
@@ -51,6 +53,19 @@ class Reading(Struct, frozen=True, kw_only=True):
     no_verdict: frozenset[Key] = frozenset()
     doubted: frozenset[str] = frozenset()
     words: tuple[Word, ...] = ()
+    observed: Observation | None = None
+
+    @property
+    def local(self) -> Snapshot | None:
+        """What local said; None where it could not be read."""
+        said = self.observed.local if self.observed else None
+        return said if isinstance(said, Snapshot) else None
+
+    @property
+    def broker(self) -> Snapshot | None:
+        """What the broker said; None where it could not be read."""
+        said = self.observed.broker if self.observed else None
+        return said if isinstance(said, Snapshot) else None
 
     @property
     def causes(self) -> dict[Key, Cause]:

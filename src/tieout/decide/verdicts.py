@@ -12,6 +12,7 @@ from tieout.decide.lifecycle import Break, History
 from tieout.decide.limits import CAME_BACK, DID_NOT_CONVERGE
 from tieout.decide.policy import Facts, Policy, Verdict, judge
 from tieout.decide.reading import Reading
+from tieout.decide.spending import not_converged
 from tieout.model.amounts import ZERO, percent
 from tieout.model.case import Case
 from tieout.model.discrepancy import (
@@ -145,6 +146,9 @@ def _cumulated(key: Key, case: Case, reading: Reading, history: History) -> Seve
 
 def _escalate(case: Case, votes: tuple[Key, ...], verdict: Verdict, reading: Reading, history: History) -> Verdict:
     """A cure that did not hold is not tried again, and a correction that comes back is not corrected again."""
+    tried = verdict.strategy is S.SYNC_TO_LOCAL or (verdict.strategy is S.WARN_ONLY and verdict.reason != RESOLVED)
+    if tried and not_converged(votes, reading, history):
+        return Verdict(S.HALT_AND_ALERT, reason=DID_NOT_CONVERGE)
     if verdict.approval or not (verdict.strategy is S.SYNC_TO_BROKER or _cancels(votes, verdict, reading)):
         return verdict
     halted = next((reason for key in votes if (reason := history.breaks[key].halted) is not None), None)
@@ -156,14 +160,18 @@ def _escalate(case: Case, votes: tuple[Key, ...], verdict: Verdict, reading: Rea
         closed = history.closed.get(key)
         if closed is None or reading.number - closed.reading > reading.policy.comeback_readings:
             continue
-        same_evidence = closed.corrected == (reading.evidence(case) or (verdict.reason,))
+        # Whatever undid it: what an order of ours brought about is not traded for a second time.
+        same_evidence = verdict.strategy is S.SYNC_TO_LOCAL or closed.corrected == (
+            reading.evidence(case) or (verdict.reason,)
+        )
         if closed.difference == reading.differences[key].difference and same_evidence:
             return Verdict(S.HALT_AND_ALERT, reason=CAME_BACK)
     return verdict
 
 
 def _cancels(votes: tuple[Key, ...], verdict: Verdict, reading: Reading) -> bool:
-    """Whether the case is a stranger's order, to be cancelled."""
-    return verdict.strategy is S.SYNC_TO_LOCAL and all(
-        reading.causes[key].code is CauseCode.EXTERNAL_ORDER for key in votes
-    )
+    """Whether the case is a stranger's order, to be cancelled, or a position that an order is to bring to local."""
+    if verdict.strategy is not S.SYNC_TO_LOCAL:
+        return False
+    strange = all(reading.causes[key].code is CauseCode.EXTERNAL_ORDER for key in votes)
+    return strange or any(key.domain == "position" for key in votes)

@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tieout.act import Effect, Unrecorded, apply, recover
+from tieout.act import Effect, Unrecorded, Waiting, apply, recover
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
+from tieout.clock import Clock, SystemClock
 from tieout.decide import Policy, attempted
 from tieout.errors import RecordError
 from tieout.live.alarm import Alarm
@@ -41,14 +42,23 @@ class Keeping:
         configuration: What it is judged by from now on.
         record: Where it is kept; None keeps nothing, and acts.
         alarm: The way to a person that does not lead through the record.
+        clock: What the end of an order is waited for on.
 
     Attributes:
         refusal: Why nothing is acted on in this reconciliation, in a sentence; None where nothing stands in the way.
         established: Whether what the record holds was read: until then nobody knows which halts stand.
     """
 
-    def __init__(self, account: str, configuration: Configuration, record: Record | None, alarm: Alarm) -> None:
+    def __init__(
+        self,
+        account: str,
+        configuration: Configuration,
+        record: Record | None,
+        alarm: Alarm,
+        clock: Clock | None = None,
+    ) -> None:
         self._account, self._configuration = account, configuration
+        self._waiting_for_orders = _waiting(configuration, clock or SystemClock())
         self._record, self._alarm = record, alarm
         self._name: str | None = None
         self._since_whole: int | None = WHOLE_EVERY  # None where what the record holds does not lead to the state
@@ -181,6 +191,7 @@ class Keeping:
             journal=Unrecorded() if self._record is None else _Journal(self._record, self._refuse),
             attempts=attempts,
             observed=observation.local if isinstance(observation.local, Snapshot) else None,
+            waiting=self._waiting_for_orders,
         )
 
     async def _permitted(self) -> Mapping[str, int]:
@@ -216,7 +227,7 @@ class Keeping:
         open_intents = await record.unfinished(self._account)
         # Where an end may have been kept, or not, only the record tells what the state is: the next one starts from it.
         name, self._name = self._name, None if open_intents else self._name
-        effects = await recover(open_intents, books, broker, _Journal(record, self._refuse))
+        effects = await recover(open_intents, books, broker, _Journal(record, self._refuse), self._waiting_for_orders)
         self._name = name
         unknown = [effect for effect in effects if effect.ended in (None, Ended.UNKNOWN)]
         if unknown and self.refusal is None:
@@ -229,6 +240,11 @@ class Keeping:
             # Once for each reason of an outage: what stands for hours is repeated by the outbox, which is in the record.
             self._told.add(why)
             await self._alarm.raise_alarm(self._account, f"acting is stopped: {why}")
+
+
+def _waiting(configuration: Configuration, clock: Clock) -> Waiting:
+    patience, lag = configuration.policy.send_wait_seconds, configuration.settings.lag_seconds
+    return Waiting(clock=clock, seconds=patience, lag_seconds=lag)
 
 
 class _Journal:

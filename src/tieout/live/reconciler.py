@@ -74,7 +74,9 @@ class PositionReconciler:
         self._states = {name: State() for name in self._accounts}
         self._turns = {name: asyncio.Lock() for name in self._accounts}
         self._keepings = {
-            name: Keeping(each.name, Configuration(each.settings, each.policy), record, alarm or LoggedAlarm())
+            name: Keeping(
+                each.name, Configuration(each.settings, each.policy), record, alarm or LoggedAlarm(), self._clock
+            )
             for name, each in self._accounts.items()
         }
         self._reported = reported
@@ -265,7 +267,9 @@ def _with_effect(action: Action, effects: Mapping[str, Effect]) -> Action:
     effect = next((effects[name] for name in action.discrepancy_ids if name in effects), None)
     if effect is None or action.action not in _CARRIED_OUT or action.status is not ActionStatus.PLANNED:
         return action
-    detail = action.detail if effect.why is None else {**action.detail, "failure": effect.why}
+    done = effect.ended is Ended.DONE
+    detail = action.detail if effect.why is None else {**action.detail, "outcome" if done else "failure": effect.why}
+    detail = detail if effect.sent is None else {**detail, "client_order_id": effect.sent}
     return replace(action, status=_STATUS[effect.ended], detail=detail)
 
 

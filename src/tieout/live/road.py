@@ -59,9 +59,8 @@ def reconcile_observation(
         state: What earlier readings of this account left.
         settings: The account's tolerances, units and scope.
         policy: What is done about breaks.
-        trigger: What asked for it.
         settled: Whether both sides are taken as settled, as one comparison of two files is.
-        finished_at: When it ended, where that is not the observation's own time.
+        trigger, finished_at: What asked for it, and when it ended where that is not the observation's own time.
         words: What people said since the reading before.
     """
     coverage = coverage_of(observation, settings)
@@ -85,6 +84,7 @@ def reconcile_observation(
         no_verdict=_no_verdict(observation),
         doubted=frozenset(key.asset for key in doubted if key.domain in ("position", "balance")),
         words=words,
+        observed=observation,
     )
     decided = decide(reading, state.history)
     report = build_report(observation, reading, decided, trigger=trigger, finished_at=finished_at or observation.at)

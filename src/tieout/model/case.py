@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from tieout.model.changes import CancelOrder, Change, Remedy
+from tieout.model.changes import CancelOrder, Change, Remedy, SubmitOrder
 from tieout.model.discrepancy import Cause, Key, ReconciliationStrategy
 
 
@@ -55,8 +55,9 @@ class Explanation(Struct, frozen=True):
 
 
 class Approved(Struct, frozen=True):
-    """A case that may be acted on: the only thing that `act` takes. Its changes are for the books, or it is one cancel.
+    """A case that may be acted on: the only thing that `act` takes.
 
+    Its changes are for the books, or it is one order to be ended or sent at the broker.
     `attempt` counts how often a person let the same plan go ahead once more.
     """
 
@@ -73,9 +74,14 @@ class Approved(Struct, frozen=True):
         return next((each for each in self.changes if isinstance(each, CancelOrder)), None)
 
     @property
+    def order(self) -> SubmitOrder | None:
+        """The order to be sent to the broker; None where the plan is another."""
+        return next((each for each in self.changes if isinstance(each, SubmitOrder)), None)
+
+    @property
     def bookings(self) -> tuple[Change, ...]:
         """What the books are to take, all of it or nothing."""
-        return tuple(each for each in self.changes if not isinstance(each, CancelOrder))
+        return tuple(each for each in self.changes if not isinstance(each, (CancelOrder, SubmitOrder)))
 
 
 class Refused(Struct, frozen=True):

@@ -10,7 +10,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tieout.model.discrepancy import ActionKind
-from tieout.model.snapshot import Activity, Fill, Leg, Order
+from tieout.model.snapshot import Activity, Fill, Leg, Order, OrderSide
 
 
 class BookFill(Struct, frozen=True, tag="book_fill"):
@@ -73,10 +73,38 @@ class CancelOrder(Struct, frozen=True, tag="cancel_order"):
     order: Order
 
 
+class SubmitOrder(Struct, frozen=True, kw_only=True, tag="submit_order"):
+    """Send one limit order that brings the broker to local: asked of the broker, and never given to books.
+
+    Attributes:
+        asset: What is traded.
+        side: Buy or sell.
+        quantity: Unsigned, in the broker's units.
+        limit_price: The worst price that is taken, in quote currency a unit.
+        reduce_only: It only makes the broker's position smaller; sent so where the venue enforces it.
+        position_side: The leg that it trades.
+        usd: What it is worth at most, in USD.
+        local_amount: What local held as this was decided, in its own units, signed.
+        broker_amount: What the broker then held, in its own units, signed.
+        leaves: The signed difference that a whole fill leaves, in the units compared.
+    """
+
+    asset: str
+    side: OrderSide
+    quantity: Decimal
+    limit_price: Decimal
+    reduce_only: bool
+    position_side: Leg
+    usd: Decimal
+    local_amount: Decimal
+    broker_amount: Decimal
+    leaves: Decimal
+
+
 Change = BookFill | ReverseFill | BookActivity | ReverseActivity | UpdateOrder | AdoptOrder | SetPosition | SetBalance
 """What books take."""
 
-Remedy = Change | CancelOrder
+Remedy = Change | CancelOrder | SubmitOrder
 """What an approved case may call for."""
 
 KIND_OF_CHANGE: dict[type, ActionKind] = {
@@ -89,4 +117,5 @@ KIND_OF_CHANGE: dict[type, ActionKind] = {
     SetPosition: ActionKind.SET_POSITION,
     SetBalance: ActionKind.SET_BALANCE,
     CancelOrder: ActionKind.CANCEL_ORDER,
+    SubmitOrder: ActionKind.SUBMIT_ORDER,
 }

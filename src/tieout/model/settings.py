@@ -32,6 +32,9 @@ class AssetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     multiplier: Decimal | None = None
     settlement: Settlement | None = None
     usd_price: Decimal | None = None
+    min_quantity: Decimal | None = None
+    min_notional_usd: Decimal | None = None
+    price_tick: Decimal | None = None
 
 
 class AssetScope(Struct, frozen=True, forbid_unknown_fields=True):

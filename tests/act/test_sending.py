@@ -261,7 +261,7 @@ async def test_a_record_that_was_lost_does_not_send_the_order_again() -> None:
     await desk.act(plans)
     desk.journal.intents.clear()
     desk.journal.ends.clear()
-    local = replace(plans[0].changes[0], broker_amount=desk.stated())  # type: ignore[arg-type]
+    local = replace(plans[0].changes[0], broker_amount=desk.stated())
     assert isinstance(local, SubmitOrder)
     (effect,) = await desk.act([replace(plans[0], changes=(local,))])
     assert (effect.ended, effect.why) == (None, "already_sent")

@@ -324,7 +324,10 @@ def test_the_template_says_the_defaults(tmp_path: Path) -> None:
     whole = settings.sub(r"\1", general.replace('# BTC = "0.5"', "").replace('# exclude = ["XYZ"]', ""))
     # Tables of assets and of what is set aside stay comments; what stands below them would belong to [settings].
     whole = re.sub(
-        r"^(include|smallest_unit|step|multiplier|settlement|usd_price) = .*$", "", whole, flags=re.MULTILINE
+        r"^(include|smallest_unit|step|multiplier|settlement|usd_price|min_quantity|min_notional_usd|price_tick) = .*$",
+        "",
+        whole,
+        flags=re.MULTILINE,
     )
     assert loaded(tmp_path, whole).general == AccountConfig()
     assert "[policy]" in rest

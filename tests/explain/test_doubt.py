@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.explain.building import act, bal, broker, fill, local, order, pos, read
+from tieout.model.settings import Settings
 
 SINCE = {"fills_since": -9000, "activities_since": -9000}
 
@@ -218,6 +220,8 @@ UNTOLD = fill("h", "X", 2, 100, 40)
         ([fill("h", "X", 3, 100, 40)], "STALE_BROKER"),
         ([fill("h", "X", 2, 100, 40, position_side="short")], "STALE_BROKER"),
         ([fill("h", "Y", 2, 100, 40)], "STALE_BROKER"),
+        ([fill("g", "Y", 2, 100, 39), UNTOLD], "UNKNOWN"),
+        ([fill(f"f{n}", "X", 2**n, 100, n + 40) for n in range(13)], "UNKNOWN"),  # more than are tried one by one
         ([act("d", "deposit", 40, currency="USD", amount=2)], "STALE_BROKER"),
     ],
 )
@@ -245,6 +249,43 @@ def test_both_legs_together_are_held_against_a_local_that_nets(long: Any, short:
     theirs = broker(pos("X", long, side="long"), pos("X", short, side="short"), *rows, as_of=90)
     seen = read(local(pos("X", 77), *rows, as_of=90), theirs, memory=baseline(*HEDGED))
     assert seen.cause("position X") == code
+
+
+def test_fills_without_a_leg_count_what_is_in_their_contracts() -> None:
+    """Two contracts of ten move a leg by twenty of what both sides compare."""
+
+    def held(long: Any) -> Any:
+        return pos("X", long, side="long", multiplier=10), pos("X", -5, side="short", multiplier=10)
+
+    for long, code in ((12, "UNKNOWN"), (13, "STALE_BROKER")):
+        ours, theirs = local(*held(10), UNTOLD, as_of=90), broker(*held(long), UNTOLD, as_of=90)
+        assert read(ours, theirs, memory=baseline(*held(10))).cause("position X long") == code
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "moved", "difference", "told"),
+    [
+        (pos("X", 10), pos("X", 10, multiplier=10), pos("X", 7, multiplier=10), "-3", {}),
+        (pos("X", 100, multiplier=1), pos("X", 10, multiplier=10), pos("X", 7, multiplier=10), "-30", {}),
+        (pos("X", 10), pos("X", 60), pos("X", 57), "-3", {"unmanaged": {"X": Decimal(50)}}),
+    ],
+)
+def test_a_doubt_is_measured_in_what_is_compared(
+    ours: Any, theirs: Any, moved: Any, difference: str, told: Any
+) -> None:
+    """However the sides count, and whatever is not managed, what moved without a record is the whole difference."""
+    settings = Settings(**told)
+    memory = read(local(ours), broker(theirs), settings=settings).memory
+    seen = read(local(ours, as_of=90), broker(moved, as_of=90), memory=memory, settings=settings)
+    assert seen.seen()["position X"] == ("QUANTITY_MISMATCH", difference, "STALE_BROKER", "0")
+
+
+@pytest.mark.parametrize(("now", "code"), [(100, "UNKNOWN"), (105, "UNKNOWN"), (110, "STALE_BROKER")])
+def test_a_fill_of_the_baseline_s_own_second_may_have_been_in_it(now: Any, code: str) -> None:
+    """A fill dated just when the baseline was read may count on either side of it, and never twice."""
+    row = fill("f", "AAPL", 5, 100, 0)
+    theirs = broker(shares(now), row, as_of=90, fills_since=-9000)
+    assert read(local(shares(99), row, as_of=90), theirs, memory=baseline(shares(100))).cause("position AAPL") == code
 
 
 def test_a_leg_that_the_broker_never_had_is_not_in_doubt() -> None:

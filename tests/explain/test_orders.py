@@ -84,6 +84,15 @@ def test_a_young_order_gets_no_verdict() -> None:
     assert cause([limit("c-1", 10)], [limit("c-1", 10, "cancelled", at=-1)]) == "IN_FLIGHT"
 
 
+def test_an_order_dated_ahead_ages_from_when_it_was_first_shown() -> None:
+    """A time ahead of the broker's own clock does not keep its order young for ever."""
+    theirs = limit("b-7", 10, at=100)
+    first = read(local(HELD), broker(HELD, theirs))
+    later = read(local(HELD, as_of=30), broker(HELD, theirs, as_of=30), memory=first.memory)
+    assert (first.cause("order AAPL b-7"), later.cause("order AAPL b-7")) == ("IN_FLIGHT", "EXTERNAL_ORDER")
+    assert later.case("order AAPL b-7").youngest == 30
+
+
 def test_the_fill_behind_an_update_is_cited_with_it() -> None:
     """An order that was cancelled after a part was filled is explained by that fill too, and brought by it."""
     mine = fill("f", "AAPL", 4, 100, client_order_id="c-1")

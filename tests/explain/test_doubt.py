@@ -280,12 +280,54 @@ def test_a_doubt_is_measured_in_what_is_compared(
     assert seen.seen()["position X"] == ("QUANTITY_MISMATCH", difference, "STALE_BROKER", "0")
 
 
-@pytest.mark.parametrize(("now", "code"), [(100, "UNKNOWN"), (105, "UNKNOWN"), (110, "STALE_BROKER")])
-def test_a_fill_of_the_baseline_s_own_second_may_have_been_in_it(now: Any, code: str) -> None:
-    """A fill dated just when the baseline was read may count on either side of it, and never twice."""
+@pytest.mark.parametrize(
+    ("now", "code", "unlisted"),
+    [(100, "UNKNOWN", "UNKNOWN"), (105, "UNKNOWN", "STALE_BROKER"), (110, "STALE_BROKER", "STALE_BROKER")],
+)
+def test_a_fill_of_the_baseline_s_own_second_may_have_been_in_it(now: Any, code: str, unlisted: str) -> None:
+    """A fill dated just when the baseline was read counts once at most; it was in a baseline that listed no fills."""
     row = fill("f", "AAPL", 5, 100, 0)
-    theirs = broker(shares(now), row, as_of=90, fills_since=-9000)
-    assert read(local(shares(99), row, as_of=90), theirs, memory=baseline(shares(100))).cause("position AAPL") == code
+    ours, theirs = local(shares(99), row, as_of=90), broker(shares(now), row, as_of=90, fills_since=-9000)
+    without = read(local(shares(100)), broker(shares(100), without=("fills",))).memory
+    assert read(ours, theirs, memory=baseline(shares(100))).cause("position AAPL") == code
+    assert read(ours, theirs, memory=without).cause("position AAPL") == unlisted
+
+
+@pytest.mark.parametrize(
+    ("then", "at", "now", "code"),
+    [
+        ((), 40, 10500, "UNKNOWN"),
+        ((), 40, 10000, "STALE_BROKER"),
+        ((), -10, 10500, "UNKNOWN"),  # listed late: it may have been in the baseline, or not
+        ((), -10, 10000, "UNKNOWN"),
+        (None, 40, 10500, "UNKNOWN"),
+        (None, 40, 10000, "STALE_BROKER"),
+        (None, 0, 10000, "UNKNOWN"),  # the baseline told of no activities: what is older was in it
+        (None, 0, 10500, "STALE_BROKER"),
+        ((30,), 30, 10000, "UNKNOWN"),  # dated ahead, and listed already
+        ((30,), 30, 10500, "STALE_BROKER"),
+    ],
+)
+def test_an_activity_counts_once_since_the_baseline(then: Any, at: Any, now: Any, code: str) -> None:
+    """What the baseline listed, or was read after, is in its cash; what came since moves it."""
+
+    def paid(when: Any) -> Any:
+        return act("d", "deposit", when, currency="USD", amount=500)
+
+    without = ("activities",) if then is None else ()
+    first = broker(usd(10000), *(paid(when) for when in then or ()), without=without)
+    memory = read(local(usd(10000), without=without), first).memory
+    stated = broker(usd(now), paid(at), as_of=90, **SINCE)
+    assert read(local(usd(10333), paid(at), as_of=90), stated, memory=memory).cause("balance USD") == code
+
+
+@pytest.mark.parametrize(("since", "code"), [(0, "STALE_BROKER"), (1, "UNKNOWN")])
+def test_a_list_that_reaches_back_just_to_the_baseline_tells_of_everything(since: Any, code: str) -> None:
+    """From the baseline's own second on is enough, and a second later is not."""
+    held, told = (shares(100), usd(10000)), {"fills_since": since, "activities_since": since}
+    theirs = broker(shares(97), usd(9000), as_of=90, **told)
+    seen = read(local(*held, as_of=90), theirs, memory=baseline(*held))
+    assert seen.cause("position AAPL") == seen.cause("balance USD") == code
 
 
 def test_a_leg_that_the_broker_never_had_is_not_in_doubt() -> None:

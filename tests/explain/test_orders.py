@@ -81,6 +81,9 @@ def test_another_side_is_explained_by_nothing() -> None:
 def test_a_young_order_gets_no_verdict() -> None:
     """What changed within the settle window is in flight."""
     assert cause([limit("c-1", 10, at=-1)], []) == "IN_FLIGHT"
+    assert cause([], [limit("b-7", 10, at=-1)]) == "IN_FLIGHT"
+    assert cause([limit("c-1", 10, at=None)], [limit("c-1", 10, "cancelled", at=-1)]) == "IN_FLIGHT"
+    assert cause([limit("c-1", 10, at=None)], [limit("c-1", 10, "cancelled", at=None)]) == "MISSED_UPDATE"
     assert cause([limit("c-1", 10)], [limit("c-1", 10, "cancelled", at=-1)]) == "IN_FLIGHT"
 
 

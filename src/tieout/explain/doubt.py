@@ -105,7 +105,7 @@ class Continuity:
     def _keys(self, key: Key) -> list[Key]:
         if key.domain == "balance" or key.leg != "net":
             return [key]
-        return [Key("position", key.asset, pair.leg) for pair in self._market.legs(key.asset)] or [key]
+        return [Key("position", key.asset, pair.leg) for pair in self._market.legs(key.asset)]
 
     def _now(self, key: Key) -> Decimal:
         if key.domain == "balance":

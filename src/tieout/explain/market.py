@@ -56,7 +56,7 @@ class Market:
         self._rows: dict[str, tuple[Position, ...]] = {}
 
     def legs(self, asset: str) -> tuple[LegPair, ...]:
-        """The legs of *asset* as they are compared."""
+        """The legs of *asset* as they are compared: one at least."""
         known = self._legs.get(asset)
         if known is None:
             aside = self.settings.unmanaged.get(asset, ZERO) if asset in self.broker_rows else ZERO
@@ -116,10 +116,8 @@ class Market:
 
     def scale(self, asset: str, *, of_broker: bool) -> Decimal:
         """Units compared for one unit as that side counts."""
-        pairs = self.legs(asset)
-        if not pairs:
-            return ONE
-        return pairs[0].broker_scale if of_broker else pairs[0].local_scale
+        first = self.legs(asset)[0]
+        return first.broker_scale if of_broker else first.local_scale
 
     def rows(self, asset: str) -> tuple[Position, ...]:
         """All rows of *asset*, the broker's first; where it has none, those of what it is called now."""

@@ -146,8 +146,7 @@ class Projection:
         """Every row that a corporate change of *asset* touches."""
         if self._market.home(asset, otherwise=Key("position", asset)).domain == "balance":
             return [Key("balance", asset)]
-        legs = [Key("position", asset, pair.leg) for pair in self._market.legs(asset)]
-        return legs or [Key("position", asset)]
+        return [Key("position", asset, pair.leg) for pair in self._market.legs(asset)]
 
     def _renamed(self, key: Key, name: str) -> Key:
         if key.domain == "balance":

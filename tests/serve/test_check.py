@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tests.live.inbox import Inbox
 from tieout.brokers.simulated import Fault, FaultRule, Instrument
 from tieout.brokers.simulated.commands import AddAccount, AddInstrument, Advance, Command, Inject, Pay, Trade
 from tieout.brokers.simulated.process import VenueProcess
@@ -306,6 +308,44 @@ def test_a_halt_of_one_check_is_not_forgotten_by_the_next(
         status, (report,), _ = checked(capsys, *arguments)
         assert (status, report["status"]) == (0, "matched")
         assert [halt["asset"] for halt in report["halts"]] == [None]
+
+
+class Phone(threading.Thread):
+    """A receiving end in a thread of its own, for a check runs an event loop of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.inbox, self.ready, self.loop = Inbox(), threading.Event(), asyncio.new_event_loop()
+
+    def run(self) -> None:
+        """Listen until it is stopped."""
+        self.loop.run_until_complete(self.inbox.start())
+        self.ready.set()
+        self.loop.run_forever()
+        self.loop.run_until_complete(self.inbox.stop())
+        self.loop.close()
+
+
+def test_a_check_tells_people_once(venue: VenueProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    """A halt that a check finds reaches the channel that is configured; the next check of the same says nothing more."""
+    phone = Phone()
+    phone.start()
+    assert phone.ready.wait(20)
+    held = statement(venue)
+    keep(held)
+    configure(venue)
+    with Path("tieout.toml").open("a") as file:
+        file.write(f'[alerts]\nurls = ["{phone.inbox.url}"]\n')
+    happen(venue, bought(1, "forced", liquidation=True), Advance(seconds=60))
+    keep(held)
+    checked(capsys, "--dry-run")
+    assert phone.inbox.bodies == []
+    for _ in range(2):
+        checked(capsys)
+    phone.loop.call_soon_threadsafe(phone.loop.stop)
+    phone.join(20)
+    (body,) = phone.inbox.bodies
+    assert "LIQUIDATION" in body and "HALT_AND_ALERT" in body
 
 
 @pytest.mark.parametrize("record", [True, False])

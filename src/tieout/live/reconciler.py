@@ -174,7 +174,7 @@ class PositionReconciler:
         return await self._look(account, "orders")
 
     async def _run_dry(self, account: str, observation: Observation, trigger: Trigger) -> ReconciliationReport:
-        """The report of a reading that is not acted on. Dry runs in a row confirm each other; what follows knows none of them."""
+        """The report of a reading that is not acted on. Dry runs in a row confirm each other; what follows knows of none."""
         base, state = self._states[account], self._states[account]
         if account in self._dry and self._dry[account][0] is base:
             state = self._dry[account][1]

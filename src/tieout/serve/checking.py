@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from tieout.bootstrap import Running, chosen, opened
 from tieout.config import Config, load
 from tieout.errors import BadInput, Problem
+from tieout.live.alarm import LoggedAlarm
 from tieout.live.reconciler import PositionReconciler
 from tieout.live.settling import reconcile_until_settled
 from tieout.model.report import ReconciliationReport, Trigger
@@ -75,7 +76,20 @@ def _enabled(config: Config, names: Sequence[str]) -> tuple[str, ...]:
 async def _check(config: Config, names: Sequence[str], *, dry_run: bool) -> list[ReconciliationReport]:
     with _reasons():
         async with opened(config, names) as running:
-            return list(await asyncio.gather(*(_one(running, name, dry_run=dry_run) for name in names)))
+            reports = list(await asyncio.gather(*(_one(running, name, dry_run=dry_run) for name in names)))
+            await _tell(config, running)
+            return reports
+
+
+async def _tell(config: Config, running: Running) -> None:
+    """Send the alerts that wait, once. What does not arrive waits on, for the next check or the service."""
+    if running.record is None or not config.alerts.urls:
+        return
+    from tieout.live.telling import outgoing_of
+    from tieout.record.outbox import Outbox
+
+    told = outgoing_of(config.alerts, Outbox(running.record), running.clock, LoggedAlarm(), running.accounts)
+    await told.round()
 
 
 async def _one(running: Running, name: str, *, dry_run: bool) -> ReconciliationReport:

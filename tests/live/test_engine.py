@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 from tests.live.trading import Told, TradingDesk
 from tests.live.virtual import LoopClock, virtual
 from tieout.books.engine_books import EngineBooks
-from tieout.brokers.simulated import Fault, FaultRule
+from tieout.brokers.simulated import Fault, FaultRule, SimulatedBroker
 from tieout.decide import Policy
 from tieout.errors import OrderRefused
 from tieout.live.engine import LiveTradingEngine
+from tieout.live.reconciler import Account
 from tieout.live.strategy import EngineSettings
-from tieout.model.snapshot import Order
+from tieout.model.snapshot import Fill, Order
 
 SELDOM = EngineSettings(poll_seconds=100_000)  # what a test does not reconcile, it does not hear of
 
@@ -268,7 +270,7 @@ async def test_a_start_waits_for_what_an_earlier_process_may_have_sent(clock: Lo
     desk = TradingDesk(clock)
     await clock.sleep(120)
     pending = Order(
-        asset="AAPL", side="buy", quantity=Decimal(3), status="pending", client_order_id="tieout-OLD-1",
+        asset="AAPL", side="buy", quantity=Decimal(3), status="pending", client_order_id="te-OLD-1",
         filled=Decimal(0), created_at=clock.now(), updated_at=clock.now(),
     )  # fmt: skip
     desk.books.orders.register(pending)
@@ -282,7 +284,7 @@ async def test_a_start_waits_for_what_an_earlier_process_may_have_sent(clock: Lo
     await clock.sleep(30)
     assert (desk.strategy.starts, desk.sent()) == (0, [])
     # It was slow on its way, and arrives only now.
-    desk.world.trade("main", "AAPL", "buy", Decimal(3), Decimal(190), client_order_id="tieout-OLD-1")
+    desk.world.trade("main", "AAPL", "buy", Decimal(3), Decimal(190), client_order_id="te-OLD-1")
     await starting
     await clock.sleep(30)
     assert (desk.strategy.starts, desk.sent(), desk.stated()[0]) == (1, [], {"AAPL": Decimal(103)})
@@ -301,7 +303,7 @@ async def test_a_start_gives_up_waiting_where_the_venue_never_says(clock: LoopCl
             side="buy",
             quantity=Decimal(3),
             status="pending",
-            client_order_id="tieout-OLD-1",
+            client_order_id="te-OLD-1",
             created_at=clock.now(),
             updated_at=clock.now(),
         )
@@ -472,6 +474,68 @@ async def test_a_persons_halt_lets_reductions_through_like_any_other(clock: Loop
     await engine.submit("AAPL", "sell", Decimal(100), reduce_only=True)
     assert desk.stated()[0] == {}
     await engine.stop()
+
+
+@virtual
+async def test_a_fill_dated_into_the_future_hides_none_that_come_before_it(clock: LoopClock) -> None:
+    """A venue that dates one fill wrongly does not leave the strategy deaf to its own."""
+    desk = TradingDesk(clock)
+    engine = await desk.started()
+    truly = desk.broker.get_fills
+    odd = Fill(fill_id="odd", asset="AAPL", side="buy", quantity=Decimal(1), price=Decimal(190),
+               at=clock.now() + timedelta(days=1))  # fmt: skip
+
+    async def get_fills(since: datetime) -> tuple[Fill, ...]:
+        return (*await truly(since), odd)
+
+    desk.broker.get_fills = get_fills  # type: ignore[method-assign]
+    await clock.sleep(5)
+    await engine.submit("AAPL", "buy", Decimal(3))
+    await clock.sleep(5)
+    assert engine.position("AAPL") == 103
+    await engine.stop()
+
+
+@virtual
+async def test_a_stop_ends_a_start_that_goes_on_trying(clock: LoopClock) -> None:
+    """Who stops an engine that never could start has stopped it: nothing is called and nothing leaves later."""
+    desk = TradingDesk(clock)
+    await clock.sleep(120)
+    engine = desk.engine()
+    desk.broker.faults.inject(FaultRule(fault=Fault.UNAVAILABLE, times=None))
+    starting = asyncio.create_task(engine.start())
+    await clock.sleep(25)
+    await engine.stop()
+    desk.broker.faults.clear()
+    await starting
+    await clock.sleep(60)
+    assert (desk.strategy.starts, desk.strategy.ticks) == (0, 0)
+    assert await refused(engine) == "not_reconciled"
+
+
+@virtual
+async def test_a_gate_that_was_open_before_is_shut_until_it_is_reconciled(clock: LoopClock) -> None:
+    """A gate handed from one engine to the next tells the next one nothing."""
+    desk = TradingDesk(clock)
+    engine = await desk.started()
+    await engine.stop()
+    gate = engine.gate
+    gate.open()
+    account = Account(name="main", local=desk.books, broker=SimulatedBroker(desk.world, "main"), gate=gate)
+    again = LiveTradingEngine(desk.strategy, account, clock=clock, alarm=desk.alarm)
+    assert await refused(again) == "not_reconciled"
+    await again.start()
+    await again.submit("AAPL", "buy", Decimal(1))
+    await again.stop()
+    assert await desk.held() == desk.stated()
+
+
+@virtual
+async def test_corrections_of_a_reconciliation_are_nobodys_own_orders(clock: LoopClock) -> None:
+    """An engine whose ids could be taken for those that bring the broker to local is not made at all."""
+    desk = TradingDesk(clock, settings=EngineSettings(client_id_prefix="tieout-a"))
+    with pytest.raises(AssertionError):
+        desk.engine()
 
 
 STEPS = st.lists(

@@ -66,6 +66,8 @@ class LiveTradingEngine:
         self._settings, self._clock = settings or EngineSettings(), clock or SystemClock()
         self._alarm, self._then = alarm or LoggedAlarm(), reported
         self.books, self.gate = account.local, account.gate or Gate()
+        self.gate.close()  # whatever was known of this account before, nobody has looked yet
+        self.gate.open(STOPPED)
         own = (*account.settings.own_client_ids, self._settings.client_id_prefix)
         self._account = replace(account, gate=self.gate, settings=replace(account.settings, own_client_ids=own))
         name, broker = account.name, account.broker
@@ -76,7 +78,9 @@ class LiveTradingEngine:
             name, broker, self.books, self.gate, clock=self._clock, alarm=self._alarm, settings=self._settings,
             at_broker=self._at_broker,
         )  # fmt: skip
-        self._feed = Feed(name, broker, self.books, self._orders, alarm=self._alarm, settings=self._settings)
+        self._feed = Feed(
+            name, broker, self.books, self._orders, clock=self._clock, alarm=self._alarm, settings=self._settings
+        )
         self._newly = Newly(self.books, self._booked)
         self._schedule = None if schedule is None else schedule(self.reconciler, self._account)
         self._callbacks = Callbacks(self, strategy, self._clock, self._strategy_failed)
@@ -88,14 +92,14 @@ class LiveTradingEngine:
         """Reconcile, open the gate, and let the strategy begin. Returns when it may trade.
 
         Until a reading was complete, the books were adopted, and it is known what became of orders of an earlier process, it
-        tries again and again, and says why.
+        tries again and again, and says why. A stop meanwhile ends it.
         """
         if isinstance(self.books, DurableBooks) and self.books.restored.said is not None:
             await self._say(f"the books were restored, but not as they were left: {self.books.restored.said}")
         readiness = Readiness(self._account, self._orders, self._feed, self._settings)
         began = self._clock.monotonic_ns()
         told: set[str] = set()
-        while True:
+        while STOPPED not in self.gate.closed:
             report = await self.reconciler.reconcile(self._account.name, trigger="startup")
             waited = (self._clock.monotonic_ns() - began) // SECOND
             why = await readiness.lacking(report, self.reconciler.observed[self._account.name], waited)
@@ -105,6 +109,8 @@ class LiveTradingEngine:
                 told.add(why)
                 await self._say(f"no order leaves yet: {why}")
             await self._clock.sleep(self._settings.retry_seconds)
+        else:
+            return
         if readiness.gave_up:
             await self._say("what became of some earlier orders is still not known; they stand as pending")
         self._begin()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 from tieout.books.entries import FillBooked
 from tieout.brokers.base import BrokerAdapter
+from tieout.clock import Clock
 from tieout.errors import BookError, SourceError
 from tieout.live.alarm import Alarm
 from tieout.live.orders import Orders
+from tieout.live.reporting import EPOCH
 from tieout.live.strategy import EngineSettings, TradingBooks
 from tieout.model.snapshot import Fill, Order
 
@@ -30,6 +32,7 @@ class Feed:
         broker: Is asked.
         books: Take the fills.
         orders: The account's own orders.
+        clock: Measures how time passes.
         alarm: The way to a person.
         settings: How far back a look reaches.
     """
@@ -41,13 +44,16 @@ class Feed:
         books: TradingBooks,
         orders: Orders,
         *,
+        clock: Clock,
         alarm: Alarm,
         settings: EngineSettings,
     ) -> None:
         self._account, self._broker, self._books, self._orders = account, broker, books, orders
         self._alarm, self._answer_seconds = alarm, settings.answer_seconds
         self._overlap = timedelta(seconds=settings.overlap_seconds)
-        self._newest: datetime | None = None
+        self._clock = clock
+        self._newest = self._venue_began = EPOCH
+        self._began_ns: int | None = None
         self._turn = 0
         self._complained: set[str] = set()
 
@@ -58,15 +64,17 @@ class Feed:
             SourceError: The broker did not answer; what was booked before it failed stays.
             TimeoutError: It took too long.
         """
-        if self._newest is None:
-            self._newest = await self._asked(self._broker.server_time())
+        if self._began_ns is None:
+            self._newest = self._venue_began = await self._asked(self._broker.server_time())
+            self._began_ns = self._clock.monotonic_ns()
         await self._follow_orders()
         fills = await self._asked(self._broker.get_fills(self._newest - self._overlap))
         for fill in sorted(fills, key=lambda each: each.at):
             if self._is_ours(fill) and self._books.ledger.standing.find_fill(fill) is None:
                 await self._book(fill)
-        # On the venue's clock: ours may be wrong.
-        self._newest = max([self._newest, *(fill.at for fill in fills)])
+        # On the venue's clock: ours may be wrong. A fill dated into its future must not hide those that come before it.
+        present = self._venue_began + timedelta(microseconds=(self._clock.monotonic_ns() - self._began_ns) // 1000)
+        self._newest = max([self._newest, *(min(fill.at, present) for fill in fills)])
 
     async def _follow_orders(self) -> None:
         """Acknowledge orders that were pending, and notice those that ended."""

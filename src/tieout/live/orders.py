@@ -19,6 +19,7 @@ from tieout.live.strategy import EngineSettings, TradingBooks
 from tieout.model.snapshot import Leg, Order, OrderStatus
 
 Amount = Callable[[str, Leg], Decimal | None]
+CORRECTIONS = "tieout-"  # as `act.sending` names what brings the broker to local
 UNFILLED_ENDS: frozenset[OrderStatus] = frozenset(("cancelled", "rejected", "expired"))
 
 
@@ -26,6 +27,9 @@ class ClientIds:
     """Client ids that no process of this account has used: each life has its own, by the moment at which it began."""
 
     def __init__(self, prefix: str, clock: Clock, books: TradingBooks) -> None:
+        assert not (CORRECTIONS.startswith(prefix) or prefix.startswith(CORRECTIONS)), (
+            "corrections are not the engine's orders"
+        )
         began, digits = (clock.now() - EPOCH) // timedelta(milliseconds=1), ""
         while began:
             began, digit = divmod(began, 32)

@@ -65,7 +65,8 @@ class EngineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         pending_seconds: How long a start waits to learn what became of orders that an earlier process may have sent.
         answer_seconds: How long the broker has for one answer. What became of an order that took longer is not known.
         stop_seconds: How long stopping waits for a callback.
-        client_id_prefix: What the client ids of this account's orders begin with; no two engines of an account share one.
+        client_id_prefix: What the client ids of this account's orders begin with; no two engines of an account share one, nor
+            does what reconciliations send (`tieout-`): a correction that counted as the engine's own would be booked as such.
     """
 
     timer_seconds: int = 10
@@ -76,4 +77,4 @@ class EngineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pending_seconds: int = 180
     answer_seconds: int = 30
     stop_seconds: int = 30
-    client_id_prefix: str = "tieout-"
+    client_id_prefix: str = "te-"

@@ -176,6 +176,34 @@ async def test_the_end_of_what_nobody_was_ever_told_of_is_not_told(night: Night)
     assert all(row.delivered_at for row in await night.rows())
 
 
+@pytest.mark.parametrize("kind", NoticeKind)
+async def test_whatever_a_reading_may_say_can_be_sent(night: Night, kind: NoticeKind) -> None:
+    """No kind of notice stops the loop, and with it every alert after it."""
+    outgoing = await night.begin()
+    await night.put("AAPL")
+    await night.later(outgoing, 0)
+    await night.put("AAPL", kind)
+    await night.later(outgoing, MINUTE)
+    assert len(night.first.told) == 2
+    assert all(row.delivered_at for row in await night.rows())
+
+
+async def test_that_trading_goes_on_is_told_quietly(night: Night) -> None:
+    """The end of a halt is told though its begin was told with its breaks; one that is lifted does not rise to others."""
+    outgoing = await night.begin()
+    await night.put("halt", "lifted", "MINOR", text="main: the account: trading goes on after somebody_else")
+    await night.later(outgoing, 0)
+    said = "over 02:05Z: the account: trading goes on after somebody_else"
+    assert night.first.told == [("over: account main", said, Level.INFO)]
+    await night.put("by hand")
+    await night.later(outgoing, MINUTE)
+    await night.put("by hand", "lifted", "MINOR")
+    for _ in range(40):
+        await night.later(outgoing, MINUTE)
+    assert night.second.told == []
+    assert night.first.told[-1][2] is Level.INFO
+
+
 async def test_many_words_on_one_thing_are_one_line(night: Night) -> None:
     """What was said again and again while nobody could be reached is said once, as it stands now."""
     outgoing = await night.begin()

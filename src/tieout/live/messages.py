@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from tieout.model.alerting import LEVEL_OF, LEVEL_RANK, Level
 from tieout.model.discrepancy import SEVERITY_RANK, Severity
-from tieout.model.notice import NoticeKind
+from tieout.model.notice import ENDS, NoticeKind
 from tieout.record.outbox import Alert
 
 MOST_LINES = 8
@@ -77,12 +77,12 @@ def _said(alerts: Iterable[Alert]) -> list[Said]:
 
 def _last_word(rows: Sequence[Alert]) -> Said:
     last = rows[-1]
-    if last.kind is NoticeKind.CLOSED or last.over:
+    if last.kind in ENDS or last.over:
         # Opened and closed while nobody could be reached: one quiet line says both. A person who is asleep is not woken for
         # what is over, and one who wakes up is not left without knowing that the account stood still.
-        begun = next((row for row in rows if row.kind is not NoticeKind.CLOSED), None)
+        begun = next((row for row in rows if row.kind not in ENDS), None)
         return Said(OVER, last, last.at) if begun is None else Said(OVER_BEFORE, last, begun.at)
-    current = rows[max((index for index, row in enumerate(rows) if row.kind is NoticeKind.CLOSED), default=-1) + 1 :]
+    current = rows[max((index for index, row in enumerate(rows) if row.kind in ENDS), default=-1) + 1 :]
     opened = any(row.kind is NoticeKind.OPENED for row in current)
     return Said(NoticeKind.OPENED if opened else last.kind, last, current[0].at)
 
@@ -106,7 +106,7 @@ def _line(account: str, said: Said, now: datetime) -> str:
     if said.word == OVER:
         head = f"over {when}"
     elif said.word == OVER_BEFORE:
-        until = f"{when} to {_moment(alert.at, now)}" if alert.kind is NoticeKind.CLOSED else f"from {when}"
+        until = f"{when} to {_moment(alert.at, now)}" if alert.kind in ENDS else f"from {when}"
         head = f"over before it could be told, stood {until}"
     else:
         head = f"{alert.severity} {_WORDS[said.word]} {when}"

@@ -18,7 +18,7 @@ from tieout.live.alarm import Alarm
 from tieout.live.messages import Message, compose, compose_escalation
 from tieout.model.alerting import AlertSettings
 from tieout.model.discrepancy import Severity
-from tieout.model.notice import NoticeKind
+from tieout.model.notice import ENDS, NoticeKind
 from tieout.record.outbox import Alert, Outbox
 
 POLL_SECONDS = 2
@@ -105,12 +105,12 @@ class Outgoing:
         return not _within(URGENT if urgent or not sent else GATHER, last, now)
 
     async def _send_account(self, account: str, alerts: Sequence[Alert], now: datetime) -> None:
-        # The end of what nobody was ever told of, and never will be: there is nothing to say.
+        # The end of what nobody was ever told of, and never will be: there is nothing to say. That trading goes on is said.
         mute = {alert.id for alert in alerts if alert.kind is NoticeKind.CLOSED and not alert.begun}
         told = [alert for alert in alerts if alert.id not in mute]
         wanted = {alert.id: self._first for alert in told}
         for alert in told:
-            if alert.kind is NoticeKind.CLOSED and alert.told_higher:
+            if alert.kind in ENDS and alert.told_higher:
                 wanted[alert.id] = (*self._first, *self._second)  # who was woken for it hears that it is over
         failures = await self._tell(FIRST, told, wanted, lambda rows: compose(account, rows, now))
         done = [alert for alert in told if self._took.get((FIRST, alert.id), set()) >= set(wanted[alert.id])]
@@ -264,7 +264,7 @@ def _by_account(alerts: Iterable[Alert]) -> dict[str, list[Alert]]:
 
 
 def _is_urgent(alert: Alert) -> bool:
-    return alert.severity is Severity.CRITICAL and alert.kind is not NoticeKind.CLOSED and not alert.over
+    return alert.severity is Severity.CRITICAL and alert.kind not in ENDS and not alert.over
 
 
 def _within(span: timedelta, last: datetime | None, now: datetime) -> bool:

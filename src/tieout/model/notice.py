@@ -19,6 +19,9 @@ class NoticeKind(StrEnum):
     LIFTED = "lifted"  # a halt is over, and trading goes on
 
 
+ENDS = frozenset((NoticeKind.CLOSED, NoticeKind.LIFTED))
+
+
 class Notice(Struct, frozen=True, kw_only=True):
     """One thing to tell. It bears no amounts: it goes out by mail and chat.
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, or_, select, update
 
 from tieout.model.discrepancy import SEVERITY_RANK, Severity
-from tieout.model.notice import NoticeKind
+from tieout.model.notice import ENDS, NoticeKind
 from tieout.record.patient import PatientRecord
 from tieout.record.recorder import StoreRecord
 from tieout.record.store.database import Database
@@ -31,7 +31,7 @@ class Alert(Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: What it is about; the same from its opening to its end.
-        kind: opened, grown, standing or closed.
+        kind: opened, grown, standing, closed or lifted.
         at: When it was called for.
         attempts: How often sending it failed.
         next_at: When it is tried next, where it waits.
@@ -170,8 +170,8 @@ def _standing(connection: Connection, now: datetime, after: timedelta, of: Colle
 
 _other = alerts.alias("other")
 _same = (_other.c.account == alerts.c.account, _other.c.key == alerts.c.key)
-_OVER = exists().where(*_same, _other.c.id > alerts.c.id, _other.c.kind == NoticeKind.CLOSED)
-_earlier = (*_same, _other.c.id < alerts.c.id, _other.c.kind != NoticeKind.CLOSED)
+_OVER = exists().where(*_same, _other.c.id > alerts.c.id, _other.c.kind.in_(ENDS))
+_earlier = (*_same, _other.c.id < alerts.c.id, _other.c.kind.not_in(ENDS))
 _BEGUN = exists().where(*_earlier)
 _TOLD_HIGHER = exists().where(*_earlier, _other.c.escalated_at.is_not(None))
 _WORST = case((alerts.c.severity == Severity.CRITICAL, 0), (alerts.c.severity == Severity.MODERATE, 1), else_=2)

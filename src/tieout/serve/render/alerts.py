@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tieout.model.discrepancy import Severity
-from tieout.model.notice import NoticeKind
+from tieout.model.notice import ENDS, NoticeKind
 from tieout.record.outbox import Alert
 from tieout.serve.render.blocks import SEVERITY_STYLE
 from tieout.serve.render.sheet import GAP, Cell, Sheet
@@ -60,7 +60,7 @@ def render_alerts(alerts: Sequence[Alert], now: datetime, console: Console, *, e
 
 def _print(sheet: Sheet, alert: Alert, below: Text) -> None:
     severity = Text(alert.severity, style=SEVERITY_STYLE[alert.severity])
-    if alert.kind is NoticeKind.CLOSED:
+    if alert.kind in ENDS:
         severity = Text("over", style="green")
     what = f"{_KINDS[alert.kind]}: " if alert.kind in (NoticeKind.GROWN, NoticeKind.STANDING) else ""
     said = Text.assemble(sheet.text(f"{what}{alert.text}"), "\n", below)

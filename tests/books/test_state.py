@@ -211,6 +211,14 @@ def test_every_file_missing_or_cut(folder: Path, name: str) -> None:
         assert words(found(folder)) == ALL
 
 
+def test_a_newer_generation_that_is_gone_is_missed(folder: Path) -> None:
+    """When the newest generation vanishes with its journal, the one before is not taken for the newest."""
+    for kind in ("generation", "journal"):
+        (folder / f"{kind}-00000003").unlink()
+    with pytest.raises(StateLost, match="had a newer generation than 2"):
+        found(folder)
+
+
 def test_lines_taken_doubled_or_moved_are_seen(folder: Path) -> None:
     """Each line is chained to the one before it: what is whole and in the wrong place is damage."""
     path = folder / "journal-00000003"

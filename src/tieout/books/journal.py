@@ -14,6 +14,9 @@ import msgspec
 from msgspec import Struct
 
 FORMAT = 1
+FOLLOWED = b"=followed="
+"""The last line of a journal that a newer generation follows: so that one that is gone with its journal is missed."""
+
 _LINE = re.compile(rb"([0-9a-f]{64}) (0|[1-9][0-9]{0,17}) ")
 _TORN = re.compile(rb"[0-9a-f]{0,64}|[0-9a-f]{64} |[0-9a-f]{64} (0|[1-9][0-9]{0,17}) ?")
 _GENERATION = re.compile(rb"([0-9a-f]{64})\n")

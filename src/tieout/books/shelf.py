@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from tieout.books.disk import Disk
-from tieout.books.journal import FORMAT, Damaged, Head, Journal, read_generation, read_journal
+from tieout.books.journal import FOLLOWED, FORMAT, Damaged, Head, Journal, read_generation, read_journal
 from tieout.errors import StateError, StateLost
 
 Kind = Literal["generation", "journal"]
@@ -60,6 +60,8 @@ class Shelf:
             return None
         number, skipped = numbers[-1], list[str]()
         newest = journal = self._journal(number)
+        if newest.events[-1:] == (FOLLOWED,):
+            raise StateLost(f"{self._folder} had a newer generation than {number}, which is gone; {_CURE}")
         chain, events, whole = newest.chains[-1], list[bytes](), True
         while True:
             led = journal.until(chain)

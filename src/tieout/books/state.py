@@ -11,7 +11,7 @@ from typing import Self
 from msgspec import Struct
 
 from tieout.books.disk import Disk, refusals
-from tieout.books.journal import FORMAT, Head, Journal, generation, head_line, line
+from tieout.books.journal import FOLLOWED, FORMAT, Head, Journal, generation, head_line, line
 from tieout.books.shelf import KINDS, Found, Shelf
 from tieout.errors import StateError
 
@@ -131,6 +131,7 @@ class StateManager:
         """
         if self._journal is None or not self.sound:
             raise StateError(f"the journal in {self.folder} takes no more; keep a new generation first")
+        assert event != FOLLOWED, "an event is none of the journal's own lines"
         chain, written = line(self._chain, event)
         self.sound = False
         with refusals(self.folder, "written"):
@@ -182,7 +183,7 @@ class StateManager:
         with refusals(self.folder, "written"):
             journal = self._published(head, first, generation(head, state))
         if self._journal is not None:
-            os.close(self._journal)
+            self._leave(self._journal)
         self._head, self._chain, self._journal, self.events, self._size = head, chain, journal, 0, len(first)
         self.sound = True
         with suppress(OSError):  # the generation stands; what is too old goes with the next one
@@ -218,6 +219,13 @@ class StateManager:
                 self._disk.remove(self._shelf.fresh(kind))
             self._disk.sync_folder(self.folder)
             self.sound = sound
+
+    def _leave(self, journal: int) -> None:
+        """End the journal of an older generation."""
+        if self.sound:  # nothing is written behind half a line
+            with suppress(OSError):  # without it, a newer generation that vanishes with its journal is not missed
+                self._disk.append(journal, line(self._chain, FOLLOWED)[1])
+        os.close(journal)
 
     def _take_back(self, journal: int) -> None:
         with suppress(

@@ -29,8 +29,20 @@ def _durations() -> dict[str, float]:
     return found
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+WANTED = pytest.StashKey[frozenset[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Files are collected in half the time that their tests take, named one by one."""
+    if all("::" in name for name in config.args):
+        config.stash[WANTED] = frozenset(config.args)
+        config.args = sorted({name.partition("::")[0] for name in config.args})
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Fewer examples where a test asks for many, and a survivor's killer found early."""
+    if WANTED in config.stash:
+        items[:] = [item for item in items if item.nodeid in config.stash[WANTED]]
     for item in items:
         test = getattr(item, "obj", None)
         asked = getattr(test, SETTINGS, None)

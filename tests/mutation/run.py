@@ -28,9 +28,18 @@ LEFT_OUT = shutil.ignore_patterns(
 # The tests that judge each folder. Those of other folders run the same code for other reasons, and slowly.
 JUDGES = {
     "explain": "explain compare decide scenarios laws live/test_road.py",
-    "decide": "decide explain scenarios laws live/test_road.py live/test_reconciler.py",
-    "act": "act scenarios live/test_road.py live/test_reconciler.py",
+    "decide": "decide explain scenarios laws act/test_sending.py live/test_road.py live/test_words.py",
+    "act": "act scenarios live/test_road.py live/test_reconciler.py live/test_words.py",
 }
+UNNEEDED = (
+    "xdist",
+    "cov",
+    "unraisableexception",
+    "threadexception",
+    "faulthandler",
+    "junitxml",
+    "pastebin",
+)  # slow starts
 GOAL = 85
 CAUGHT = {"killed", "timeout"}
 
@@ -57,6 +66,7 @@ def _run(place: Path, folder: str, module: str, mutants: list[str]) -> int:
         # What tests start as processes of their own is the mutated copy, too; and mutmut meets the plugin by its name.
         "PYTHONPATH": os.pathsep.join([str(place / "mutants" / "src"), str(place / "plugin")]),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_ADDOPTS": " ".join(f"-p no:{name}" for name in UNNEEDED),
     }
     mutmut = Path(sys.executable).with_name("mutmut")
     run = subprocess.run([mutmut, "run", "--max-children", "1", *mutants], cwd=place, env=environment, check=False)

@@ -105,7 +105,7 @@ async def test_a_refused_order_is_a_failed_attempt() -> None:
     for fault in (Fault.REFUSED, Fault.THROTTLED):
         desk = Desk()
         desk.fault(fault, "submit_order")
-        for _ in range(5):
+        for _ in range(9):
             await desk.reconcile()
         assert desk.ends() == [[Ended.FAILED]] and len(desk.broker.asked) == 1 and desk.stated() == 10
         assert {halt.reason for halt in desk.state.history.halts.values()} == {"did_not_converge"}
@@ -387,7 +387,7 @@ async def test_a_partial_fill_halts_and_sends_no_more() -> None:
     """Two of six were to be had: done in part, and when the rest still stands it halts instead of trying once more."""
     desk = Desk()
     desk.world.set_price("X", dec("50"), available=dec("2"))
-    reports = await rounds(desk, await reconciler(desk), 6)
+    reports = await rounds(desk, await reconciler(desk), 9)
     (sent,) = [action for action in reports[1].actions if action.action == "submit_order"]
     assert (sent.status, sent.detail["outcome"]) == ("done", "filled in part, then cancelled")
     assert actions(reports[-1], "halt") == ["planned"] and actions(reports[-1]) == []

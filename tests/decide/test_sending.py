@@ -131,8 +131,8 @@ def test_opposite_sides_are_closed_to_zero_first() -> None:
     flat = every(30, 2, side(pos("X", "3")), side(bought), start=60)
     both = judged([*every(30, 2, side(pos("X", "3")), side(pos("X", "-2"))), *flat], by)
     assert [of(each, "side quantity reduce_only") for each in planned(both)] == [["buy", 3, False]]
-    stuck = judged([*every(30, 2, side(pos("X", "3")), side(pos("X", "-2"))), *flat, *every(30, 2, side(pos("X", "3")),
-                    side(bought), start=120)], by)  # fmt: skip
+    stands = every(60, 4, side(pos("X", "3")), side(bought), start=120)
+    stuck = judged([*every(30, 2, side(pos("X", "3")), side(pos("X", "-2"))), *flat, *stands], by)
     assert planned(stuck) == [] and reasons(stuck[-1][0], "halt") == ["did_not_converge"]
 
 
@@ -213,6 +213,18 @@ def test_the_caps_of_an_action_and_of_a_day() -> None:
     assert planned(judged([*every(30, 2, local, broker), *later], by)) == []
     next_day = [reading(86400 + 120, local, left)]
     assert [each.asset for each in planned(judged([*every(30, 2, local, broker), *later, *next_day], by))] == ["C"]
+
+
+def test_a_price_that_is_far_off_makes_no_cap_wider() -> None:
+    """The broker marks X at a cent and local at 50: what is sold counts at the dearer price."""
+    wild = judged(every(30, 2, side(pos("X", "4")), side(pos("X", "104", price="0.01"))), policy())
+    assert planned(wild) == [] and reasons(wild[-1][0]) == ["above_send_max_usd"]
+    asked = judged(every(30, 2, side(pos("X", "4")), side(pos("X", "10"))), policy(ASKS))
+    said = {2: [word("approve", plan=asked[-1][1].plans[0].fingerprint, entry=0)]}
+    risen = [*every(30, 2, side(pos("X", "4")), side(pos("X", "10"))), reading(60, side(pos("X", "4")),
+             side(pos("X", "10", price="900")))]  # fmt: skip
+    later = judged(risen, policy(ASKS), words=said)
+    assert planned(later) == [] and reasons(later[-1][0]) == ["above_send_max_usd"], "leave at 100 is none at 900"
 
 
 def test_what_was_skipped_does_not_use_up_the_day() -> None:
@@ -305,9 +317,10 @@ def test_one_attempt_a_break_however_far_it_got() -> None:
     """The order was sent and the break stands, unchanged or filled in part: it halts, and no other order is planned."""
     local, half = side(pos("X", "4")), fill("o", "sell", "3", at=40)
     for after in (side(pos("X", "10")), side(pos("X", "7"), half)):
-        history = [*every(30, 2, local, side(pos("X", "10"))), *every(30, 3, local, after, start=60)]
+        history = [*every(30, 2, local, side(pos("X", "10"))), *every(30, 6, local, after, start=60)]
         results = judged(history, policy())
-        assert [len(planned(results[: n + 1])) for n in range(5)] == [0, 1, 0, 0, 0]
+        assert [len(planned(results[: n + 1])) for n in range(8)] == [0, 1, 0, 0, 0, 0, 0, 0]
+        assert reasons(results[3][0], "alert") == ["order_settling"] and not results[3][0].halts
         assert reasons(results[-1][0], "halt") == ["did_not_converge"]
 
 
@@ -317,7 +330,7 @@ def test_a_rest_that_turned_minor_is_no_end_either() -> None:
     by = policy(Rule(strategy=S.SYNC_TO_LOCAL, severity=("CRITICAL",), approval=False))  # type: ignore[arg-type]
     sold = fill("o", "sell", "95", price="1", at=40)
     history = [*every(30, 2, local, side(pos("X", "1100", price="1"))),
-               *every(30, 2, local, side(pos("X", "1005", price="1"), sold), start=60)]  # fmt: skip
+               *every(60, 4, local, side(pos("X", "1005", price="1"), sold), start=60)]  # fmt: skip
     results = judged(history, by)
     assert len(planned(results[:2])) == 1
     assert reasons(results[-1][0], "halt") == ["did_not_converge"]

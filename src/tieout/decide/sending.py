@@ -119,7 +119,7 @@ def order_towards_local(key: Key, reading: Reading) -> SubmitOrder | str:
     limit = None if price is None else _limit(price, side, reading.policy.collar_percent, told.price_tick)
     if price is None or limit is None:
         return NO_PRICE
-    usd = _worth(difference, quantity * pair.broker_scale, ratio(max(price, limit), price))
+    usd = _worth(difference, quantity * pair.broker_scale, _dearer(pair, price, limit))
     why = _too_small(quantity, usd, told) or _too_large(usd, reading.policy)
     if why is not None or usd is None:
         return why or UNKNOWN_WORTH
@@ -170,6 +170,16 @@ def _last_price(pair: LegPair) -> Decimal | None:
     """The broker's last price, else local's; None where neither has a usable one."""
     prices = (row.market_price for row in (pair.broker_row, pair.local_row) if row is not None)
     return next((price for price in prices if price is not None and price > 0), None)
+
+
+def _dearer(pair: LegPair, price: Decimal, limit: Decimal) -> Decimal:
+    """By how much a unit may be worth more than at *price*: a price of either side that is far off makes no cap wider.
+
+    An inverse contract is worth more where its price is lower, so both ways count.
+    """
+    prices = [row.market_price for row in (pair.broker_row, pair.local_row) if row is not None and row.market_price]
+    known = [limit, *(each for each in prices if each > 0)]
+    return max(ratio(max(known), price), ratio(price, min(known[1:])), ONE)
 
 
 def _limit(price: Decimal, side: OrderSide, collar_percent: Decimal, tick: Decimal | None) -> Decimal | None:

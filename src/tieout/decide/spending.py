@@ -7,26 +7,34 @@ from datetime import timedelta
 from decimal import Decimal
 
 from tieout.decide.lifecycle import History, Sending
+from tieout.decide.limits import DID_NOT_CONVERGE
 from tieout.decide.reading import Reading
-from tieout.model.amounts import ZERO
+from tieout.model.amounts import ZERO, seconds
 from tieout.model.discrepancy import DOUBTS, Key
 
 DAY = timedelta(hours=24)
 
 
-def not_converged(votes: Sequence[Key], reading: Reading, history: History) -> bool:
-    """Whether an order was sent for a break that stands, and it left another difference than it was to leave.
+SETTLING = "order_settling"
 
-    So a partial fill counts as much as none. A doubt is waited out.
+
+def unsettled(votes: Sequence[Key], reading: Reading, history: History) -> str | None:
+    """Why nothing is sent for a break that an order was sent for already, and that stands at another difference than the
+    order was to leave; None where there is no such break.
+
+    So a partial fill counts as much as none. Until the order must have ended, and the venue must show it, that may be
+    nothing but a lag, or an order of which nobody knows yet whether it arrived; from then on it did not converge.
+    A doubt is waited out.
     """
     if any(reading.causes[key].code in DOUBTS for key in votes):
-        return False
+        return None
+    patience = 2 * reading.policy.send_wait_seconds + reading.settings.lag_seconds
     for key in votes:
         name = history.breaks[key].id
         last = next((each for each in reversed(history.sends) if name in each.breaks and was_sent(each, history)), None)
         if last is not None and key == last.key and reading.differences[key].difference != last.leaves:
-            return True
-    return False
+            return SETTLING if seconds(last.at, reading.now) < patience else DID_NOT_CONVERGE
+    return None
 
 
 def was_sent(sending: Sending, history: History) -> bool:

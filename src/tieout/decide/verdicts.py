@@ -12,7 +12,7 @@ from tieout.decide.lifecycle import Break, History
 from tieout.decide.limits import CAME_BACK, DID_NOT_CONVERGE
 from tieout.decide.policy import Facts, Policy, Verdict, judge
 from tieout.decide.reading import Reading
-from tieout.decide.spending import not_converged
+from tieout.decide.spending import SETTLING, unsettled
 from tieout.model.amounts import ZERO, percent
 from tieout.model.case import Case
 from tieout.model.discrepancy import (
@@ -147,8 +147,9 @@ def _cumulated(key: Key, case: Case, reading: Reading, history: History) -> Seve
 def _escalate(case: Case, votes: tuple[Key, ...], verdict: Verdict, reading: Reading, history: History) -> Verdict:
     """A cure that did not hold is not tried again, and a correction that comes back is not corrected again."""
     tried = verdict.strategy is S.SYNC_TO_LOCAL or (verdict.strategy is S.WARN_ONLY and verdict.reason != RESOLVED)
-    if tried and not_converged(votes, reading, history):
-        return Verdict(S.HALT_AND_ALERT, reason=DID_NOT_CONVERGE)
+    waits = unsettled(votes, reading, history) if tried else None
+    if waits is not None:
+        return Verdict(S.WARN_ONLY if waits == SETTLING else S.HALT_AND_ALERT, reason=waits)
     if verdict.approval or not (verdict.strategy is S.SYNC_TO_BROKER or _cancels(votes, verdict, reading)):
         return verdict
     halted = next((reason for key in votes if (reason := history.breaks[key].halted) is not None), None)

@@ -108,8 +108,8 @@ async def test_warn_only_leaves_the_books_alone() -> None:
     assert await desk.held() == before
 
 
-async def test_sync_to_local_is_planned_and_sends_nothing() -> None:
-    """SYNC_TO_LOCAL is not carried out yet: the broker sees no order, the books stay."""
+async def test_sync_to_local_waits_for_a_person_and_sends_nothing() -> None:
+    """A rule that names SYNC_TO_LOCAL without a word on approval: the broker sees no order, the books stay."""
     rule = Rule(strategy=ReconciliationStrategy.SYNC_TO_LOCAL, domain=("position",))
     desk = Desk(policy=Policy(rules=(rule,)))
     before = await desk.held()

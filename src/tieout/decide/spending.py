@@ -21,9 +21,9 @@ SETTLING = "order_settling"
 def unsettled(votes: Sequence[Key], reading: Reading, history: History) -> str | None:
     """Why nothing is sent for breaks of which one had its order already, and did not come to what that was to leave.
 
-    None where there is no such break. A partial fill counts as much as none. Until the order must have ended, and the venue must show it, that may be
-    nothing but a lag, or an order of which nobody knows yet whether it arrived; from then on it did not converge.
-    A doubt is waited out.
+    None where there is no such break. A partial fill counts as much as none. Until the order must have ended, and the
+    venue must show it, that may be nothing but a lag, or an order of which nobody knows yet whether it arrived; from then
+    on it did not converge. A doubt is waited out.
     """
     if any(reading.causes[key].code in DOUBTS for key in votes):
         return None

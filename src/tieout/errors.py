@@ -15,6 +15,7 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
     │  ├─ ActionRefused(reason)      the broker or the books said no: nothing happened
     │  │  └─ OrderRefused            an engine's order, or its cancel, was not sent, or not taken
     │  └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
+    ├─ WordRefused(why)              what a person says cannot count; nothing of it was kept, exit 2
     ├─ ReconciliationError(account)  one did not come to its end, and there is no report of it
     ├─ AlertUndelivered(channel)     a person was not told: it is kept, and tried again
     ├─ StateError(why)               what an engine has to remember cannot be kept, or had, now
@@ -146,6 +147,14 @@ class OutcomeUnknown(ActionError):
     def __init__(self, action: str, why: str) -> None:
         self.action, self.why = action, why
         super().__init__(f"outcome of {action} unknown: {why}")
+
+
+class WordRefused(TieoutError):
+    """What a person says cannot count, and nothing of it was kept; *why* is a sentence for that person, without amounts."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
 
 
 class ReconciliationError(TieoutError):

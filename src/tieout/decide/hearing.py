@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tieout.decide.lifecycle import History, digest
 from tieout.decide.limits import SET_TOO_OFTEN, TOO_MANY
 from tieout.decide.words import Accepted, Approval, Resolution, Words
-from tieout.model.halt import Halt
+from tieout.model.halt import Halt, shown
 from tieout.model.word import Verdict, Word
 
 BY_HAND = "by_hand"
@@ -91,11 +91,12 @@ def _halted(history: History, word: Word, now: datetime) -> History:
 def _resumed(history: History, word: Word) -> History:
     """Trading goes on: the halts of the account, or of one asset, are lifted, and what stands does not set them again.
 
-    A limit that was hit counts anew; a side that cannot be read has its whole time again.
+    A limit that was hit counts anew; a side that cannot be read has its whole time again. Where more stands by now than
+    whoever said it was shown, nothing is lifted.
     """
     whole = word.subject == word.account
     lifted = [halt for halt in history.halts.values() if whole or halt.asset == word.subject]
-    if not lifted:
+    if not lifted or (word.plan is not None and word.plan != shown(lifted)):
         return history
     named = {name for halt in lifted for name in halt.break_ids}
     reasons = {halt.reason for halt in lifted}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -27,3 +29,12 @@ class Halt(Struct, frozen=True, kw_only=True):
     break_ids: tuple[str, ...] = ()
     by: str = ""
     lifts_itself: bool = False
+
+
+def shown(halts: Iterable[Halt]) -> str:
+    """A name for what a person sees who resumes: the halts that Tieout set, and the breaks that called for them.
+
+    Those set by hand are left out: they are words themselves, and stand in order with the one that lifts them.
+    """
+    seen = {name for halt in halts if not halt.by for name in (halt.id, *halt.break_ids)}
+    return hashlib.sha256("\n".join(sorted(seen)).encode()).hexdigest()[:20]

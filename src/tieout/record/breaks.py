@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec import Struct
@@ -46,6 +47,11 @@ def find_breaks(connection: Connection, prefix: str) -> tuple[BreakRow, ...]:
     """The breaks whose id begins with *prefix*; two at most, which is one too many."""
     query = _break_query().where(breaks.c.id.startswith(prefix, autoescape=True)).limit(2)
     return tuple(_break_row(row) for row in connection.execute(query))
+
+
+def breaks_by_id(connection: Connection, names: Collection[str]) -> tuple[BreakRow, ...]:
+    """Breaks by their whole ids, those that are there."""
+    return tuple(_break_row(row) for row in connection.execute(_break_query().where(breaks.c.id.in_(list(names)))))
 
 
 def _break_query() -> Select[tuple[object, ...]]:

@@ -65,7 +65,7 @@ def word_draft(word: Word, at: datetime, commitment: bytes, policy: str | None) 
     about = {"strategy": word.strategy, "plan": word.plan}
     until |= {name: str(text) for name, text in about.items() if text is not None}
     return Draft(
-        event=f"word:{word.id}",
+        event=word_event(word.id),
         kind=EntryKind.APPROVE,
         account=word.account,
         actor=word.actor,
@@ -73,6 +73,11 @@ def word_draft(word: Word, at: datetime, commitment: bytes, policy: str | None) 
         refs={"subject": word.subject, "verdict": word.verdict, "at": at.isoformat(), **until},
         commitments={"text": commitment},
     )
+
+
+def word_event(name: str) -> str:
+    """What the log knows a word by."""
+    return f"word:{name}"
 
 
 def _about(intent: Intent) -> dict[str, str]:

@@ -35,7 +35,7 @@ from tieout.record.rows import (
 from tieout.record.states import keep_state
 from tieout.record.store.database import Database
 from tieout.record.store.schema import accounts, actions, configurations
-from tieout.record.words import insert_word, words_behind
+from tieout.record.words import insert_word, newest_entry, words_behind
 from tieout.record.writer import Overtaken, Unit, Writer
 
 T = TypeVar("T")
@@ -136,13 +136,23 @@ class StoreRecord:
         if decided is not None:
             self._decided[account] = decided.commitment
 
-    async def say(self, word: Word) -> None:
-        """Keep a person's word, its text sealed."""
+    async def say(self, word: Word, *, seen: int | None = None) -> None:
+        """Keep a person's word, its text sealed.
+
+        Args:
+            word: What is said.
+            seen: Where the newest reading or word of its account stands that it is about; None where that does not matter.
+
+        Raises:
+            Overtaken: There is a newer one; nothing was kept.
+        """
         row = await self._account(word.account)
         kept, at = self.payloads.seal(word.text.encode()), self._clock.now()
         draft = word_draft(word, at, kept.commitment, self._policies.get(word.account))
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
+            if seen is not None and newest_entry(connection, word.account) != seen:
+                raise Overtaken
             insert_fresh(connection, [kept])
             insert_word(connection, row, entries[0], word, said_at=at, body=kept.id)
 

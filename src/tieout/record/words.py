@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, Row, insert, select
 
 from tieout.model.discrepancy import ReconciliationStrategy
 from tieout.record.base import Verdict, Word
+from tieout.record.drafts import word_event
+from tieout.record.log import places_of
 from tieout.record.rows import upsert
-from tieout.record.store.schema import accounts, approvals, known_breaks
+from tieout.record.store.schema import accounts, approvals, known_breaks, observations, reports
 
 
 def insert_word(connection: Connection, account: int, entry: int, word: Word, *, said_at: datetime, body: int) -> None:
@@ -60,6 +63,27 @@ def words_behind(connection: Connection, account: str, after: int, until: int | 
     if until is not None:
         query = query.where(approvals.c.entry <= until)
     return tuple(_word(account, row) for row in connection.execute(query))
+
+
+def word_by_id(connection: Connection, name: str) -> Word | None:
+    """The word that was kept under a name, without its text; None where there is none."""
+    event = word_event(name)
+    entry = places_of(connection, [event]).get(event)
+    query = select(approvals, accounts.c.name).join(accounts, accounts.c.id == approvals.c.account)
+    row = None if entry is None else connection.execute(query.where(approvals.c.entry == entry)).first()
+    return None if row is None else replace(_word(row.name, row), id=name)
+
+
+def newest_entry(connection: Connection, account: str) -> int:
+    """Where the newest reading or word of an account stands, looks left out; -1 where it has none."""
+    said = select(approvals.c.entry).join(accounts, accounts.c.id == approvals.c.account)
+    read = select(reports.c.entry).join(accounts, accounts.c.id == reports.c.account)
+    read = read.join(observations, observations.c.entry == reports.c.entry).where(~observations.c.look)
+    found = [
+        connection.execute(query.where(accounts.c.name == account).order_by(column.desc()).limit(1)).scalar()
+        for query, column in ((said, approvals.c.entry), (read, reports.c.entry))
+    ]
+    return max((entry for entry in found if entry is not None), default=-1)
 
 
 def _word(account: str, row: Row[*tuple[object, ...]]) -> Word:

@@ -14,7 +14,10 @@ from tieout.record.store.schema import accounts, break_history, breaks, known_br
 
 
 class BreakRow(Struct, frozen=True, kw_only=True):
-    """A break as it was last seen: no amounts. `known_until` is set where a person accepted it until then."""
+    """A break as it was last seen: no amounts. `known_until` is set where a person, `known_by`, accepted it until then.
+
+    `awaits` is set where a plan for it waits for a person's approval, until `awaits_until`: that takes the key.
+    """
 
     discrepancy_id: str
     account: str
@@ -30,6 +33,9 @@ class BreakRow(Struct, frozen=True, kw_only=True):
     confirmed: bool
     known_until: datetime | None
     readings: int
+    known_by: str | None = None
+    awaits: bool = False
+    awaits_until: datetime | None = None
 
 
 def list_breaks(connection: Connection, wanted: Wanted, *, closed: bool = False) -> tuple[BreakRow, ...]:
@@ -61,15 +67,16 @@ def _break_query() -> Select[tuple[object, ...]]:
         .scalar_subquery()
     )
     return (
-        select(breaks, accounts.c.name, known_breaks.c.until, readings.label("readings"))
+        select(breaks, accounts.c.name, known_breaks.c.until, known_breaks.c.actor, readings.label("readings"))
         .join(accounts, accounts.c.id == breaks.c.account)
         .outerjoin(known_breaks, known_breaks.c.break_id == breaks.c.id)
     )
 
 
 def _break_row(row: Row[tuple[object, ...]]) -> BreakRow:
-    other = {"discrepancy_id": row.id, "account": row.name, "known_until": row.until}
-    same = {name: getattr(row, name) for name in BreakRow.__struct_fields__ if name not in other}
+    other = {"discrepancy_id": row.id, "account": row.name, "known_until": row.until, "known_by": row.actor}
+    later = ("awaits", "awaits_until")
+    same = {name: getattr(row, name) for name in BreakRow.__struct_fields__ if name not in (*other, *later)}
     return BreakRow(**other, **same)
 
 

@@ -52,7 +52,7 @@ def opened(looking: Looking) -> Payloads:
 
 
 async def _look(settings: RecordSettings, work: Callable[[Looking], T]) -> T:
-    _check_there(settings.store)
+    check_there(settings.store)
     database = open_database(settings.store, read_only=True)
     sealed, locked = None, None
     try:
@@ -65,7 +65,12 @@ async def _look(settings: RecordSettings, work: Callable[[Looking], T]) -> T:
         await database.close()
 
 
-def _check_there(store: str) -> None:
+def check_there(store: str) -> None:
+    """Refuse a store that is not there: nobody who looks, or says something, makes one.
+
+    Raises:
+        RecordUnavailable: It is not there.
+    """
     if is_address(store):
         return
     with suppress(OSError):

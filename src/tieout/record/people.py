@@ -7,7 +7,7 @@ has to stand still when it is kept, and else it is looked up again: nobody says 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from tieout.clock import Clock
 from tieout.errors import RecordUnavailable
 from tieout.model.discrepancy import ReconciliationStrategy
+from tieout.model.halt import Halt
 from tieout.model.word import Verdict, Word
 from tieout.record.recorder import StoreRecord
-from tieout.record.wording import Said, Wish, check, draw
+from tieout.record.wording import Said, Wish, check, draw, stands
 from tieout.record.words import word_by_id
 from tieout.record.writer import Overtaken
 
@@ -89,14 +90,22 @@ class People:
         return await self._say(replace(wish, asset=asset))
 
     async def resume(
-        self, account: str, *, asset: str | None = None, actor: str, why: str, once: str | None = None
+        self,
+        account: str,
+        *,
+        asset: str | None = None,
+        actor: str,
+        why: str,
+        once: str | None = None,
+        shown: Sequence[Halt] | None = None,
     ) -> Said:
         """Lift the halts of an account, or of one of its assets. What stands does not halt again unless it changes.
 
-        Where another halt is set before this is heard, it does not count: whoever said it has not seen that one.
+        Where another halt is set before this is heard, it does not count: whoever said it has not seen that one. With the
+        halts that he was *shown*, as `lifting` gave them, it is refused where others stand by now.
         """
         wish = self._wish(Verdict.RESUME, account, actor, why, once=once)
-        return await self._say(replace(wish, asset=asset))
+        return await self._say(replace(wish, asset=asset, shown=None if shown is None else tuple(shown)))
 
     async def lifting(self, account: str, *, asset: str | None = None) -> Said:
         """What a resume would lift, and what stands: to be shown to a person before it is said. Nothing is kept."""
@@ -127,23 +136,24 @@ class People:
                 return Said(word=kept, again=True)
             said = await self._drawn(wish)
             try:
-                await self._keep(said)
+                await self._keep(wish, said.word)
             except Overtaken:
-                continue  # a reading came between: what stands now is looked up anew
+                continue  # it changed in between: what stands now is looked up anew
             kept = await self._kept(wish)
             assert kept is not None, "what was acknowledged is there"
             return replace(said, word=kept)
         raise RecordUnavailable("the account changes faster than this can be kept; try again")
 
-    async def _keep(self, said: Said) -> None:
-        if self._tell is not None and said.word.verdict in (Verdict.HALT, Verdict.RESUME):
-            await self._tell(said.word)
-            return
-        if said.word.verdict is not Verdict.HALT:
-            # A log that nobody may act on takes a halt all the same: it stops, and acts on nothing.
+    async def _keep(self, wish: Wish, word: Word) -> None:
+        if self._tell is not None and word.verdict in (Verdict.HALT, Verdict.RESUME):
+            await self._tell(word)
+        elif word.verdict is Verdict.HALT:
+            # Whatever came between, it stops; and a log that nobody may act on takes it all the same.
+            await self._record.say(word)
+        else:
             await self._record.permit()
-        # A halt counts whatever came between; everything else is about what was shown.
-        await self._record.say(said.word, seen=None if said.word.verdict is Verdict.HALT else said.seen)
+            sealed = self._record.payloads
+            await self._record.say(word, stands=lambda connection: stands(connection, sealed, wish, word))
 
     async def _kept(self, wish: Wish) -> Word | None:
         """The word under the name that was given once, if it was kept."""

@@ -35,12 +35,13 @@ from tieout.record.rows import (
 from tieout.record.states import keep_state
 from tieout.record.store.database import Database
 from tieout.record.store.schema import accounts, actions, configurations
-from tieout.record.words import insert_word, newest_entry, words_behind
+from tieout.record.words import insert_word, words_behind
 from tieout.record.writer import Overtaken, Unit, Writer
 
 T = TypeVar("T")
 TRIES = 3
 Guard = Callable[[], Awaitable[None]]
+Stands = Callable[[Connection], bool]
 
 
 class StoreRecord:
@@ -136,22 +137,22 @@ class StoreRecord:
         if decided is not None:
             self._decided[account] = decided.commitment
 
-    async def say(self, word: Word, *, seen: int | None = None) -> None:
+    async def say(self, word: Word, *, stands: Stands | None = None) -> None:
         """Keep a person's word, its text sealed.
 
         Args:
             word: What is said.
-            seen: Where the newest reading or word of its account stands that it is about; None where that does not matter.
+            stands: Whether what it is about stands as it was looked up, asked in the transaction that keeps it.
 
         Raises:
-            Overtaken: There is a newer one; nothing was kept.
+            Overtaken: It does not; nothing was kept.
         """
         row = await self._account(word.account)
         kept, at = self.payloads.seal(word.text.encode()), self._clock.now()
         draft = word_draft(word, at, kept.commitment, self._policies.get(word.account))
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
-            if seen is not None and newest_entry(connection, word.account) != seen:
+            if stands is not None and not stands(connection):
                 raise Overtaken
             insert_fresh(connection, [kept])
             insert_word(connection, row, entries[0], word, said_at=at, body=kept.id)

@@ -17,13 +17,14 @@ from tieout.model.discrepancy import ActionStatus
 from tieout.model.halt import Halt
 from tieout.model.report import Action, ReconciliationReport
 from tieout.model.word import Verdict, Word
+from tieout.record.breaks import BreakRow
 from tieout.record.history import read_report
 from tieout.record.payloads import Payloads
 from tieout.record.readings import decode_record
 from tieout.record.restoring import configuration_of
 from tieout.record.rows import split_ids
 from tieout.record.store.schema import accounts, configurations, decisions, halts, observations, reports
-from tieout.record.words import newest_entry, words_behind
+from tieout.record.words import words_behind
 
 BY_HAND = "by_hand"
 REJECTED = "rejected"
@@ -70,27 +71,32 @@ class Standing(Struct, frozen=True, kw_only=True):
     """How an account stands after its newest reading.
 
     Attributes:
-        seen: Where its newest reading or word stands; -1 where there is none.
         at: When that reading began; None where there is none.
         report: As it was made; None where there is none, or it cannot be opened.
         plans: What is not carried out.
         halts: The halts that stand, once what was said is heard.
+        stood: The halts that stood after that reading.
         said: What people said that no reading has heard.
         rules: Of the policy that it was judged by.
     """
 
     account: str
-    seen: int = -1
     at: datetime | None = None
     report: ReconciliationReport | None = None
     plans: tuple[Plan, ...] = ()
     halts: tuple[Halt, ...] = ()
+    stood: tuple[Halt, ...] = ()
     said: tuple[Word, ...] = ()
     rules: Rules = Rules()
 
     def plan_of(self, break_id: str) -> Plan | None:
         """The plan that would cure a break, if there is one that is not carried out."""
         return next((each for each in self.plans if break_id in each.break_ids), None)
+
+    def lifted_by(self, halt: Halt) -> Word | None:
+        """The word, not heard yet, that lifts a halt that stood."""
+        words = (word for word in self.said if word.verdict is Verdict.RESUME)
+        return next((word for word in words if word.subject in (word.account, halt.asset)), None)
 
     def answer(self, plan: str) -> Word | None:
         """What was last said of a plan and is not heard yet."""
@@ -119,14 +125,24 @@ def read_standing(connection: Connection, sealed: Payloads | None, account: str)
     stood = _halts(connection, account) if report is None else report.halts
     return Standing(
         account=account,
-        seen=newest_entry(connection, account),
         at=None if row is None else row.started_at,
         report=report,
         plans=() if report is None else _plans(connection, account, report),
         halts=_heard(stood, said),
+        stood=stood,
         said=said,
         rules=Rules() if sealed is None or name is None else _rules(connection, sealed, account, name),
     )
+
+
+def with_standing(row: BreakRow, standing: Standing | None, now: datetime) -> BreakRow:
+    """The break with what waits for a person, and without an acceptance that has come to its end."""
+    if row.known_until is not None and row.known_until <= now:
+        row = replace(row, known_until=None, known_by=None)
+    plan = None if standing is None or row.closed_at is not None else standing.plan_of(row.discrepancy_id)
+    if plan is None or not plan.waits or (plan.until is not None and plan.until <= now):
+        return row
+    return replace(row, awaits=True, awaits_until=plan.until)
 
 
 def known_accounts(connection: Connection) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Everything here reads one consistent state of the store and writes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NoReturn
 
@@ -34,6 +35,7 @@ class Wish(Struct, frozen=True, kw_only=True):
         once: A name given once, so that saying it again after a lost answer changes nothing.
         about: The begin of a break's id, or an account.
         asset: For a halt or a resume of one asset.
+        shown: For a resume: the halts that the person was shown before he said it; None where he was shown none.
         amounts: Whether the answer is to hold the amounts, too.
     """
 
@@ -46,6 +48,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     strategy: ReconciliationStrategy | None = None
     asset: str | None = None
+    shown: tuple[Halt, ...] | None = None
     amounts: bool = False
 
 
@@ -54,7 +57,6 @@ class Said(Struct, frozen=True, kw_only=True):
 
     Attributes:
         word: As it was kept.
-        seen: Where the newest reading or word of the account stands that it is about.
         again: It was kept before: saying it again changed nothing.
         plan: The plan that is approved or rejected; its actions name records, and no amounts.
         halts: Of a resume: the halts that it lifts. Else those of the account that stand.
@@ -64,7 +66,6 @@ class Said(Struct, frozen=True, kw_only=True):
     """
 
     word: Word
-    seen: int = -1
     again: bool = False
     plan: Plan | None = None
     halts: tuple[Halt, ...] = ()
@@ -115,6 +116,14 @@ def draw(connection: Connection, sealed: Payloads, wish: Wish) -> Said:
     if wish.verdict is Verdict.RESOLVE:
         _check_resolvable(standing, row)
     return _said(connection, standing, wish, subject=row.discrepancy_id, names=(row.discrepancy_id,))
+
+
+def stands(connection: Connection, sealed: Payloads, wish: Wish, word: Word) -> bool:
+    """Whether *wish* still comes to *word*: nothing that it is about has changed."""
+    try:
+        return draw(connection, sealed, wish).word == word
+    except WordRefused:
+        return False
 
 
 def find_break(connection: Connection, prefix: str) -> BreakRow:
@@ -245,9 +254,7 @@ def _halt(connection: Connection, standing: Standing, wish: Wish) -> Said:
     doubts: tuple[str, ...] = ()
     if known and wish.asset not in known:
         there = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
-        doubts = (
-            f"nothing named {wish.asset} was seen in {wish.about} yet, where there is {there}: is it spelt so there?",
-        )
+        doubts = (f"nothing named {wish.asset} was seen in {wish.about} yet, where there is {there}. Is it spelt so?",)
     return _said(connection, standing, wish, subject=wish.asset or wish.about, doubts=doubts)
 
 
@@ -264,8 +271,14 @@ def _resume(connection: Connection, standing: Standing, wish: Wish) -> Said:
             else f"halted are {', '.join(sorted(map(str, others)))}"
         )
         raise WordRefused(f"{wish.asset} of {wish.about} is not halted by itself; {what}")
+    if wish.shown is not None and _gist(wish.shown) != _gist(lifted):
+        raise WordRefused(f"what is halted in {wish.about} has changed since it was shown: look at it again")
     names = tuple(dict.fromkeys(name for halt in lifted for name in halt.break_ids))
     return _said(connection, standing, wish, subject=wish.asset or wish.about, names=names, lifted=lifted)
+
+
+def _gist(halts: Iterable[Halt]) -> set[tuple[str, frozenset[str]]]:
+    return {(halt.id, frozenset(halt.break_ids)) for halt in halts}
 
 
 def _said(
@@ -296,7 +309,6 @@ def _said(
     found = () if report is None or not wish.amounts else report.discrepancies
     return Said(
         word=word,
-        seen=standing.seen,
         plan=plan,
         halts=standing.halts if lifted is None else lifted,
         breaks=tuple(row for row in rows if row.closed_at is None or wish.verdict is Verdict.COMMENT),
@@ -307,7 +319,7 @@ def _said(
 
 def _shadow(standing: Standing, wish: Wish) -> tuple[str, ...]:
     watched = standing.rules.mode == "shadow" and wish.verdict in (Verdict.APPROVE, Verdict.RESOLVE)
-    return (f"{standing.account} is in shadow mode: nothing is acted on there",) if watched else ()
+    return (f"{standing.account} is in shadow mode: nothing is acted on there.",) if watched else ()
 
 
 def _assets(connection: Connection, account: str) -> tuple[str, ...]:

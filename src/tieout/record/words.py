@@ -12,7 +12,7 @@ from tieout.record.base import Verdict, Word
 from tieout.record.drafts import word_event
 from tieout.record.log import places_of
 from tieout.record.rows import upsert
-from tieout.record.store.schema import accounts, approvals, known_breaks, observations, reports
+from tieout.record.store.schema import accounts, approvals, known_breaks
 
 
 def insert_word(connection: Connection, account: int, entry: int, word: Word, *, said_at: datetime, body: int) -> None:
@@ -72,18 +72,6 @@ def word_by_id(connection: Connection, name: str) -> Word | None:
     query = select(approvals, accounts.c.name).join(accounts, accounts.c.id == approvals.c.account)
     row = None if entry is None else connection.execute(query.where(approvals.c.entry == entry)).first()
     return None if row is None else replace(_word(row.name, row), id=name)
-
-
-def newest_entry(connection: Connection, account: str) -> int:
-    """Where the newest reading or word of an account stands, looks left out; -1 where it has none."""
-    said = select(approvals.c.entry).join(accounts, accounts.c.id == approvals.c.account)
-    read = select(reports.c.entry).join(accounts, accounts.c.id == reports.c.account)
-    read = read.join(observations, observations.c.entry == reports.c.entry).where(~observations.c.look)
-    found = [
-        connection.execute(query.where(accounts.c.name == account).order_by(column.desc()).limit(1)).scalar()
-        for query, column in ((said, approvals.c.entry), (read, reports.c.entry))
-    ]
-    return max((entry for entry in found if entry is not None), default=-1)
 
 
 def _word(account: str, row: Row[*tuple[object, ...]]) -> Word:

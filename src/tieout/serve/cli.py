@@ -70,6 +70,8 @@ app.command(
 app.command("tieout.serve.profiles:profiles", name="profiles", help="Show the ready profiles beside each other.")
 app.command("tieout.serve.history:reports", name="reports", help="List the reports that the record holds; show one.")
 app.command("tieout.serve.history:breaks", name="breaks", help="List breaks, the worst first; show the life of one.")
+app.command("tieout.serve.saying:halt", name="halt", help="Stop trading of an account, or of one asset of it.")
+app.command("tieout.serve.saying:resume", name="resume", help="Let trading go on; shows first what stands, and asks.")
 app.command("tieout.serve.alerts:alerts", name="alerts", help="List the alerts that wait, with why, and what went out.")
 app.command("tieout.serve.audit:app", name="audit", help="Verify the log, prove, show and export it; witness.")
 

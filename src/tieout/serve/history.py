@@ -70,6 +70,14 @@ breaks = App(
     result_action="return_value",
     version_flags=(),
 )
+for _name, _help in (
+    ("approve", "Let what waits for a break be carried out."),
+    ("reject", "Refuse what waits for a break."),
+    ("known", "Accept a break as it is, until a date."),
+    ("resolve", "Have a break resolved by another strategy."),
+    ("comment", "Add a comment to a break's life."),
+):
+    breaks.command(f"tieout.serve.saying:{_name}", name=_name, help=_help)
 
 
 @reports.command(name="list")
@@ -152,9 +160,13 @@ def list_breaks(
     format: ListFormatOption = "table",  # noqa: A002 - the option's public name
     place: Place = Place(),
 ) -> int:
-    """List breaks as they were last seen, the worst first. No amounts are shown, so no key is needed."""
+    """List breaks as they were last seen, the worst first; above them what is halted.
+
+    No amounts are shown. What waits for your approval is marked, which takes the master key.
+    """
     from tieout.record import breaks as kept
     from tieout.record import history, looking
+    from tieout.record.standing import Standing, known_accounts, read_standing, with_standing
 
     since, until = filters.span
     wanted = history.Wanted(
@@ -165,7 +177,15 @@ def list_breaks(
         since=since,
         until=until,
     )
-    found = looking.look(place.settings, lambda seen: kept.list_breaks(seen.connection, wanted, closed=every))
+    now = SystemClock().now()
+
+    def read(seen: looking.Looking) -> tuple[list[kept.BreakRow], dict[str, Standing], str | None]:
+        shown = filters.account or known_accounts(seen.connection)
+        standings = {name: read_standing(seen.connection, seen.sealed, name) for name in shown}
+        rows = kept.list_breaks(seen.connection, wanted, closed=every)
+        return [with_standing(row, standings.get(row.account), now) for row in rows], standings, seen.locked
+
+    found, standings, locked = looking.look(place.settings, read)
     rows = found[: filters.limit or None]
     if format == "json":
         _write_rows(rows, len(found), "breaks")
@@ -173,7 +193,7 @@ def list_breaks(
     from tieout.serve.render.lists import render_breaks
 
     with console(None) as to:
-        render_breaks(rows, len(found), to)
+        render_breaks(rows, len(found), to, standings=standings, locked=locked)
     return DONE
 
 
@@ -196,23 +216,28 @@ def show_break(
     from tieout.record import breaks as kept
     from tieout.record import looking
     from tieout.record.lives import Life, read_life
+    from tieout.record.standing import read_standing, with_standing
     from tieout.serve.render.life import render_life, render_life_page
+    from tieout.serve.render.saying import life_lines
 
     prefix = _prefix(break_id, "break").lower()
 
-    def read(seen: looking.Looking) -> tuple[Life, str | None]:
+    def read(seen: looking.Looking) -> tuple[Life, tuple[str, ...], str | None]:
         head = _only(kept.find_breaks(seen.connection, prefix), break_id, "break")
-        return read_life(seen.connection, seen.sealed, head), seen.locked
+        standing = read_standing(seen.connection, seen.sealed, head.account)
+        head = with_standing(head, standing, SystemClock().now())
+        return read_life(seen.connection, seen.sealed, head), tuple(life_lines(head, standing)), seen.locked
 
-    life, locked = looking.look(place.settings, read)
+    life, urgent, locked = looking.look(place.settings, read)
     if format == "table":
         with console(output) as to:
-            render_life(life, to, locked=locked)
+            render_life(life, to, urgent=urgent, locked=locked)
         return DONE
     if format == "json" and locked is not None:
         print(f"Amounts are not in it: {locked}.", file=sys.stderr)
+    text = encode(life).decode() + "\n" if format == "json" else None  # type: ignore[arg-type]
     with sink(output) as write:
-        write(encode(life).decode() + "\n" if format == "json" else render_life_page(life, locked=locked))  # type: ignore[arg-type]
+        write(render_life_page(life, urgent=urgent, locked=locked) if text is None else text)
     return DONE
 
 

@@ -18,6 +18,7 @@ from tieout.serve.render.sheet import GAP, Cell, Sheet
 from tieout.serve.render.text import amount, lasting, moment, usd
 from tieout.serve.render.words import TYPES, counted, subject
 
+HALTED = "TRADING "
 WORD, TIME = 10, 11  # columns
 STYLES = {
     "halt": "bold white on red",
@@ -35,7 +36,8 @@ def last_known(life: Life) -> Step | None:
 
 def headline(head: BreakRow) -> str:
     """How it stands, in a few words."""
-    known = f", known until {moment(head.known_until)}" if head.known_until is not None else ""
+    by = f" by {head.known_by}" if head.known_by else ""
+    known = f", known until {moment(head.known_until)}{by}" if head.known_until is not None else ""
     state = "OPEN" if head.closed_at is None else "CLOSED"
     return f"{state}{known}, {head.severity}{'' if head.confirmed else ', unconfirmed'}, {head.cause}"
 
@@ -65,8 +67,15 @@ def withheld(life: Life, locked: str | None) -> str | None:
     return None
 
 
-def render_life(life: Life, console: Console, *, locked: str | None = None) -> None:
-    """Print a break's life; *locked* is why its amounts cannot be opened."""
+def render_life(life: Life, console: Console, *, urgent: Sequence[str] = (), locked: str | None = None) -> None:
+    """Print a break's life.
+
+    Args:
+        life: The break and its steps.
+        console: Where to.
+        urgent: What must not be overlooked, in sentences.
+        locked: Why its amounts cannot be opened.
+    """
     sheet, head = Sheet(console), life.head
     style = SEVERITY_STYLE[Severity(head.severity)] if head.closed_at is None else "bold green"
     sheet.line(sheet.text(headline(head), style), sheet.text(f"  {about(life)}  account {head.account}", "bold"))
@@ -77,6 +86,8 @@ def render_life(life: Life, console: Console, *, locked: str | None = None) -> N
         sheet.line(sheet.text(f"last seen: {sides(item, item)} ({amount(item.percent)} %, {usd(item.usd_value)})"))
     sheet.line(sheet.text(standing(head)))
     sheet.line(sheet.text(f"break {head.discrepancy_id}", "dim"))
+    for sentence in urgent:
+        sheet.line(sheet.text(sentence, STYLES["halt" if sentence.startswith(HALTED) else "approval"]))
     note = withheld(life, locked)
     if note is not None:
         sheet.line(sheet.text(note, "bold yellow"))
@@ -100,8 +111,8 @@ def _print_lines(sheet: Sheet, told: Sequence[Line]) -> None:
         sheet.columns([entries, time, word, Cell(said, rest)])
 
 
-def render_life_page(life: Life, *, locked: str | None = None) -> str:
-    """A whole HTML document about one break; *locked* is why its amounts cannot be opened."""
+def render_life_page(life: Life, *, urgent: Sequence[str] = (), locked: str | None = None) -> str:
+    """A whole HTML document about one break; *urgent* and *locked* as in `render_life`."""
     head, last = life.head, last_known(life)
     item = None if last is None else last.discrepancy
     return render_document(
@@ -112,6 +123,7 @@ def render_life_page(life: Life, *, locked: str | None = None) -> str:
         standing=standing(head),
         head=head,
         note=withheld(life, locked),
+        urgent=[("halt" if text.startswith(HALTED) else "approval", text) for text in urgent],
         card=None if last is None or item is None else Card(1, item, last.actions),
         lines=lines(life),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -11,13 +11,16 @@ from rich.text import Text
 from tieout.model.discrepancy import Severity
 from tieout.record.breaks import BreakRow
 from tieout.record.history import Listed, ReportRow
-from tieout.serve.render.blocks import SEVERITY_STYLE
+from tieout.record.standing import Standing
+from tieout.serve.render.blocks import HALT_STYLE, SEVERITY_STYLE
+from tieout.serve.render.saying import minute, urgent_lines, waiting_words
 from tieout.serve.render.sheet import GAP, Cell, Sheet
 from tieout.serve.render.table import STATUS_STYLE
 from tieout.serve.render.words import counted
 
 RUN_SHOWN = 3  # that many alike in a row are shown one by one; more are drawn together
 ID = 26
+SEVERITY = 11  # columns
 
 
 def render_reports(listed: Listed, console: Console) -> None:
@@ -79,15 +82,26 @@ def _outcome(row: ReportRow) -> Text:
     return Text.assemble((row.status.upper(), STATUS_STYLE.get(row.status, "bold")), shown, within)
 
 
-def render_breaks(rows: Sequence[BreakRow], total: int, console: Console) -> None:
-    """Print two lines a break: what and why, then its id and what is done about it.
+def render_breaks(
+    rows: Sequence[BreakRow],
+    total: int,
+    console: Console,
+    *,
+    standings: Mapping[str, Standing] | None = None,
+    locked: str | None = None,
+) -> None:
+    """Print what is halted, then two lines a break: what and why, its id and what is done about it; and what waits.
 
     Args:
         rows: In their order.
         total: How many there are in all.
         console: Where to.
+        standings: How the accounts stand, by name.
+        locked: Why nobody can tell what waits for approval.
     """
-    sheet = Sheet(console)
+    sheet, known = Sheet(console), standings or {}
+    for sentence in urgent_lines(known.values()):
+        sheet.line(sheet.text(sentence, HALT_STYLE))
     if not rows:
         sheet.line(Text("There is no such break."))
         return
@@ -96,6 +110,9 @@ def render_breaks(rows: Sequence[BreakRow], total: int, console: Console) -> Non
     several = len({row.account for row in rows}) > 1
     for row in rows:
         _print_break(sheet, row, several=several)
+        _print_waiting(sheet.inset(SEVERITY + GAP), row, known.get(row.account))
+    if locked is not None:
+        sheet.line(sheet.text(f"What awaits your approval is not shown: {locked}.", "bold yellow"))
 
 
 def _print_break(sheet: Sheet, row: BreakRow, *, several: bool) -> None:
@@ -106,15 +123,24 @@ def _print_break(sheet: Sheet, row: BreakRow, *, several: bool) -> None:
     grade = "confirmed" if row.confirmed else "unconfirmed"
     severity = Text.assemble(Text(row.severity, style=SEVERITY_STYLE[Severity(row.severity)]), "\n", grade)
     when = f"{'open since' if row.closed_at is None else 'closed'} {_moment(row.closed_at or row.first_seen)}"
-    if row.known_until is not None:
-        when = f"known till {_moment(row.known_until)}"
     why = Text(f"{row.cause}\n{row.strategy}")
     last = Text.assemble(
         Text(when, style="" if row.closed_at is None else "green"), "\n", counted(row.readings, "reading")
     )
-    fixed = ((severity, 11), (why, 16), (last, 27))
+    fixed = ((severity, SEVERITY), (why, 16), (last, 27))
     left = min(sheet.width - sum(width + GAP for _, width in fixed), 44)
-    sheet.columns([Cell(severity, 11), Cell(name, left), *(Cell(text, width) for text, width in fixed[1:])])
+    sheet.columns([Cell(severity, SEVERITY), Cell(name, left), *(Cell(text, width) for text, width in fixed[1:])])
+
+
+def _print_waiting(sheet: Sheet, row: BreakRow, standing: Standing | None) -> None:
+    """What a person is asked, and what he said of it."""
+    if row.known_until is not None and row.closed_at is None:
+        sheet.line(sheet.text(f"known until {minute(row.known_until)}, by {row.known_by or 'somebody'}", "cyan"))
+    plan = None if standing is None or row.closed_at is not None else standing.plan_of(row.discrepancy_id)
+    if plan is None or standing is None:
+        return
+    if row.awaits or standing.answer(plan.plan) is not None:
+        sheet.line(sheet.text(waiting_words(plan, standing, row.discrepancy_id), "bold yellow"))
 
 
 def _moment(at: datetime) -> str:

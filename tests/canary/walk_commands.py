@@ -149,6 +149,7 @@ async def asking_records(ground: Ground) -> None:
         ("breaks", "show", last.discrepancies[0].discrepancy_id),
         ("reports", "show", last.report_id, "--format", "html"),
         ("reports", "show", last.report_id, "--format", "json"),
+        *_saying(last.discrepancies[0].discrepancy_id),
     )
     other = ground.settings()
     places = [settings, replace(settings, keys=other.keys), replace(settings, keys="nowhere"), other]
@@ -170,6 +171,18 @@ async def asking_records(ground: Ground) -> None:
         places.append(RecordSettings(store=str(folder / "tieout.db"), keys=str(folder / "keys")))
     # A command runs a loop of its own, so it needs a thread without one.
     await asyncio.to_thread(_ask, ground, places, found)
+
+
+def _saying(break_id: str) -> tuple[tuple[str, ...], ...]:
+    """Every word that a person can say, with a reason that bears an amount and a secret, and some that are refused."""
+    why = ("--reason", f"{CASH} at {PRICE}, {TOKEN}", "--actor", "ann")
+    return (
+        ("breaks", "comment", break_id, *why), ("breaks", "approve", break_id, *why), ("breaks", "approve", break_id, *why),
+        ("breaks", "reject", break_id, *why), ("breaks", "resolve", break_id, "--strategy", "WARN_ONLY", *why),
+        ("breaks", "known", break_id, "--until", "2h", *why), ("breaks", "known", break_id, "--until", "2000-01-01", *why),
+        ("halt", "main", *why), ("resume", "main", "--yes", *why), ("resume", "main", "--yes", *why),
+        ("halt", URL, *why), ("breaks", "comment", URL, *why),
+    )  # fmt: skip
 
 
 def _ask(ground: Ground, places: list[RecordSettings], found: tuple[tuple[str, ...], ...]) -> None:

@@ -18,7 +18,8 @@ from tieout.model.discrepancy import ReconciliationStrategy
 from tieout.model.halt import Halt
 from tieout.model.word import Verdict, Word
 from tieout.record.recorder import StoreRecord
-from tieout.record.wording import Said, Wish, check, draw, stands
+from tieout.record.wishes import Said, Wish, check
+from tieout.record.wording import draw, stands
 from tieout.record.words import word_by_id
 from tieout.record.writer import Overtaken
 

@@ -9,88 +9,21 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NoReturn
 
-from msgspec import Struct, field
 from sqlalchemy import Connection, select
 
 from tieout.errors import RecordError, WordRefused
-from tieout.model.discrepancy import DOUBTS, DiscrepancyType, ReconciliationStrategy
+from tieout.model.discrepancy import DOUBTS, DiscrepancyType
 from tieout.model.halt import Halt, shown
-from tieout.model.report import Discrepancy
 from tieout.model.word import Verdict, Word
 from tieout.record.breaks import BreakRow, breaks_by_id, find_breaks
 from tieout.record.payloads import Payloads
 from tieout.record.standing import Plan, Standing, known_accounts, read_standing
 from tieout.record.store.schema import accounts, approvals, breaks, live_positions
+from tieout.record.wishes import Said, Wish
 
 SHORTEST = 6  # characters of an id that may stand for it
-LONGEST, LONGEST_TEXT = 255, 4000
 RESOLVED = ("resolved_by_hand", "does_not_close")  # why a plan waits that somebody asked for
 FIRST_START = "first_start"
-
-
-class Wish(Struct, frozen=True, kw_only=True):
-    """What a person wants to say, before it is known what it is about.
-
-    Attributes:
-        once: A name given once, so that saying it again after a lost answer changes nothing.
-        about: The begin of a break's id, or an account.
-        asset: For a halt or a resume of one asset.
-        shown: For a resume: the halts that the person was shown before he said it; None where he was shown none.
-        amounts: Whether the answer is to hold the amounts, too.
-    """
-
-    once: str
-    verdict: Verdict
-    about: str
-    actor: str
-    why: str
-    now: datetime
-    until: datetime | None = None
-    strategy: ReconciliationStrategy | None = None
-    asset: str | None = None
-    shown: tuple[Halt, ...] | None = None
-    amounts: bool = False
-
-
-class Said(Struct, frozen=True, kw_only=True):
-    """What was said, and what it comes to once it is heard.
-
-    Attributes:
-        word: As it was kept.
-        again: It was kept before: saying it again changed nothing.
-        plan: The plan that is approved or rejected; its actions name records, and no amounts.
-        halts: Of a resume: the halts that it lifts. Else those of the account that stand.
-        breaks: The breaks that it is about; of a resume those that still stand, and do not halt again unless they change.
-        discrepancies: The same with their amounts, as they were last seen; only where that was asked for.
-        doubts: What a person should know before he relies on it, in sentences.
-    """
-
-    word: Word
-    again: bool = False
-    plan: Plan | None = None
-    halts: tuple[Halt, ...] = ()
-    breaks: tuple[BreakRow, ...] = ()
-    discrepancies: tuple[Discrepancy, ...] = ()
-    doubts: tuple[str, ...] = field(default_factory=tuple)
-
-
-def check(wish: Wish) -> None:
-    """Refuse what needs no look at the store.
-
-    Raises:
-        WordRefused: Nobody says it, no reason is given, or its end has passed.
-    """
-    if not wish.why.strip():
-        raise WordRefused("a reason is missing: say why, for whoever reads the log later")
-    if len(wish.why) > LONGEST_TEXT:
-        raise WordRefused(f"the reason is longer than {LONGEST_TEXT:,} characters: say it in fewer")
-    for what, text in (("who says it", wish.actor), ("the asset", wish.asset or "-"), ("the account", wish.about)):
-        if not text.strip() or len(text) > LONGEST or not text.isprintable():
-            raise WordRefused(f"{what} is not a name: give 1 to {LONGEST} printable characters")
-    if wish.until is not None and wish.until.tzinfo is None:
-        raise WordRefused("the end has no time zone: give one")
-    if wish.until is not None and wish.until <= wish.now:
-        raise WordRefused("the end has passed already: give a date to come")
 
 
 def draw(connection: Connection, sealed: Payloads, wish: Wish) -> Said:

@@ -15,11 +15,12 @@ from cyclopts import App, CycloptsError, Parameter
 
 from tieout import __version__
 from tieout.config import Config, load
-from tieout.errors import BadInput, Problem, TieoutError
+from tieout.errors import BadInput, Problem, TieoutError, WordRefused
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
 from tieout.serve.output import sink
 from tieout.serve.recorded import FromStore
+from tieout.serve.render.text import inert
 from tieout.serve.reported import (
     BAD,
     INCOMPLETE,
@@ -277,6 +278,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BadInput as error:
         for problem in error.problems:
             _say(f"tieout: {problem}")
+        return BAD
+    except WordRefused as error:
+        _say(f"tieout: {inert(error.why)}")
         return BAD
     except TieoutError as error:
         _say(f"tieout: {error}")

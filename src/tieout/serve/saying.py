@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from cyclopts import Parameter
 
 from tieout.clock import SystemClock
-from tieout.errors import BadInput, Problem, WordRefused
+from tieout.errors import BadInput, Problem
 from tieout.model.discrepancy import ReconciliationStrategy
 from tieout.serve.moments import moment_of
 from tieout.serve.recorded import Place
@@ -204,11 +204,7 @@ def _with_people(place: Place, work: Callable[[People], Awaitable[int]]) -> int:
 
     settings = place.settings
     check_there(settings.store)
-    try:
-        return asyncio.run(run())
-    except WordRefused as error:
-        _print([f"tieout: {error.why}"], sys.stderr)
-        return REFUSED
+    return asyncio.run(run())
 
 
 def _asked(question: str) -> bool:

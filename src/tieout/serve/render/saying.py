@@ -11,7 +11,7 @@ from tieout.model.report import Action
 from tieout.model.word import Verdict, Word
 from tieout.record.breaks import BreakRow
 from tieout.record.standing import Plan, Standing
-from tieout.record.wording import Said
+from tieout.record.wishes import Said
 from tieout.serve.render.text import amount, signed
 from tieout.serve.render.words import ACTIONS, STRATEGIES, counted, listed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -64,7 +64,7 @@ def decide(reading: Reading, history: History) -> Decided:
     actions, history = _unreadable(reading, history)
     actions += _actions(cures, reading, breaks)
     history = with_halts(history, actions, reading)
-    notices, history = with_notices(history, actions, reading, before)
+    notices, history = with_notices(history, [*actions, *_requests(cures)], reading, before)
     plans = tuple(one.plan for one in cures if one.plan is not None)
     found = _discrepancies([one.judged for one in cures], reading, breaks, confirmed)
     return Decided(found, tuple(actions), plans, history, notices)
@@ -150,6 +150,21 @@ def _asked(cures: Sequence[Cure], reading: Reading, history: History) -> tuple[l
             one = replace(one, actions=tuple(actions))
         dated.append(one)
     return dated, replace(history, asked=asked)
+
+
+def _requests(cures: Iterable[Cure]) -> Iterator[Action]:
+    """Alerts for what waits and is told of by no other: whoever is to approve it has to hear of it."""
+    for one in cures:
+        waiting = [action for action in one.actions if action.status is ActionStatus.AWAITING_APPROVAL]
+        told = any(action.action is ActionKind.ALERT for action in one.actions)
+        if waiting and not told and one.judged.verdict.reason != "first_start":
+            yield Action(
+                action=ActionKind.ALERT,
+                strategy=one.judged.verdict.strategy,
+                status=ActionStatus.PLANNED,
+                discrepancy_ids=tuple(dict.fromkeys(name for action in waiting for name in action.discrepancy_ids)),
+                detail={"reason": f"{one.judged.verdict.reason}, waits for approval"},
+            )
 
 
 def _booked(done: Cure) -> dict[str, ActionStatus]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -42,6 +42,7 @@ from tieout.model.report import Action
 
 S = ReconciliationStrategy
 PLANNED, AWAITING = ActionStatus.PLANNED, ActionStatus.AWAITING_APPROVAL
+NOTHING_TO_BOOK, OWN_ORDER = "nothing_to_book", "own_order"
 
 
 class Cure(Struct, frozen=True):
@@ -74,20 +75,30 @@ def cure(
     if verdict.strategy is S.SYNC_TO_LOCAL and any(key.domain == "position" for key in judged.votes):
         return Cure(judged, *send(judged, reading, named, words))
     if verdict.strategy is S.SYNC_TO_LOCAL:
-        cancel = _cancel(judged, reading)
-        asked = tuple(_towards_local(judged, reading, named, PLANNED if cancel else AWAITING))
-        told = _said(judged, named) if asked else [_plain(ActionKind.ALERT, verdict, named)]
-        return Cure(judged, (*asked, *told), _plan(judged, reading, named, cancel, PLANNED) if cancel else None)
+        return _ended(judged, reading, named, words)
     changes = _changes(judged, reading, booked)
     fingerprint = reading.fingerprint(case, named)
     status = _as_said(fingerprint, _status(judged, reading, changes), judged, words)
     callers = _callers(case, reading, ids)
     actions = [_action(change, verdict, status, callers.get(_ref(change), named)) for change in changes]
     actions += _said(judged, named)
-    plan = _plan(judged, reading, named, changes, status)
-    if isinstance(plan, Approved):
-        plan = replace(plan, attempt=words.approved[fingerprint].times - 1 if fingerprint in words.approved else 0)
-    return Cure(judged, tuple(actions), plan)
+    silent = verdict.strategy is S.SYNC_TO_BROKER and not actions and not _booked_elsewhere(judged, reading, booked)
+    if silent and verdict.reason != "first_start":
+        # A rule that wants the broker's word booked where nothing can be booked: people are told, and nobody waits.
+        actions.append(_plain(ActionKind.ALERT, verdict, named, NOTHING_TO_BOOK))
+    return Cure(judged, tuple(actions), _numbered(_plan(judged, reading, named, changes, status), words))
+
+
+def _booked_elsewhere(judged: Judged, reading: Reading, booked: Mapping[str, ActionStatus]) -> bool:
+    """Whether another case books, or asks to book, what would close this one."""
+    return any(ref in booked for key in judged.votes for ref in reading.explanation.brought.get(key, {}))
+
+
+def _numbered(plan: Approved | Refused | None, words: Words) -> Approved | Refused | None:
+    """The plan; where somebody let it go ahead again, as another attempt."""
+    if not isinstance(plan, Approved) or plan.fingerprint not in words.approved:
+        return plan
+    return replace(plan, attempt=words.approved[plan.fingerprint].times - 1)
 
 
 def _as_said(fingerprint: str, status: ActionStatus, judged: Judged, words: Words) -> ActionStatus:
@@ -182,30 +193,22 @@ def _order_change(key: Key, judged: Judged, reading: Reading, booked: Mapping[st
     return () if fills and brought else (change,)
 
 
-def _cancel(judged: Judged, reading: Reading) -> tuple[CancelOrder, ...]:
-    """The end of a stranger's order, where a rule lets it come without asking."""
-    if judged.verdict.approval or len(judged.case.keys) != 1:
-        return ()
-    (key,) = judged.case.keys
+def _ended(judged: Judged, reading: Reading, named: tuple[str, ...], words: Words) -> Cure:
+    """The end of a stranger's order at the broker; of anything else local says, people are told, and nothing is done."""
+    verdict, key = judged.verdict, judged.votes[0]
     change = reading.explanation.updates.get(key)
-    external = reading.causes[key].code is CauseCode.EXTERNAL_ORDER
-    return (CancelOrder(change.order),) if external and isinstance(change, AdoptOrder) else ()
-
-
-def _towards_local(judged: Judged, reading: Reading, named: tuple[str, ...], cancels: ActionStatus) -> Iterator[Action]:
-    """What would end the broker's orders that local never sent; *cancels*: how far a cancel has come."""
-    for key in judged.votes:
-        difference = reading.differences[key]
-        if difference.type is DiscrepancyType.ORPHANED_BROKER:
-            ids = {"client_order_id": difference.client_order_id, "broker_order_id": difference.broker_order_id}
-            detail = {name: text for name, text in ids.items() if text}
-            yield Action(
-                action=ActionKind.CANCEL_ORDER,
-                strategy=judged.verdict.strategy,
-                status=cancels,
-                discrepancy_ids=named,
-                detail={**detail, "reason": judged.verdict.reason},
-            )
+    if not isinstance(change, AdoptOrder):
+        return Cure(judged, (_plain(ActionKind.ALERT, verdict, named),), None)
+    cancel = CancelOrder(change.order)
+    if len(judged.votes) > 1 or reading.causes[key].code is not CauseCode.EXTERNAL_ORDER:
+        why = replace(verdict, reason=OWN_ORDER)
+        return Cure(
+            judged, (_action(cancel, why, ActionStatus.SKIPPED, named), _plain(ActionKind.ALERT, why, named)), None
+        )
+    fingerprint = reading.fingerprint(judged.case, named)
+    status = _as_said(fingerprint, AWAITING if verdict.approval else PLANNED, judged, words)
+    plan = _plan(judged, reading, named, (cancel,), status)
+    return Cure(judged, (_action(cancel, verdict, status, named), *_said(judged, named)), _numbered(plan, words))
 
 
 def _set(difference: Difference, reason: str) -> Change:
@@ -250,7 +253,7 @@ def _plain(kind: ActionKind, verdict: Verdict, named: tuple[str, ...], reason: s
     )
 
 
-def _action(change: Change, verdict: Verdict, status: ActionStatus, named: tuple[str, ...]) -> Action:
+def _action(change: Change | CancelOrder, verdict: Verdict, status: ActionStatus, named: tuple[str, ...]) -> Action:
     return Action(
         action=KIND_OF_CHANGE[type(change)],
         strategy=verdict.strategy,
@@ -278,13 +281,13 @@ def _ref(change: Change) -> str:
     return f"activity {change.activity.activity_id}" if isinstance(change, (BookActivity, ReverseActivity)) else ""
 
 
-def _names(change: Change) -> dict[str, str]:
+def _names(change: Change | CancelOrder) -> dict[str, str]:
     """Which record a change is about, by its ids."""
     if isinstance(change, (BookFill, ReverseFill)):
         return {"fill_id": change.fill.fill_id, "asset": change.fill.asset}
     if isinstance(change, (BookActivity, ReverseActivity)):
         return {"activity_id": change.activity.activity_id}
-    if isinstance(change, (UpdateOrder, AdoptOrder)):
+    if isinstance(change, (UpdateOrder, AdoptOrder, CancelOrder)):
         order = change.order
         ids = {"client_order_id": order.client_order_id, "broker_order_id": order.broker_order_id}
         return {"status": order.status, "asset": order.asset, **{name: text for name, text in ids.items() if text}}

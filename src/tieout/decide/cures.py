@@ -290,7 +290,8 @@ def _names(change: Change | CancelOrder) -> dict[str, str]:
     if isinstance(change, (UpdateOrder, AdoptOrder, CancelOrder)):
         order = change.order
         ids = {"client_order_id": order.client_order_id, "broker_order_id": order.broker_order_id}
-        return {"status": order.status, "asset": order.asset, **{name: text for name, text in ids.items() if text}}
+        state = {} if isinstance(change, CancelOrder) else {"status": order.status, "asset": order.asset}
+        return {**state, **{name: text for name, text in ids.items() if text}}
     if isinstance(change, SetPosition):
         return {"asset": change.asset, "position_side": change.leg}
     return {"currency": change.currency}

@@ -15,7 +15,7 @@ from tieout.model import discrepancy, report, snapshot
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "tieout"
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FORMATS = ROOT / "docs" / "formats.md"
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 QUOTED_PATH = re.compile(r"`((?:src|tests|docs|examples)/[\w./-]+)`")

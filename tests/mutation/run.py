@@ -122,7 +122,7 @@ def undecorated(text: str) -> str:
         if not names or not plain or function.end_lineno is None:
             continue
         wrapped = function.name
-        for name in reversed(names):
+        for name in reversed([name for name in names if name != "cache"]):  # it would remember what was not mutated
             wrapped = f"{name}({wrapped})"
         lines.insert(function.end_lineno, f"{' ' * function.col_offset}{function.name} = {wrapped}")
         del lines[function.decorator_list[0].lineno - 1 : function.lineno - 1]

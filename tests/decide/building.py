@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 
 from tieout.decide import Decided, Policy
 from tieout.live.road import State, reconcile_observation
+from tieout.model.case import Approved
 from tieout.model.codec import encode
+from tieout.model.discrepancy import ActionStatus, ReconciliationStrategy
 from tieout.model.report import Discrepancy, ReconciliationReport
 from tieout.model.settings import Settings
 from tieout.model.snapshot import (
@@ -34,6 +37,9 @@ from tieout.model.snapshot import (
 START = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 OLD = -3600  # an hour before the first reading
 DOWN = SideError(SideFailure.TIMEOUT)
+WORD, FINGERPRINT = re.compile("[a-z_]+( [a-z_]+)*"), re.compile("[0-9a-f]{20}")
+GOES = {ActionStatus.PLANNED}
+STOPS = {ActionStatus.AWAITING_APPROVAL, ActionStatus.SKIPPED}
 BOOKINGS = frozenset(
     ("book_fill", "reverse_fill", "book_activity", "set_position", "set_balance", "update_order", "adopt_order")
 )
@@ -153,8 +159,27 @@ def decided(
             one, states.get(one.account, State()), settings or Settings(), policy or Policy(), trigger="replay"
         )
         states[one.account] = outcome.state
-        told.append((outcome.report, outcome.decided))
+        told.append(sound(outcome.report, outcome.decided))
     return told
+
+
+def sound(report: ReconciliationReport, result: Decided) -> tuple[ReconciliationReport, Decided]:
+    """A reading, of which everything holds that holds of any: each action and plan says what, for which breaks and why."""
+    assert convert(to_builtins(report), ReconciliationReport) == report, "every field is of its kind"
+    names = {found.discrepancy_id for found in report.discrepancies}
+    for action in report.actions:
+        assert set(action.discrepancy_ids) <= names
+        assert WORD.fullmatch(action.detail["reason"]) and all(action.detail.values()), action
+    for plan in result.plans:
+        named = set(plan.discrepancy_ids)
+        assert FINGERPRINT.fullmatch(plan.fingerprint) and named and named <= names and WORD.fullmatch(plan.reason), (
+            plan
+        )
+        kinds = {action.status for action in report.actions if set(action.discrepancy_ids) & named}
+        assert isinstance(plan.strategy, ReconciliationStrategy) and kinds & (
+            GOES if isinstance(plan, Approved) else STOPS
+        )
+    return report, result
 
 
 def told(

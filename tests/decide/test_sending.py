@@ -21,6 +21,7 @@ from tests.decide.building import (
     pos,
     reading,
     side,
+    sound,
     told,
 )
 from tieout.decide import Decided, Policy, Rule, attempted
@@ -60,7 +61,7 @@ def judged(
         outcome = reconcile_observation(one, state, settings or Settings(), by, trigger="manual", words=said)
         plans = [plan for plan in outcome.decided.plans if isinstance(plan, Approved)]
         state = replace(outcome.state, history=attempted(outcome.state.history, plans if sent else []))
-        results.append((outcome.report, outcome.decided))
+        results.append(sound(outcome.report, outcome.decided))
     return results
 
 

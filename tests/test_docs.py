@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from tieout.model import discrepancy, report, snapshot
+from tieout.serve.cli import app
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "tieout"
@@ -44,6 +45,29 @@ def test_make_targets_exist(path: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = {first or second for first, second in MAKE.findall(path.read_text("utf-8"))}
     assert named - targets == set()
+
+
+def commands(path: Path) -> list[list[str]]:
+    """Every `tieout …` that a document tells its reader to run, in words."""
+    text = path.read_text("utf-8")
+    spans = re.findall(r"`(tieout [^`\n]+)`", text) + re.findall(r"^\$ (tieout .+)$", text, re.MULTILINE)
+    return [span.split("#")[0].split()[1:] for span in spans]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=ids)
+def test_commands_and_their_options_exist(path: Path) -> None:
+    """Every command, subcommand and option that a document names is there."""
+    missing = []
+    for words_ in commands(path):
+        chain, apps, left = app.parse_commands([word for word in words_ if not word.startswith("-")])
+        known = apps[-1]
+        takes = () if known.default_command is None else known.assemble_argument_collection()
+        options = {name for one in takes for name in one.names} | {"--help", "--version"}
+        named = {re.split(r"[=,]", word)[0] for word in words_ if word.startswith("-")}
+        subcommands = [name for name in known if not name.startswith("-")]
+        if not chain or (subcommands and left and re.fullmatch("[a-z]+", left[0])) or named - options:
+            missing.append(" ".join(words_))
+    assert missing == []
 
 
 def test_the_plan_of_the_house_is_the_house() -> None:

@@ -272,6 +272,20 @@ def _in_order(snapshot: Snapshot) -> bool:
     return all(_rows_in_order(rows) for rows in sections if rows) and not any(snapshot_findings(snapshot))
 
 
+def sound(rows: Sequence[Row]) -> bool:
+    """Whether rows that came through no file keep the contract: exact numbers that fit, none missing, no row twice."""
+    try:
+        whole = all(getattr(row, name) is not None for row in rows for name in _required(type(row)))
+        return whole and _rows_in_order(rows)
+    except (TypeError, AttributeError):  # not a row, or a number that is no decimal
+        return False
+
+
+@lru_cache
+def _required(row: type[Row]) -> tuple[str, ...]:
+    return row.__struct_fields__[: len(row.__struct_fields__) - len(row.__struct_defaults__)]
+
+
 def _rows_in_order(rows: Sequence[Row], *, unique: bool = True) -> bool:
     """Whether every number fits, every row keeps its rules and, if *unique*, none stands twice."""
     if not rows:

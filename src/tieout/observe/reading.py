@@ -13,12 +13,15 @@ from msgspec import Struct
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock
-from tieout.errors import SourceError, SourceIncomplete
+from tieout.errors import SourceError, SourceIncomplete, SourceMalformed
+from tieout.model.codec import sound
 from tieout.model.snapshot import Coverage, Lookup, Observation, Order, Section, SideError, SideFailure, Snapshot
 from tieout.observe.patience import Patience
 
 # Fills and orders are read before what they lead to: a fill that lands in between then shows as a record, not as a riddle.
 READ_ORDER: tuple[Section, ...] = ("fills", "activities", "orders", "positions", "balances")
+# What books say anew each time; their lists grow without end, and each record was checked when it was booked.
+WRITTEN_ANEW: tuple[Section, ...] = ("positions", "balances", "orders")
 MAX_LOOKUPS = 10
 
 
@@ -72,7 +75,13 @@ async def read_account(
 
 
 async def _read_local(account: str, local: LocalBooks, clock: Clock, reach: Reach) -> Snapshot | SideError:
-    return await _side(account, reach, lambda: _patience(clock, reach).ask(local.read))
+    async def read() -> Snapshot:
+        held = await _patience(clock, reach).ask(local.read)
+        for section in WRITTEN_ANEW:
+            _require_sound("local", section, getattr(held, section))
+        return held
+
+    return await _side(account, reach, read)
 
 
 async def read_broker(
@@ -112,7 +121,7 @@ async def _sections(account: str, broker: BrokerAdapter, reach: Reach, patience:
     failure: SourceError | None = None
     offered = [section for section in READ_ORDER if section in broker.capabilities().sections]
     for section in offered:
-        fetched[section], coverage[section], failed = await _fetch(_reader(broker, section, since), patience)
+        fetched[section], coverage[section], failed = await _fetch(section, _reader(broker, section, since), patience)
         failure = failure or failed
         if failed is not None:
             _log.info("%s: %s", account, failed)
@@ -143,11 +152,19 @@ def _reader(broker: BrokerAdapter, section: Section, since: datetime) -> Callabl
     return plain[section]
 
 
+def _require_sound(source: str, section: Section, rows: tuple[Any, ...] | None) -> None:
+    """Refuse what an adapter of somebody else may return: two rows of one currency, a number that is none."""
+    if rows and not sound(rows):
+        raise SourceMalformed(source, section, "rows that break the contract, section 1")
+
+
 async def _fetch(
-    read: Callable[[], Awaitable[tuple[Any, ...]]], patience: Patience
+    section: Section, read: Callable[[], Awaitable[tuple[Any, ...]]], patience: Patience
 ) -> tuple[tuple[Any, ...] | None, Coverage, SourceError | None]:
     try:
-        return await patience.ask(read), "complete", None
+        rows = await patience.ask(read)
+        _require_sound("broker", section, rows)
+        return rows, "complete", None
     except SourceIncomplete as error:
         return error.rows or None, "partial" if error.rows else "failed", error
     except SourceError as error:

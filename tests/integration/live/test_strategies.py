@@ -140,3 +140,22 @@ async def test_what_somebody_rejects_is_left_as_it_is(tmp_path: Path) -> None:
 def test_the_table_has_every_strategy_and_every_kind() -> None:
     """No kind of break, and no strategy, is without its cell."""
     assert set(TABLE) == {(strategy, kind) for strategy in S for kind in KINDS}
+
+
+@pytest.mark.parametrize("strategy", S)
+async def test_a_liquidation_is_never_traded_back(tmp_path: Path, strategy: S) -> None:
+    """Whatever a rule says, approved or not, no order is sent for what the broker forced."""
+    rule = Rule(strategy=strategy, approval=False)
+    stage = Stage(tmp_path, Policy(rules=(rule,), send_max_usd=Decimal(10**6), send_usd_per_day=Decimal(10**6)))
+    await stage.open()
+    stage.world.trade("main", "AAPL", "sell", Decimal(1), Decimal(190), liquidation=True)
+    theirs, sent = stage.theirs(), sum(stage.world.submits_seen("main").values())
+    for _ in range(READINGS):
+        await stage.read()
+        for plan in stage.reconciler.plans["main"]:
+            await stage.say(Verdict.APPROVE, plan=plan.fingerprint)
+    assert stage.theirs() == theirs
+    assert sum(stage.world.submits_seen("main").values()) == sent
+    if strategy is S.SYNC_TO_LOCAL:
+        assert "submit_order skipped forbidden_liquidation" in said(stage.reports)
+    await stage.kept.close()

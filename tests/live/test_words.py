@@ -12,6 +12,7 @@ from tests.live.recorded import RecordedDesk
 from tests.live.test_reconciler import actions
 from tieout.brokers.base import OrderRequest
 from tieout.decide import Policy
+from tieout.errors import RecordUnavailable
 from tieout.live.gate import Gate
 from tieout.live.reconciler import Account, PositionReconciler
 from tieout.model.discrepancy import ActionKind, ActionStatus, ReconciliationStrategy
@@ -215,6 +216,38 @@ async def test_somebody_halts_and_somebody_resumes(floor: Floor) -> None:
     assert not floor.may_buy()
     assert (await floor.read()).halts == ()
     assert floor.may_buy()
+
+
+async def test_a_halt_said_here_is_lifted_from_elsewhere(floor: Floor) -> None:
+    """The gate that a halt shut ahead opens once it is resumed, though another process says so; not before it is heard."""
+    await floor.read()
+    await floor.say(Verdict.HALT)
+    await floor.read()
+    assert not floor.may_buy()
+    word = Word(id="elsewhere", account="main", subject="main", verdict=Verdict.RESUME, actor="ben", text="looked")
+    assert floor.record is not None
+    await floor.record.say(word)
+    assert not floor.may_buy()
+    await floor.read()
+    assert floor.may_buy()
+
+
+async def test_a_halt_that_cannot_be_kept_stands_while_this_process_lives(floor: Floor) -> None:
+    """The record is away when a halt is said: no reading opens the gate again, for none can have heard it."""
+    await floor.read()
+    assert floor.record is not None
+    say = floor.record.say
+
+    async def away(word: Word) -> None:
+        raise RecordUnavailable("away")
+
+    floor.record.say = away  # type: ignore[method-assign,assignment]
+    with pytest.raises(RecordUnavailable):
+        await floor.say(Verdict.HALT)
+    floor.record.say = say  # type: ignore[method-assign]
+    for _ in range(2):
+        await floor.read()
+    assert not floor.may_buy()
 
 
 async def test_a_halt_of_one_asset_leaves_the_others_alone(floor: Floor) -> None:

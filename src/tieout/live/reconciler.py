@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -79,6 +79,9 @@ class PositionReconciler:
             )
             for name, each in self._accounts.items()
         }
+        self._ahead: dict[str, dict[str, bool]] = {
+            name: {} for name in self._accounts
+        }  # halts not heard yet: are they kept?
         self._reported = reported
         self.observed: dict[str, Observation] = {}
         self.plans: dict[str, tuple[Approved | Refused, ...]] = {}
@@ -98,6 +101,7 @@ class PositionReconciler:
         """
         async with self._turns[account]:
             known, keeping = self._accounts[account], self._keepings[account]
+            kept = [name for name, is_kept in self._ahead[account].items() if is_kept]
             before = await keeping.begin(self._states[account], known.local, known.broker)
             self._states[account] = before
             observation = await self._observe(account)
@@ -106,6 +110,8 @@ class PositionReconciler:
             outcome = self._judge(account, observation, trigger, before)
             # Before anything is written: neither a full disk nor a crash leaves a gate open that should be shut.
             self._steer(account, outcome)
+            if keeping.refusal is None:
+                self._heard(account, kept)
             await keeping.keep(observation, outcome, before)
             effects = await keeping.act(observation, outcome, known.local, known.broker)
             report = self._remember(account, outcome, effects, keeping.refusal)
@@ -123,8 +129,19 @@ class PositionReconciler:
         if gate is not None and whole and word.verdict is Verdict.HALT:
             everything = self._accounts[word.account].policy.halt_mode == "all"
             gate.close(BY_HAND, to="everything" if everything else "opening")
+            self._ahead[word.account][word.id] = False
         await self._keepings[word.account].say(word)
+        if word.id in self._ahead[word.account]:
+            self._ahead[word.account][word.id] = True
         if gate is not None and whole and word.verdict is Verdict.RESUME:
+            self._heard(word.account, list(self._ahead[word.account]))
+
+    def _heard(self, account: str, words: Sequence[str]) -> None:
+        """The gate was shut ahead for these halts: from now on it follows what was decided, whoever lifts them, and where."""
+        for name in words:
+            self._ahead[account].pop(name, None)
+        gate = self._accounts[account].gate
+        if gate is not None and words and not self._ahead[account]:
             gate.open(BY_HAND)
 
     async def listen(self, account: str) -> bool:

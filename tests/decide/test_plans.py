@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.decide.building import OLD, cash, decided, every, fill, order, pos, reading, row, side, told
-from tests.decide.test_sending import FREE, judged, policy
+from tests.decide.building import OLD, actions, cash, decided, every, fill, order, pos, reading, row, side, told
+from tests.decide.test_sending import ASKS, FREE, judged, of, planned, policy, word
 from tieout.decide import Rule
 from tieout.model.amounts import dec
 from tieout.model.case import Refused
@@ -23,8 +23,8 @@ def test_an_order_past_the_day_is_skipped_and_told_once(rule: Rule, said: str) -
     """The order is skipped with its reason, one alert stands beside it, whoever's, and the plan is refused."""
     local, broker = side(pos("X", "4")), side(pos("X", "8"))
     report, result = judged(every(30, 2, local, broker), policy(rule, send_usd_per_day=dec("399")))[-1]
-    actions = [(str(one.action), str(one.status), one.detail["reason"]) for one in report.actions]
-    assert sorted(actions) == [("alert", "planned", said), ("submit_order", "skipped", "above_send_usd_per_day")]
+    done = [(str(one.action), str(one.status), one.detail["reason"]) for one in report.actions]
+    assert sorted(done) == [("alert", "planned", said), ("submit_order", "skipped", "above_send_usd_per_day")]
     (plan,) = result.plans
     assert isinstance(plan, Refused)
     assert (plan.reason, plan.strategy) == ("above_send_usd_per_day", S.SYNC_TO_LOCAL)
@@ -41,6 +41,24 @@ def test_a_cancel_that_waits_names_the_order() -> None:
     assert named.items() <= cancel.detail.items() and "expires_at" in cancel.detail
     assert cancel.discrepancy_ids == (row(report, "order").discrepancy_id,)
     assert cancel.strategy == S.SYNC_TO_LOCAL
+
+
+def test_a_local_that_holds_both_ways_is_netted_for_the_order() -> None:
+    """Long five and short two are three: of eight at the broker five are sold."""
+    local = side(pos("X", "5", side="long"), pos("X", "-2", side="short"))
+    (sent,) = planned(judged(every(30, 2, local, side(pos("X", "8"))), policy()))
+    assert of(sent, "side quantity local_amount broker_amount leaves") == ["sell", 5, 3, 8, 0]
+
+
+def test_an_order_that_somebody_rejected_is_skipped_as_rejected() -> None:
+    """The plan is refused because of the word, not because of the rule."""
+    local, broker, asks = side(pos("X", "4")), side(pos("X", "8")), policy(ASKS)
+    (plan,) = judged(every(30, 2, local, broker), asks)[-1][1].plans
+    assert plan.reason == "own_rule"
+    said = {2: [word("reject", plan=plan.fingerprint, entry=0)]}
+    report, result = judged(every(30, 3, local, broker), asks, words=said)[-1]
+    assert [each.reason for each in result.plans] == ["rejected"]
+    assert actions(report) == ["submit_order skipped"]
 
 
 NONE_SUCH = Lookup("b-c", "c")

@@ -15,8 +15,8 @@ import pytest
 DOCUMENT = Path(__file__).parents[1] / "docs" / "api.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:```\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 PROMISED = (
-    "reconcile_observation(", "PositionReconciler(", "open_record(", "Verdict.APPROVE", "Verdict.RESUME", "Rule(",
-    "raise_alarm(", "tell(", "Schedule(", "LiveTradingEngine(", "get_positions(", "async def adopt(",
+    "reconcile_observation(", "PositionReconciler(", "open_record(", "people.approve(", "people.resume(", "Rule(",
+    "people.resolve(", "raise_alarm(", "tell(", "Schedule(", "LiveTradingEngine(", "get_positions(", "async def adopt(",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
     └─ RecordError(why)              no audit, no action: checking goes on, acting stops
        ├─ RecordUnavailable          it cannot be written or read now: database away, read-only
        │  └─ StorageExhausted        its disk is full
+       ├─ AccountTaken              another process reconciles this account
        ├─ KeyUnusable                a key file is missing, damaged, or open to others
        ├─ LogBehind                  the log is shorter than, or differs from, a head that it once signed
        ├─ LogBroken(entry)           what is stored is not what was signed
@@ -199,6 +200,10 @@ class RecordUnavailable(RecordError):
 
 class StorageExhausted(RecordUnavailable):
     """The disk is full: nothing more is kept until there is room again."""
+
+
+class AccountTaken(RecordError):
+    """Another process reconciles this account: it has one writer at a time."""
 
 
 class KeyUnusable(RecordError):

@@ -44,6 +44,9 @@ class FailingRecord:
             raise asyncio.CancelledError
         return answer
 
+    async def claim(self, account: str) -> None:
+        await self._through("claim", self.record.claim(account))
+
     async def configure(self, account: str, configuration: bytes) -> str:
         return await self._through("configure", self.record.configure(account, configuration))
 

@@ -109,6 +109,10 @@ class Lossy:
         """Read."""
         return await self._inner.read(work)
 
+    async def claim(self, account: int) -> bool:
+        """Claim."""
+        return await self._inner.claim(account)
+
     async def scrub(self) -> None:
         """Scrub."""
         await self._inner.scrub()

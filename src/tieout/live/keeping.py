@@ -13,7 +13,7 @@ from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
 from tieout.decide import Policy, attempted
-from tieout.errors import RecordError
+from tieout.errors import AccountTaken, RecordError
 from tieout.live.alarm import Alarm
 from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.model.case import Approved
@@ -80,6 +80,7 @@ class Keeping:
             self._name = None  # the last one was broken off: what became of it only the record tells
         self._under_way = True
         try:
+            await self._claim(self._record)
             # First of all: what a restored state counts as attempted depends on what became of it. A crash in here leaves the
             # intents that were not concluded yet to the next start; nothing was sent meanwhile.
             recovered = await self._recover(self._record, books, broker)
@@ -204,6 +205,15 @@ class Keeping:
         except RecordError as error:
             await self._refuse(error.why)
             return {}
+
+    async def _claim(self, record: Record) -> None:
+        """Be the account's one writer. Where another process is, nothing of this one is recorded, and nothing acted on."""
+        try:
+            await record.claim(self._account)
+        except AccountTaken:
+            self._name = None  # what that one does only the record tells
+            self.established = False
+            raise
 
     async def _start(self, record: Record, state: State) -> State:
         # Written first: behind it, whatever a reconciliation that was broken off had asked to be written is there to be read.

@@ -74,6 +74,14 @@ class Restored(Struct, frozen=True):
 class Record(Protocol):
     """Where everything is kept. Each call that writes returns when what it wrote is on the disk."""
 
+    async def claim(self, account: str) -> None:
+        """Be the one process that reconciles an account, until this is closed or the process dies. Asked for each time.
+
+        Raises:
+            AccountTaken: Another process is.
+            RecordError: That cannot be found out.
+        """
+
     async def configure(self, account: str, configuration: bytes) -> str:
         """Keep the settings and the policy that an account is judged by from now on; returns their name.
 

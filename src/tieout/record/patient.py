@@ -39,6 +39,10 @@ class PatientRecord:
         self._failed: tuple[int, RecordError] | None = None
         self._turn = asyncio.Lock()
 
+    async def claim(self, account: str) -> None:
+        """Be the one process that reconciles an account."""
+        await (await self.opened()).claim(account)
+
     async def configure(self, account: str, configuration: bytes) -> str:
         """Keep settings and policy."""
         return await (await self.opened()).configure(account, configuration)

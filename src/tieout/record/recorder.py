@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tieout.clock import Clock
-from tieout.errors import RecordUnavailable
+from tieout.errors import AccountTaken, RecordUnavailable
 from tieout.model.case import Approved
 from tieout.model.intent import Ended, Intent
 from tieout.record.base import Reading, Restored, Word
@@ -64,6 +64,11 @@ class StoreRecord:
         self._accounts: dict[str, int] = {}
         self._decided: dict[str, bytes] = {}
         self._policies: dict[str, str] = {}
+
+    async def claim(self, account: str) -> None:
+        """Be the one process that reconciles an account, until this is closed or the process dies."""
+        if not await self.database.claim(await self._account(account)):
+            raise AccountTaken(f"another process reconciles {account}; stop that one, or let it do the work")
 
     async def configure(self, account: str, configuration: bytes) -> str:
         """Keep settings and policy, and that the account started under them."""

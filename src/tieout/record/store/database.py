@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tieout.errors import RecordUnavailable
+from tieout.record.store.claims import FileClaims, ServerClaims
 from tieout.record.store.failures import async_failures, failures, plain
 
 T = TypeVar("T")
@@ -59,6 +60,13 @@ class Database(Protocol):
             RecordUnavailable: It cannot be read now.
         """
 
+    async def claim(self, account: int) -> bool:
+        """Whether this process is the one that writes an account, from now until it closes or dies; ask each time.
+
+        Raises:
+            RecordUnavailable: It cannot be found out.
+        """
+
     async def scrub(self) -> None:
         """Leave no older version of what was erased in the database's own files, as far as it lies with us.
 
@@ -80,7 +88,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.name, self.path = f"SQLite file {path.name}", path
-        self._read_only = read_only
+        self._read_only, self._claims = read_only, FileClaims(path)
         if not read_only:
             _make_private(path)
         mode = "ro" if read_only else "rw"
@@ -100,6 +108,15 @@ class SqliteDatabase:
     async def read(self, work: Work[T]) -> T:
         """Run *work* on the reader's thread."""
         return await self._on(self._reading, lambda: self._run(self._reader, work))
+
+    async def claim(self, account: int) -> bool:
+        """A lock of the operating system on a byte of a file beside this one."""
+
+        def take() -> bool:
+            with failures(self.name):
+                return self._claims.take(account)
+
+        return await self._on(self._writing, take)
 
     async def scrub(self) -> None:
         """Fold the write-ahead log into the file and empty it; a reader of an older state puts that off to the next time."""
@@ -143,6 +160,7 @@ class SqliteDatabase:
             threads.shutdown(wait=True)
             self._let_go(engine)
             engine.dispose()
+        self._claims.close()
 
 
 class PostgresDatabase:
@@ -170,7 +188,7 @@ class PostgresDatabase:
             pool_pre_ping=True,
             connect_args={name: value for name, value in limits.items() if name not in address.query},
         )
-        self._closed = False
+        self._closed, self._claims = False, ServerClaims(self._engine, self.name)
 
     async def write(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
         """Run *work* in one transaction."""
@@ -192,12 +210,18 @@ class PostgresDatabase:
             async with connection.begin():
                 return await connection.run_sync(work)
 
+    async def claim(self, account: int) -> bool:
+        """An advisory lock of a session that is kept for that."""
+        self._check_open()
+        return await self._claims.take(account)
+
     async def scrub(self) -> None:
         """Nothing: the server vacuums on its own, and keeps what was erased as long as its write-ahead log and backups."""
 
     async def close(self) -> None:
         """Close the pool."""
         self._closed = True
+        await self._claims.close()
         await self._engine.dispose()
 
     def _check_open(self) -> None:

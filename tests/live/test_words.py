@@ -10,6 +10,7 @@ import pytest
 
 from tests.live.recorded import RecordedDesk
 from tests.live.test_reconciler import actions
+from tests.scenarios.desk import StuckBooks
 from tieout.brokers.base import OrderRequest
 from tieout.decide import Policy
 from tieout.errors import RecordUnavailable
@@ -379,3 +380,20 @@ async def test_a_halt_stands_when_shadow_mode_ends(floor: Floor) -> None:
     await floor.start()
     report = await floor.read()
     assert (len(report.halts), floor.may_buy()) == (1, False)
+
+
+async def test_an_approval_is_leave_for_one_attempt(settings: RecordSettings) -> None:
+    """Approved, and the books forget the booking: it is asked for anew, and not done again until somebody approves again."""
+    floor = Floor(settings)
+    floor.books = StuckBooks.opened_from(floor.world.snapshot("main"), floor.clock)
+    await floor.start()
+    await halted_by_a_stranger(floor)
+    for times in (1, 2):
+        await floor.say(Verdict.APPROVE, plan=floor.waiting())
+        for _ in range(3):
+            report = await floor.read()
+            assert floor.reconciler.plans["main"]
+        assert isinstance(floor.books, StuckBooks)
+        assert floor.books.asked == times
+        assert actions(report, ActionKind.BOOK_FILL) == [ActionStatus.AWAITING_APPROVAL]
+        assert report.summary.warnings == ()

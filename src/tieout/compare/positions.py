@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from tieout.compare.values import Prices
 from tieout.model.amounts import HUNDRED, percent
@@ -41,9 +42,15 @@ def _difference(asset: str, pair: LegPair, settings: Settings, prices: Prices) -
         severity=Severity.MINOR if within else severity,
         within_tolerance=within,
         local_scale=pair.local_scale,
-        average_price=pair.broker_row.average_price if pair.broker_row is not None else None,
+        average_price=_stated_price(pair),
         position_side=None if pair.leg == "net" else pair.leg,
     )
+
+
+def _stated_price(pair: LegPair) -> Decimal | None:
+    """The broker's average price; None where the sum of its legs was compared, each of which has its own."""
+    row = pair.broker_row
+    return row.average_price if row is not None and row.leg == pair.leg else None
 
 
 def _type(pair: LegPair) -> DiscrepancyType:

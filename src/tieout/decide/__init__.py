@@ -120,12 +120,15 @@ def _cures(judged: Sequence[Judged], reading: Reading, history: History) -> tupl
     counter = Counter(history, reading.policy, reading.now)
     booked: dict[str, ActionStatus] = {}
     done: dict[int, Cure] = {}
+    # What was let go ahead and did not help is asked for again: leave is for one attempt.
+    fresh = {name: each for name, each in history.words.approved.items() if name not in history.attempted}
+    words = replace(history.words, approved=fresh)
     for one in sorted(judged, key=lambda each: each.case.keys[0].domain == "order"):
-        result = cure(one, reading, ids, booked, history.words)
+        result = cure(one, reading, ids, booked, words)
         past = counter.past(result.plan, heals=one.verdict.heals) if isinstance(result.plan, Approved) else None
         if past is not None:
             halt = excused(one.votes, Verdict(S.HALT_AND_ALERT, reason=past), reading, history)
-            result = cure(replace(one, verdict=halt), reading, ids, booked, history.words)
+            result = cure(replace(one, verdict=halt), reading, ids, booked, words)
         done[id(one)] = result
         booked.update(_booked(result))
     return [done[id(one)] for one in judged], counter.counted(history)

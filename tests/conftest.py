@@ -8,8 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+# How long an example takes says something of the machine's other work, and nothing of a promise.
+settings.register_profile("tieout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tieout")
 
 
 def _record() -> Path | None:

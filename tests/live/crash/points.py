@@ -236,6 +236,10 @@ class CountedRecord:
     async def _through(self, name: str, call: Callable[[], Coroutine[None, None, T]]) -> T:
         return await self._points.call(f"record {name}", call, RecordUnavailable("the database is away"))
 
+    async def claim(self, account: str) -> None:
+        """Counted."""
+        await self._through("claim", lambda: self.record.claim(account))
+
     async def configure(self, account: str, configuration: bytes) -> str:
         """Counted."""
         return await self._through("configure", lambda: self.record.configure(account, configuration))

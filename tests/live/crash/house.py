@@ -167,7 +167,7 @@ class House:
         account = Account(
             name="main", local=books, broker=self.broker, policy=self.scene.policy, settings=KNOWN, gate=gate
         )
-        record = CountedRecord(self.record, self.points, self.outside.kept)
+        record = CountedRecord(self.record, self.points, self.outside)
         return LiveTradingEngine(
             Wants(self.outside), account, settings=SETTINGS, clock=self.clock, record=record, alarm=self,
             reported=self.outside.reported,

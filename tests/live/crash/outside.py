@@ -41,7 +41,7 @@ class Memory(Struct, kw_only=True):
         acknowledged: Ids of the words that people were told are kept.
         standing: Ids of the halts that people know of; `lifted` those that they were told are over.
         by_hand: Whether people were told that a halt of theirs is kept.
-        may_be_lifted: Whether somebody asked for trading to go on, and has no answer yet.
+        may_be_lifted: Whether a word that lets trading go on is on the disk, and no report has shown yet that it was heard.
         wrong: What must never happen, and did.
     """
 
@@ -86,14 +86,15 @@ class Outside:
 
     @property
     def halted(self) -> bool:
-        """Whether people believe that trading is stopped, and nobody has asked to lift that."""
+        """Whether people believe that trading is stopped, and nobody has said that it may go on."""
         return (bool(self.memory.standing) or self.memory.by_hand) and not self.memory.may_be_lifted
 
-    def resuming(self) -> None:
-        """A person asks for trading to go on."""
-        self.memory.may_be_lifted = True
+    def on_disk(self, word: Word) -> None:
+        """A word is kept, whether or not anybody is told: from now on it may be heard."""
+        if word.verdict is Verdict.RESUME:
+            self.memory.may_be_lifted = True
 
-    def kept(self, word: Word) -> None:
+    def acknowledged(self, word: Word) -> None:
         """A person was told that a word is kept."""
         self.memory.acknowledged.append(word.id)
         if word.verdict is Verdict.HALT:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -227,11 +227,21 @@ class CountedBroker(SimulatedBroker):
         return await self._points.call("broker cancel_order", lambda: SimulatedBroker.cancel_order(self, **ids), lost)
 
 
-class CountedRecord:
-    """A record whose every call is a point; *kept* hears of each word that was acknowledged."""
+class Listener(Protocol):
+    """Who hears what became of people's words."""
 
-    def __init__(self, record: StoreRecord, points: Points, kept: Callable[[Word], None]) -> None:
-        self.record, self._points, self._kept = record, points, kept
+    def on_disk(self, word: Word) -> None:
+        """It is kept, whether or not anybody is told."""
+
+    def acknowledged(self, word: Word) -> None:
+        """A person was told that it is kept."""
+
+
+class CountedRecord:
+    """A record whose every call is a point; the listener hears of each word that is on the disk, and that is acknowledged."""
+
+    def __init__(self, record: StoreRecord, points: Points, listener: Listener) -> None:
+        self.record, self._points, self._listener = record, points, listener
 
     async def _through(self, name: str, call: Callable[[], Coroutine[None, None, T]]) -> T:
         return await self._points.call(f"record {name}", call, RecordUnavailable("the database is away"))
@@ -258,8 +268,13 @@ class CountedRecord:
 
     async def say(self, word: Word) -> None:
         """Counted."""
-        await self._through("say", lambda: self.record.say(word))
-        self._kept(word)
+
+        async def keep() -> None:
+            await self.record.say(word)
+            self._listener.on_disk(word)
+
+        await self._through("say", keep)
+        self._listener.acknowledged(word)
 
     async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
         """Counted."""

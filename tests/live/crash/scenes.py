@@ -124,7 +124,6 @@ async def resumes(house: House) -> None:
     async def goes_on() -> bool:
         if not house.engine.gate.halts and not house.engine.gate.closed:
             return True
-        house.outside.resuming()
         with contextlib.suppress(RecordError):  # said again
             await house.engine.resume("ann", "understood")
         return not house.engine.gate.halts and not house.engine.gate.closed
@@ -166,7 +165,6 @@ async def is_brought_to_local(house: House) -> None:
 
 async def _resolves(house: House) -> None:
     """A person who sees it halted says that an order is to be sent all the same."""
-    house.outside.resuming()
     report = await house.engine.reconcile()
     for number, found in enumerate(each for each in report.discrepancies if each.domain == "position"):
         word = Word(

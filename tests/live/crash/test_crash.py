@@ -136,3 +136,11 @@ def test_a_point_goes_wrong_as_it_is_told_to(cell: Cell) -> None:
         with pytest.raises(Died):
             points.step("disk append", lambda: made.append("third"))
     assert "third" not in made
+
+
+def test_an_order_that_never_left_is_sent_without_a_person(folder: Path) -> None:
+    """Dead between the intent and the order of a correction: the next process finds out, halts nothing, and sends one."""
+    number = passed(SENDING).index("broker submit_order")
+    house = lived_through(folder, SENDING, Points({number: Cell(persisted=False, dies=True)}))
+    assert list(house.world.submits_seen("main").values()) == [1]
+    assert not house.outside.memory.halts

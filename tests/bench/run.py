@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, it does not know the checkout yet
 
-from tests.bench import record_cost, record_log
+from tests.bench import engine_latency, record_cost, record_log
 from tests.bench.generate import AS_OF, accounts, as_json
 from tieout.compare import compare
 from tieout.decide import Policy
@@ -231,6 +231,7 @@ def main() -> None:
     commands()
     record_log.report()
     record_cost.report()
+    engine_latency.report()
 
 
 if __name__ == "__main__":

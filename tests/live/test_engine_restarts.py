@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.live.killed import POINTS, WantsThree, engine_on, venue
-from tests.live.threaded import virtually_with_threads
 from tests.live.trading import Told, TradingDesk, holdings
 from tests.live.virtual import START, LoopClock, virtually
 from tieout.books.durable import DurableBooks
@@ -65,7 +64,7 @@ def test_a_halt_survives_a_restart(settings: RecordSettings) -> None:
         await again.stop()
         await record.close()
 
-    virtually_with_threads(scenario)
+    virtually(scenario)
 
 
 def test_a_word_survives_a_restart(settings: RecordSettings) -> None:
@@ -88,7 +87,7 @@ def test_a_word_survives_a_restart(settings: RecordSettings) -> None:
         await engine.stop()
         await record.close()
 
-    virtually_with_threads(scenario)
+    virtually(scenario)
 
 
 class Away:
@@ -127,7 +126,7 @@ def test_while_the_record_is_away_nobody_knows_which_halts_stand(settings: Recor
         await engine.stop()
         await record.close()
 
-    virtually_with_threads(scenario)
+    virtually(scenario)
 
 
 def run_until_killed(folder: Path, where: str, later: int = 0) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import selectors
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -16,17 +17,20 @@ from tieout.model.report import Action, ReconciliationReport, Status, Summary, T
 from tieout.model.snapshot import Observation, SideError, SideFailure
 
 T = TypeVar("T")
+HUNG_SECONDS = 60
 START = datetime(2026, 11, 20, 14, tzinfo=UTC)
 
 
 class _Jumping(selectors.SelectSelector):
-    """Where nothing is ready, the time that would have been waited has passed."""
+    """Where nothing is ready, and no thread at work, the time that would have been waited has passed."""
 
     now = 0.0
+    at_work = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready now."""
-        ready = super().select(0)
+        ready = super().select(HUNG_SECONDS if self.at_work and timeout != 0 else 0)
+        assert ready or not self.at_work or timeout == 0, "a thread hangs"
         if not ready:
             assert timeout is not None, "nothing would ever happen again: every task waits for another one"
             self.now += max(timeout, 0)
@@ -34,7 +38,7 @@ class _Jumping(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop of which each second takes no time. There must be no threads besides it."""
+    """A loop of which each second takes no time. Threads take what they need: no timer fires early because one is slow."""
 
     def __init__(self) -> None:
         self._jumping = _Jumping()
@@ -43,6 +47,24 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds since it was made."""
         return self._jumping.now
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        """As ever, counting what is at work."""
+        self._jumping.at_work += 1
+        future = super().run_in_executor(executor, func, *args)
+        future.add_done_callback(lambda _: self._ended())
+        return future
+
+    async def shutdown_default_executor(self) -> None:
+        """As ever; that is a thread, too."""
+        self._jumping.at_work += 1
+        await super().shutdown_default_executor()
+        self._ended()
+
+    def _ended(self) -> None:
+        self._jumping.at_work -= 1
 
 
 class LoopClock:

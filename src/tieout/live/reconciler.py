@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -72,6 +73,7 @@ class PositionReconciler:
         self._accounts = dict(accounts)
         self._clock = clock or SystemClock()
         self._states = {name: State() for name in self._accounts}
+        self._judging = asyncio.Lock()
         self._turns = {name: asyncio.Lock() for name in self._accounts}
         self._keepings = {
             name: Keeping(
@@ -107,7 +109,7 @@ class PositionReconciler:
             observation = await self._observe(account)
             if dry_run:
                 return await self._run_dry(account, observation, trigger)
-            outcome = self._judge(account, observation, trigger, before)
+            outcome = await self._judge(account, observation, trigger, before)
             # Before anything is written: neither a full disk nor a crash leaves a gate open that should be shut.
             self._steer(account, outcome)
             if keeping.refusal is None:
@@ -195,7 +197,7 @@ class PositionReconciler:
         base, state = self._states[account], self._states[account]
         if account in self._dry and self._dry[account][0] is base:
             state = self._dry[account][1]
-        outcome, keeping = self._judge(account, observation, trigger, state), self._keepings[account]
+        outcome, keeping = await self._judge(account, observation, trigger, state), self._keepings[account]
         self._dry[account] = base, outcome.state
         await keeping.look(observation, outcome.report)
         keeping.end()
@@ -228,9 +230,10 @@ class PositionReconciler:
         self.observed[account] = observation
         return observation
 
-    def _judge(self, account: str, observation: Observation, trigger: Trigger, state: State) -> Outcome:
+    async def _judge(self, account: str, observation: Observation, trigger: Trigger, state: State) -> Outcome:
         known = self._accounts[account]
-        return reconcile_observation(
+        judged = partial(
+            reconcile_observation,
             observation,
             state,
             known.settings,
@@ -239,6 +242,9 @@ class PositionReconciler:
             finished_at=self._clock.now(),
             words=self._keepings[account].words(state),
         )
+        # Orders do not wait for it: it is pure, so a thread may have it. One at a time: two would only share a core.
+        async with self._judging:
+            return await asyncio.to_thread(judged)
 
     def _steer(self, account: str, outcome: Outcome) -> None:
         """Let the account's gate follow what was decided; shut it while nobody knows which halts stand."""

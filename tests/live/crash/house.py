@@ -15,8 +15,7 @@ from msgspec import Struct
 
 from tests.live.crash.outside import Intention, Memory, Outside, venue
 from tests.live.crash.points import CountedBroker, CountedDisk, CountedRecord, Died, Points
-from tests.live.threaded import virtually_with_threads
-from tests.live.virtual import LoopClock
+from tests.live.virtual import LoopClock, virtually
 from tieout.books.durable import DurableBooks
 from tieout.brokers.simulated import SqliteJournal
 from tieout.decide import Policy
@@ -254,6 +253,6 @@ def _lived(build: Callable[[LoopClock], House]) -> House:
         houses.append(build(clock))
         await houses[0].run()
 
-    virtually_with_threads(run)
+    virtually(run)
     houses[0].verify()
     return houses[0]

@@ -15,8 +15,7 @@ import msgspec
 from tests.live.crash.house import House, found
 from tests.live.crash.points import Cell, Points
 from tests.live.crash.scenes import SCENES
-from tests.live.threaded import virtually_with_threads
-from tests.live.virtual import LoopClock
+from tests.live.virtual import LoopClock, virtually
 from tieout.record import keys
 
 
@@ -39,7 +38,7 @@ def live(folder: Path, name: str, point: int, *, happened: bool) -> None:
         houses.append(found(folder, clock, scene, points))
         await houses[0].run()
 
-    virtually_with_threads(run)
+    virtually(run)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,15 @@ def test_a_young_order_may_have_filled_by_anything_up_to_what_is_open(
     assert seen.cause("position AAPL") == seen.cause("balance USD") == code
 
 
+@pytest.mark.parametrize(("moved", "code"), [(10, "IN_FLIGHT"), (11, "UNKNOWN")])
+def test_a_young_order_that_the_sides_know_otherwise_counts_once(moved: Any, code: str) -> None:
+    """The broker has filled one of ten: ten may have moved, and not nineteen."""
+    mine, theirs = (order("c-1", 10, status, at=-1, limit_price=100, filled=n) for status, n in
+                    (("open", 0), ("partially_filled", 1)))  # fmt: skip
+    seen = read(local(shares(100), mine), broker(shares(100 + moved), theirs))
+    assert seen.cause("position AAPL") == code
+
+
 def test_a_young_spot_order_moves_both_balances() -> None:
     """A pair's young order accounts for its base and its quote."""
     sent = order("c-1", -1, asset="BTC/USDT", at=-1, limit_price=100)

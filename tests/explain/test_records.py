@@ -8,6 +8,7 @@ import pytest
 
 from tests.explain.building import act, bal, broker, fill, local, order, pos, read
 from tieout.model.changes import BookActivity, BookFill, ReverseActivity, ReverseFill
+from tieout.model.settings import AssetScope, Settings
 
 SINCE = {"fills_since": -9000, "activities_since": -9000}
 
@@ -245,6 +246,61 @@ def test_what_also_moves_a_row_that_agrees_does_not_close() -> None:
     seen = read(local(shares(100), usd(1000)), broker(held, usd(1000), fill("m", "AAPL", 6, 100)))
     assert seen.cause("position AAPL") == "MISSED_FILL"
     assert not seen.case("position AAPL").closes
+
+
+def test_an_order_s_id_may_contain_anything() -> None:
+    """A fill alone is known by its id and side, whatever the venue calls its order."""
+    row = fill("m/1", "AAPL", 6, 100, broker_order_id="b/2/3")
+    seen = read(local(shares(100), **SINCE), broker(shares(100), row, **SINCE))
+    assert seen.cause("fill AAPL m/1/buy/b/2/3") == "MISSED_FILL"
+
+
+def test_records_behind_a_stale_row_are_no_breaks_of_their_own() -> None:
+    """A young fill that the broker does not show yet is told of once, with the row that it moved."""
+    ours = local(shares(110), usd(0), fill("p", "AAPL", 10, 100, -30))
+    seen = read(ours, broker(shares(100), usd(1000), **SINCE)).seen()
+    assert {key: found[2] for key, found in seen.items()} == dict.fromkeys(
+        ("position AAPL", "balance USD"), "STALE_BROKER"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "found"),
+    [
+        (AssetScope(), {"position AAPL": "SPLIT", "balance USD": "FEE"}),
+        (AssetScope(include=("AAPL",)), {"position AAPL": "SPLIT"}),
+        (AssetScope(include=("USD",)), {"balance USD": "FEE"}),
+        (AssetScope(exclude=("USD",)), {"position AAPL": "SPLIT"}),
+    ],
+)
+def test_records_outside_the_scope_are_no_evidence(scope: AssetScope, found: dict[str, str]) -> None:
+    """A record belongs to its asset, and one without an asset to its currency."""
+    rows = act("s", "split", asset="AAPL", ratio="2"), act("c", "fee", currency="USD", amount=-5)
+    seen = read(local(shares(10), usd(100)), broker(shares(20), usd(95), *rows), settings=Settings(scope=scope))
+    assert {key: row[2] for key, row in seen.seen().items()} == found
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "code"),
+    [
+        (usd(1000), usd("1000.01"), "ROUNDING"),
+        (usd(1000), usd("1000.02"), "UNKNOWN"),
+        (shares(10), shares("10.00000001"), "ROUNDING"),
+        (shares(10), shares("10.01"), "UNKNOWN"),
+        (bal("BTC", 1, usd_price=50000), bal("BTC", "1.00000001", usd_price=50000), "ROUNDING"),
+    ],
+)
+def test_one_smallest_unit_is_rounding(here: Any, there: Any, code: str) -> None:
+    """A cent of a fiat currency and 1e-8 of anything else are rounding; more is not."""
+    (row,) = read(local(here), broker(there)).seen().values()
+    assert row[2] == code
+
+
+def test_a_cost_that_differs_has_no_cause() -> None:
+    """Average prices that differ are told of, and nothing is said to explain them."""
+    told = Settings(compare_cost=True)
+    seen = read(local(shares(10, average_price=90)), broker(shares(10, average_price=100)), settings=told)
+    assert seen.seen() == {"position AAPL": ("COST_MISMATCH", "10", "UNKNOWN", "10")}
 
 
 def test_fill_ids_are_an_asset_s_own() -> None:

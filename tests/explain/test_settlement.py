@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.explain.building import act, bal, broker, fill, local, pos, read
+from tieout.model.changes import BookFill
 
 
 def usd(total: Any) -> Any:
@@ -88,6 +89,38 @@ def test_taking_a_margin_trade_back_takes_its_profit_back(mine: Any, booked: Any
     seen = read(local(*rows), broker(theirs, usd(1000), fills_since=-9000))
     assert {row[2:] for row in seen.seen().values()} == {("PHANTOM_FILL", "0")}
     assert seen.case("balance USD").closes
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "row", "booked"),
+    [
+        ((x(10), usd(1000)), (x(6), usd(1040)), fill("m", "X", -4, 110), (None, "margin")),  # as it was found out
+        ((x(10), usd(1000)), (x(6), usd(1440)), fill("m", "X", -4, 110), (None, "cash")),
+        ((x(10), usd(1000)), (x(6), usd(1440)), fill("m", "X", -4, 110, settlement="cash"), (None, "cash")),
+        ((x(10, settlement="margin"),), (x(6),), fill("m", "X", -4, 110), (None, "margin")),
+        ((x(10),), (x(6),), fill("m", "X", -4, 110, position_side="net"), ("net", "margin")),
+        (
+            (bal("BTC", 1), bal("USDT", 1000)),
+            (bal("BTC", 2), bal("USDT", 900)),
+            fill("m", "BTC/USDT", 1, 100),
+            (None, None),
+        ),
+        (
+            (pos("X", 5, side="long"), pos("X", -4, side="short")),
+            (pos("X", 5, side="long"), pos("X", -7, side="short")),
+            fill("m", "X", -3, 100),
+            ("short", "margin"),
+        ),
+    ],
+)
+def test_a_fill_is_booked_with_the_leg_and_the_settlement_that_were_found_out(
+    ours: Any, theirs: Any, row: Any, booked: tuple[Any, Any]
+) -> None:
+    """What the record leaves open and the evidence tells is written down with it; what it says itself stands."""
+    seen = read(local(*ours), broker(*theirs, row))
+    (change,) = {change for case in seen.explanation.cases for change in case.changes}
+    assert isinstance(change, BookFill)
+    assert (change.fill.position_side, change.fill.settlement) == booked
 
 
 def test_contract_size_counts_in_cash() -> None:

@@ -20,7 +20,7 @@ from tieout.model.discrepancy import CauseCode, ReconciliationStrategy, Severity
 
 TEXT = DOCUMENT.read_text("utf-8")
 REASONS = (
-    *LIMITS, DOUBTED_TOO_LONG, NO_AUDIT, OUTCOME_UNKNOWN, BOOKS_MOVED, BROKER_MOVED, NOT_RECONCILED, HALTS_UNKNOWN,
+    *sorted(LIMITS), DOUBTED_TOO_LONG, NO_AUDIT, OUTCOME_UNKNOWN, BOOKS_MOVED, BROKER_MOVED, NOT_RECONCILED, HALTS_UNKNOWN,
     FILLS_NOT_READ, STRATEGY_FAILED, "unreadable_too_long", "does_not_close", "fill_ids_are_local", "first_start",
 )  # fmt: skip
 

@@ -32,6 +32,7 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,6 +64,11 @@ class BadInput(TieoutError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def in_words(why: str) -> str:
+    """A venue's own text as a log or a column may hold it: what has a digit may be an amount or a token, and is left out."""
+    return re.sub(r"\S*\d\S*", "…", why)
+
+
 class SourceError(TieoutError):
     """A side could not be read for *scope*; what it holds there is not known."""
 
@@ -71,6 +77,11 @@ class SourceError(TieoutError):
     def __init__(self, source: str, scope: str, why: str) -> None:
         self.source, self.scope, self.why = source, scope, why
         super().__init__(f"{source} {scope}: {why}")
+
+    @property
+    def told(self) -> str:
+        """The failure as a log may hold it."""
+        return f"{self.source} {self.scope}: {in_words(self.why)}"
 
 
 class SourceUnreachable(SourceError):

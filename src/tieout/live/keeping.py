@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -15,9 +15,10 @@ from tieout.clock import Clock, SystemClock
 from tieout.decide import Policy, attempted
 from tieout.errors import AccountTaken, RecordError
 from tieout.live.alarm import Alarm
+from tieout.live.journal import RecordJournal
 from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.model.case import Approved
-from tieout.model.intent import Ended, Intent
+from tieout.model.intent import Ended
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Snapshot
@@ -189,7 +190,7 @@ class Keeping:
             report_id=outcome.report.report_id,
             books=books,
             broker=broker,
-            journal=Unrecorded() if self._record is None else _Journal(self._record, self._refuse),
+            journal=Unrecorded() if self._record is None else RecordJournal(self._record, self._refuse),
             attempts=attempts,
             observed=observation.local if isinstance(observation.local, Snapshot) else None,
             waiting=self._waiting_for_orders,
@@ -237,7 +238,9 @@ class Keeping:
         open_intents = await record.unfinished(self._account)
         # Where an end may have been kept, or not, only the record tells what the state is: the next one starts from it.
         name, self._name = self._name, None if open_intents else self._name
-        effects = await recover(open_intents, books, broker, _Journal(record, self._refuse), self._waiting_for_orders)
+        effects = await recover(
+            open_intents, books, broker, RecordJournal(record, self._refuse), self._waiting_for_orders
+        )
         self._name = name
         unknown = [effect for effect in effects if effect.ended in (None, Ended.UNKNOWN)]
         if unknown and self.refusal is None:
@@ -255,29 +258,6 @@ class Keeping:
 def _waiting(configuration: Configuration, clock: Clock) -> Waiting:
     patience, lag = configuration.policy.send_wait_seconds, configuration.settings.lag_seconds
     return Waiting(clock=clock, seconds=patience, lag_seconds=lag)
-
-
-class _Journal:
-    """The record as `act` sees it; a refusal of the record is one of the whole account."""
-
-    def __init__(self, record: Record, refuse: Callable[[str], Awaitable[None]]) -> None:
-        self._record, self._refuse = record, refuse
-
-    async def intend(self, intent: Intent) -> None:
-        """Keep an intent before it is acted on."""
-        try:
-            await self._record.intend(intent)
-        except RecordError as error:
-            await self._refuse(error.why)
-            raise
-
-    async def conclude(self, intent: Intent, ended: Ended, why: str | None = None) -> None:
-        """Keep what became of it."""
-        try:
-            await self._record.conclude(intent, ended, why)
-        except RecordError as error:
-            await self._refuse(error.why)
-            raise
 
 
 def _with_recovered(state: State, effects: tuple[Effect, ...]) -> State:

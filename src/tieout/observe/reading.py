@@ -109,7 +109,7 @@ async def _side(account: str, reach: Reach, read: Callable[[], Awaitable[Snapsho
         _log.info("%s: no answer within %d seconds", account, reach.timeout_seconds)
         return SideError(SideFailure.TIMEOUT)
     except SourceError as error:
-        _log.info("%s: %s", account, error)
+        _log.info("%s: %s", account, error.told)
         return SideError(SideFailure(error.code))
 
 
@@ -124,7 +124,7 @@ async def _sections(account: str, broker: BrokerAdapter, reach: Reach, patience:
         fetched[section], coverage[section], failed = await _fetch(section, _reader(broker, section, since), patience)
         failure = failure or failed
         if failed is not None:
-            _log.info("%s: %s", account, failed)
+            _log.info("%s: %s", account, failed.told)
     if failure is not None and set(coverage.values()) == {"failed"}:
         raise failure
     return Snapshot(

@@ -15,7 +15,8 @@ from tieout.errors import KeyUnusable, RecordUnavailable
 from tieout.record import keys
 from tieout.record.payloads import Payloads
 from tieout.record.settings import RecordSettings
-from tieout.record.store.database import is_address, open_database
+from tieout.record.store.address import is_address
+from tieout.record.store.database import open_database
 
 T = TypeVar("T")
 

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tieout.clock import Clock
-from tieout.errors import AccountTaken, RecordUnavailable
+from tieout.errors import AccountTaken, RecordUnavailable, in_words
 from tieout.model.case import Approved
 from tieout.model.intent import Ended, Intent
+from tieout.record.accounts import Accounts
 from tieout.record.base import Reading, Restored, Word
 from tieout.record.drafts import intent_draft, outcome_draft, reading_drafts, word_draft
 from tieout.record.entry import Draft, EntryKind
@@ -22,7 +23,6 @@ from tieout.record.readings import contents, store
 from tieout.record.restoring import configuration_of, restore, undone, unfinished
 from tieout.record.rows import (
     follow_breaks,
-    in_words,
     insert_alerts,
     insert_decisions,
     insert_reading,
@@ -30,11 +30,10 @@ from tieout.record.rows import (
     keep_positions,
     lift_halts,
     set_halts,
-    upsert,
 )
 from tieout.record.states import keep_state
 from tieout.record.store.database import Database
-from tieout.record.store.schema import accounts, actions, configurations
+from tieout.record.store.schema import actions, configurations
 from tieout.record.words import insert_word, words_behind
 from tieout.record.writer import Overtaken, Unit, Writer
 
@@ -61,13 +60,13 @@ class StoreRecord:
     ) -> None:
         self.database, self.payloads = database, payloads
         self._writer, self._clock, self._run, self._guard = writer, clock, run, guard
-        self._accounts: dict[str, int] = {}
+        self._accounts = Accounts(database)
         self._decided: dict[str, bytes] = {}
         self._policies: dict[str, str] = {}
 
     async def claim(self, account: str) -> None:
         """Be the one process that reconciles an account, until this is closed or the process dies."""
-        if not await self.database.claim(await self._account(account)):
+        if not await self.database.claim(await self._accounts.row(account)):
             raise AccountTaken(f"another process reconciles {account}; stop that one, or let it do the work")
 
     async def configure(self, account: str, configuration: bytes) -> str:
@@ -76,7 +75,7 @@ class StoreRecord:
 
     async def _configure(self, account: str, configuration: bytes) -> str:
         name = hashlib.sha256(configuration).hexdigest()[:12]
-        row = await self._account(account)
+        row = await self._accounts.row(account)
         kept = (await self.payloads.share(account, {"configuration": configuration}))["configuration"]
         draft = Draft(
             event=f"configure:{self._run}:{account}:{name}",
@@ -112,7 +111,7 @@ class StoreRecord:
 
     async def _reading(self, reading: Reading) -> None:
         account, report = reading.observation.account, reading.report
-        row = await self._account(account)
+        row = await self._accounts.row(account)
         sealed = await self.payloads.share(account, contents(reading.observation, report))
         stored = store(reading.observation, report, sealed, heard=reading.heard)
         decided = await self._changed_plans(account, reading)
@@ -152,7 +151,7 @@ class StoreRecord:
         Raises:
             Overtaken: It does not; nothing was kept.
         """
-        row = await self._account(word.account)
+        row = await self._accounts.row(word.account)
         kept, at = self.payloads.seal(word.text.encode()), self._clock.now()
         draft = word_draft(word, at, kept.commitment, self._policies.get(word.account))
 
@@ -174,7 +173,7 @@ class StoreRecord:
 
     async def intend(self, intent: Intent) -> None:
         """Keep an intent, before it is acted on."""
-        row = await self._account(intent.account)
+        row = await self._accounts.row(intent.account)
         kept, at = self.payloads.seal(msgspec.json.encode(intent)), self._clock.now()
         draft = intent_draft(intent, at, kept.commitment, self._policies.get(intent.account))
 
@@ -255,17 +254,6 @@ class StoreRecord:
         kept = (await self.payloads.share(account, {"plans": content}))["plans"]
         return None if self._decided.get(account) == kept.commitment else kept
 
-    async def _account(self, name: str) -> int:
-        """The row of an account, made on first sight."""
-        if name not in self._accounts:
-            found = await self.database.read(lambda connection: _account_row(connection, name))
-            if found is None:
-                await self.database.write(lambda connection: upsert(connection, accounts, [{"name": name}], ["name"]))
-                found = await self.database.read(lambda connection: _account_row(connection, name))
-            assert found is not None
-            self._accounts[name] = found
-        return self._accounts[name]
-
 
 async def _made_anew(payloads: Payloads, keep: Callable[[], Awaitable[T]]) -> T:
     """Repeat *keep* where another process stored, or erased, the same content after it was looked for."""
@@ -275,11 +263,6 @@ async def _made_anew(payloads: Payloads, keep: Callable[[], Awaitable[T]]) -> T:
         except (Overtaken, IntegrityError):
             payloads.forget()
     raise RecordUnavailable("another process changes the same rows all the time; let one process record an account")
-
-
-def _account_row(connection: Connection, name: str) -> int | None:
-    found: int | None = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
-    return found
 
 
 def _tagged(plan: object) -> tuple[bool, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -248,11 +247,6 @@ def fitting(name: str) -> str:
     if len(name) <= LONGEST and "\0" not in name:
         return name
     return f"{name[:64]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}".replace("\0", "")
-
-
-def in_words(why: str) -> str:
-    """A venue's own text as a column may hold it: what has a digit in it may be an amount or a token, and is left out."""
-    return re.sub(r"\S*\d\S*", "…", why)
 
 
 def join_ids(names: Iterable[str]) -> str:

@@ -12,15 +12,16 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tieout.errors import RecordUnavailable
+from tieout.record.store.address import NO_ADDRESS, is_address, postgres_address
 from tieout.record.store.claims import FileClaims, ServerClaims
 from tieout.record.store.failures import async_failures, failures, plain
 
@@ -176,7 +177,7 @@ class PostgresDatabase:
         self._read_only = read_only
         scheme, _, rest = url.partition("://")
         assert scheme in ("postgresql", "postgres"), "a URL of PostgreSQL"
-        address = _address(f"postgresql+asyncpg://{rest}")
+        address = postgres_address(f"postgresql+asyncpg://{rest}")
         # Without an end to waiting, a server that only fell silent would keep accounts from being checked.
         limits = {"timeout": CONNECT_S, "command_timeout": ANSWER_S}
         self._engine: AsyncEngine = create_async_engine(
@@ -229,26 +230,6 @@ class PostgresDatabase:
             raise RecordUnavailable(f"the {self.name} was closed")
 
 
-_OPTIONS = frozenset("host port user password passfile ssl timeout command_timeout target_session_attrs".split())
-_NO_ADDRESS = (
-    "the address of the PostgreSQL database cannot be read: write postgresql://user@host:port/name, "
-    f"and of options only {', '.join(sorted(_OPTIONS))}"
-)
-
-
-def _address(url: str) -> URL:
-    with suppress(ArgumentError, ValueError):
-        address = make_url(url)
-        if address.query.keys() <= _OPTIONS:
-            return address
-    raise RecordUnavailable(_NO_ADDRESS)
-
-
-def is_address(where: str) -> bool:
-    """Whether a store's name is meant as an address, in order or not."""
-    return "://" in where or (where.lower().startswith("postgres") and ":" in where)
-
-
 def open_database(where: str, *, read_only: bool = False) -> Database:
     """The database at *where*: a URL of PostgreSQL, else a path of a SQLite file.
 
@@ -258,7 +239,7 @@ def open_database(where: str, *, read_only: bool = False) -> Database:
     if where.startswith(("postgresql://", "postgres://")):
         return PostgresDatabase(where, read_only=read_only)
     if is_address(where):  # as a path it would put a password into the names of files, and into sentences
-        raise RecordUnavailable(_NO_ADDRESS)
+        raise RecordUnavailable(NO_ADDRESS)
     return SqliteDatabase(Path(where), read_only=read_only)
 
 

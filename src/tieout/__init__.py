@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tieout.books import DecimalLedger, EngineBooks, OrderManager
+    from tieout.books.durable import DurableBooks
+    from tieout.books.state import StateManager
     from tieout.brokers.base import BrokerAdapter
+    from tieout.errors import ReconciliationError
+    from tieout.live.engine import LiveTradingEngine
     from tieout.live.reconciler import Account, PositionReconciler
     from tieout.live.road import reconcile_observation
     from tieout.model.discrepancy import ReconciliationStrategy
@@ -22,12 +26,16 @@ __all__ = [
     "Account",
     "BrokerAdapter",
     "DecimalLedger",
+    "DurableBooks",
     "EngineBooks",
+    "LiveTradingEngine",
     "OrderManager",
     "PositionDiscrepancy",
     "PositionReconciler",
+    "ReconciliationError",
     "ReconciliationReport",
     "ReconciliationStrategy",
+    "StateManager",
     "reconcile_observation",
 ]
 
@@ -35,12 +43,16 @@ _HOMES = {
     "Account": ("tieout.live.reconciler", "Account"),
     "BrokerAdapter": ("tieout.brokers.base", "BrokerAdapter"),
     "DecimalLedger": ("tieout.books", "DecimalLedger"),
+    "DurableBooks": ("tieout.books.durable", "DurableBooks"),
     "EngineBooks": ("tieout.books", "EngineBooks"),
+    "LiveTradingEngine": ("tieout.live.engine", "LiveTradingEngine"),
     "OrderManager": ("tieout.books", "OrderManager"),
     "PositionDiscrepancy": ("tieout.model.report", "Discrepancy"),
     "PositionReconciler": ("tieout.live.reconciler", "PositionReconciler"),
+    "ReconciliationError": ("tieout.errors", "ReconciliationError"),
     "ReconciliationReport": ("tieout.model.report", "ReconciliationReport"),
     "ReconciliationStrategy": ("tieout.model.discrepancy", "ReconciliationStrategy"),
+    "StateManager": ("tieout.books.state", "StateManager"),
     "reconcile_observation": ("tieout.live.road", "reconcile_observation"),
 }
 

@@ -146,6 +146,7 @@ def test_other_corporate_actions_move_both_assets(row: Any, before: Any, after: 
         (pos("X", "0.5"), pos("X", 500, multiplier="0.001")),
         (pos("X", 50, multiplier=10), pos("X", 5, multiplier=10)),
         (pos("X", -5, multiplier=10), pos("X", -50)),
+        (pos("X", 10), pos("X", 5, multiplier=2)),
     ],
 )
 def test_a_factor_that_is_the_contract_size_is_the_multiplier(ours: Any, theirs: Any) -> None:
@@ -154,6 +155,13 @@ def test_a_factor_that_is_the_contract_size_is_the_multiplier(ours: Any, theirs:
     assert seen.seen()["position X"][2:] == ("MULTIPLIER", "0")
     assert seen.evidence("position X") == ("fill z",)
     assert not seen.changes("position X")
+
+
+def test_a_contract_size_that_only_the_settings_tell_is_the_multiplier_too() -> None:
+    """What a user told of an asset counts like what its rows state."""
+    told = Settings(assets={"X": AssetSettings(multiplier=Decimal(10))})
+    assert read(local(pos("X", 50)), broker(pos("X", 5)), settings=told).cause("position X") == "MULTIPLIER"
+    assert read(local(pos("Y", 50)), broker(pos("Y", 5)), settings=told).cause("position Y") == "UNKNOWN"
 
 
 def test_fills_of_an_asset_that_is_only_counted_otherwise_are_not_booked_again() -> None:

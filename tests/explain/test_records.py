@@ -48,6 +48,13 @@ def test_whose_order_a_fill_belongs_to_names_it(told: Any, code: str) -> None:
     assert seen.cause("position AAPL") == seen.cause("balance USD") == code
 
 
+def test_the_broker_s_id_of_an_own_order_is_enough() -> None:
+    """A fill that bears no client id is known by the id that the broker gave to local's order."""
+    row = fill("m", "AAPL", 6, 100, client_order_id=None, broker_order_id="b-9")
+    ours, theirs = local(shares(100), order("b-9", 6, "filled", filled=6)), broker(shares(106), row)
+    assert read(ours, theirs).cause("position AAPL") == "MISSED_FILL"
+
+
 def test_an_order_listed_in_an_earlier_reading_stays_local_s_own() -> None:
     """An order that local listed once is its own in later readings too."""
     first = read(local(shares(100), order("c-9", 6)), broker(shares(100), order("c-9", 6)))
@@ -69,6 +76,7 @@ def test_identical_broker_records_count_once() -> None:
         (SINCE, "PHANTOM_FILL"),
         ({}, "UNKNOWN"),
         ({"fills_since": -200}, "UNKNOWN"),
+        ({"fills_since": -300}, "PHANTOM_FILL"),  # from that very second on
         ({"coverage": {"fills": "partial"}, **SINCE}, "UNKNOWN"),
         ({"without": ("fills",)}, "UNKNOWN"),
     ],
@@ -88,7 +96,9 @@ def test_a_list_without_a_start_vouches_from_its_oldest_record_on(oldest: Any, c
     assert seen.cause("position AAPL") == code
 
 
-@pytest.mark.parametrize(("at", "code"), [(-61, "PHANTOM_FILL"), (-59, "STALE_BROKER"), (-1, "IN_FLIGHT")])
+@pytest.mark.parametrize(
+    ("at", "code"), [(-60, "PHANTOM_FILL"), (-59, "STALE_BROKER"), (-2, "STALE_BROKER"), (-1, "IN_FLIGHT")]
+)
 def test_a_young_fill_that_the_broker_does_not_show_is_no_phantom(at: int, code: str) -> None:
     """Within the settle window it is in flight, within the venue's lag the broker is stale, and only then a phantom."""
     seen = read(local(shares(110), fill("p", "AAPL", 10, 100, at)), broker(shares(100), **SINCE))
@@ -232,6 +242,41 @@ def test_a_partial_explanation_keeps_its_code_and_its_residual() -> None:
     """A record that explains a part is named with what is left."""
     seen = read(local(shares(100)), broker(shares(110), fill("m", "AAPL", 6, 100)))
     assert seen.seen()["position AAPL"] == ("QUANTITY_MISMATCH", "10", "MISSED_FILL", "4")
+
+
+def cash_row(name: str, kind: str, amount: Any) -> Any:
+    return act(name, kind, currency="USD", amount=amount)
+
+
+@pytest.mark.parametrize(
+    ("difference", "expected"),
+    [
+        (310, ("DEPOSIT", "10")),  # 280 together would leave 30, the fee alone 330
+        (275, ("MULTIPLE", "-5")),
+        (-25, ("FEE", "-5")),
+        (-100, ("FEE", "-80")),
+        (700, ("DEPOSIT", "400")),
+    ],
+)
+def test_of_partial_explanations_the_one_that_leaves_least_counts(difference: Any, expected: tuple[str, str]) -> None:
+    """All records together, those of one kind, or those of one code: whichever is nearest."""
+    rows = cash_row("d", "deposit", 300), cash_row("f", "fee", -20)
+    seen = read(local(usd(1000)), broker(usd(1000 + difference), *rows))
+    assert seen.seen()["balance USD"][2:] == expected
+
+
+@pytest.mark.parametrize(
+    ("theirs", "total", "code"),
+    [(fill("p", "AAPL", 10, 100, fee=1), 8999, "FEE"), (fill("p", "AAPL", 10, 110), 8900, "WRONG_FILL")],
+)
+def test_what_was_booked_otherwise_is_told_from_what_was_missed_without_a_search(
+    theirs: Any, total: Any, code: str
+) -> None:
+    """Corrections alone close what a record that has nothing to do with it would not."""
+    ours = local(shares(10), usd(9000), fill("p", "AAPL", 10, 100))
+    stated = broker(shares(10), usd(total), theirs, cash_row("d", "deposit", 500))
+    seen = read(ours, stated, settings=Settings(search_states=1))
+    assert seen.seen()["balance USD"][2:] == (code, "0")
 
 
 def test_a_record_that_makes_it_worse_explains_nothing() -> None:

@@ -46,7 +46,7 @@ LIMITS = (
 PARTS = (
     ("PositionReconciler", "tieout.live.reconciler", "PositionReconciler", "reads, judges, acts, reports; one at a time"),
     ("BrokerAdapter", "tieout.brokers.base", "BrokerAdapter", "the broker side, a port"),
-    ("per-exchange reconcilers", "tieout.brokers.ccxt_venues", "venue",
+    ("per-exchange reconcilers", "tieout.brokers.ccxt.venues", "venue",
      "none: one road for all; what a venue does otherwise is a row here, read by one adapter"),
     ("simulated broker", "tieout.brokers.simulated", "SimulatedBroker", "an adapter over a truth that you set"),
     ("DecimalLedger", "tieout.books.ledger", "DecimalLedger", "positions, cash, average costs, exact"),

@@ -12,8 +12,8 @@ import pytest
 from tests.decide.building import START, pos, side
 from tieout.books.durable import DurableBooks
 from tieout.bootstrap import opened
-from tieout.brokers import ccxt_adapter
-from tieout.brokers.ccxt_adapter import CcxtBroker
+from tieout.brokers.ccxt import adapter as ccxt_adapter
+from tieout.brokers.ccxt.adapter import CcxtBroker
 from tieout.brokers.simulated.remote import RemoteSimulatedBroker
 from tieout.clock import SystemClock
 from tieout.config import Config, load

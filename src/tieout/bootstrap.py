@@ -189,9 +189,9 @@ def _broker(name: str, told: AccountConfig, making: _Making) -> BrokerAdapter:
 
 
 def _ccxt(name: str, source: BrokerCcxt, making: _Making) -> BrokerAdapter:
-    from tieout.brokers.ccxt_adapter import CcxtBroker
-    from tieout.brokers.ccxt_guard import connect
-    from tieout.brokers.ccxt_venues import VENUES, venue
+    from tieout.brokers.ccxt.adapter import CcxtBroker
+    from tieout.brokers.ccxt.guard import connect
+    from tieout.brokers.ccxt.venues import VENUES, venue
 
     place = f"accounts.{name}.broker"
     given = {theirs: _secret(ours, source, place, making) for theirs, ours in CREDENTIALS.items()}

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from tests.conform.cases import ASSETS, empty, markets
 from tests.conform.loopback import Asked, Cut, Loopback, client
 from tests.conform.output import say
-from tieout.brokers.ccxt_adapter import CcxtBroker
-from tieout.brokers.ccxt_venues import VENUES, Call
+from tieout.brokers.ccxt.adapter import CcxtBroker
+from tieout.brokers.ccxt.venues import VENUES, Call
 from tieout.errors import SourceError, SourceIncomplete
 from tieout.model.snapshot import Section
 

@@ -12,7 +12,7 @@ from tests.conform.judge import judge
 from tests.conform.loopback import Answer, Asked, Loopback, client
 from tests.conform.output import say
 from tests.conform.payloads import Payloads
-from tieout.brokers.ccxt_adapter import CcxtBroker
+from tieout.brokers.ccxt.adapter import CcxtBroker
 from tieout.clock import VirtualClock
 from tieout.errors import SourceError, SourceIncomplete
 

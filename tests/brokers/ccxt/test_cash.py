@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tieout.brokers import ccxt_cash as cash
-from tieout.brokers.ccxt_parse import RowError, RowLeft
+from tieout.brokers.ccxt import cash as cash
+from tieout.brokers.ccxt.parse import RowError, RowLeft
 from tieout.model.amounts import exact, plain
 from tieout.model.snapshot import Balance
 

@@ -6,8 +6,8 @@ import pytest
 from aiohttp import ClientPayloadError
 from ccxt.base import errors as ccxt_errors
 
-from tieout.brokers.ccxt_errors import action_error, source_error
-from tieout.brokers.ccxt_guard import Answers
+from tieout.brokers.ccxt.errors import action_error, source_error
+from tieout.brokers.ccxt.guard import Answers
 from tieout.errors import (
     ActionError,
     ActionRefused,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.brokers.ccxt.venue import always, venue
 
-from tieout.brokers.ccxt_guard import arm, connect, exact_json
+from tieout.brokers.ccxt.guard import arm, connect, exact_json
 from tieout.errors import SourceError, SourceMalformed, SourceRefused, SourceThrottled, SourceUnreachable
 
 NOTHING = {
@@ -94,7 +94,7 @@ def test_what_is_no_json_is_refused(text: str) -> None:
 
 def test_the_adapter_costs_nothing_until_it_is_used() -> None:
     """Importing the adapter imports neither ccxt nor aiohttp."""
-    code = "import sys, tieout.brokers.ccxt_adapter; sys.exit(any(m in sys.modules for m in ('ccxt', 'aiohttp')))"
+    code = "import sys, tieout.brokers.ccxt.adapter; sys.exit(any(m in sys.modules for m in ('ccxt', 'aiohttp')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tieout.brokers import ccxt_mend as mend
-from tieout.brokers.ccxt_parse import RowError, RowLeft
+from tieout.brokers.ccxt import mend as mend
+from tieout.brokers.ccxt.parse import RowError, RowLeft
 
 
 def row(info: Any, **unified: Any) -> dict[str, Any]:

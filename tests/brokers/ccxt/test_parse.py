@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tieout.brokers import ccxt_parse as parse
+from tieout.brokers.ccxt import parse
 from tieout.model.amounts import exact, plain
 from tieout.model.snapshot import Position
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from tests.brokers.ccxt.venue import SINCE, always, at, venue
 
-from tieout.brokers.ccxt_adapter import CcxtBroker
+from tieout.brokers.ccxt.adapter import CcxtBroker
 from tieout.errors import SourceIncomplete, SourceMalformed
 
 HEAD = '{"symbol":"QQQEUR","id":%d,"orderId":9,"price":"1","qty":"2","commission":"0","commissionAsset":"EUR","isBuyer":true,'

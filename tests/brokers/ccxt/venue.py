@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.conform.loopback import Answer, Asked, Loopback, client, market
 
-from tieout.brokers.ccxt_adapter import CcxtBroker
+from tieout.brokers.ccxt.adapter import CcxtBroker
 from tieout.clock import VirtualClock
 
 SINCE = datetime(2026, 3, 1, tzinfo=UTC)

@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tieout.brokers import ccxt_parse as parse
 from tieout.brokers.base import OrderRequest
-from tieout.brokers.ccxt_venues import Venue
+from tieout.brokers.ccxt import parse
+from tieout.brokers.ccxt.venues import Venue
 from tieout.errors import ActionRefused
 from tieout.model.amounts import dec, plain
 from tieout.model.snapshot import Order

@@ -6,7 +6,7 @@ signed URLs and whole bodies: none of it is passed on.
 
 from __future__ import annotations
 
-from tieout.brokers.ccxt_guard import Answers
+from tieout.brokers.ccxt.guard import Answers
 from tieout.errors import (
     ActionError,
     ActionRefused,

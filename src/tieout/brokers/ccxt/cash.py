@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from tieout.brokers.ccxt_parse import RowError, RowLeft, due, number
+from tieout.brokers.ccxt.parse import RowError, RowLeft, due, number
 from tieout.model.amounts import exact
 from tieout.model.snapshot import Balance
 

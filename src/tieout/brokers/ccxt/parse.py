@@ -1,6 +1,6 @@
 """ccxt's unified dicts -> records of the model. A number that is due and missing, or is a float, makes a row unusable.
 
-Where ccxt's unified meaning is not the contract's, `ccxt_mend` has set it right from the raw row before it comes here.
+Where ccxt's unified meaning is not the contract's, `mend` has set it right from the raw row before it comes here.
 """
 
 from __future__ import annotations

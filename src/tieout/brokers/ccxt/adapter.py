@@ -12,14 +12,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tieout.brokers import ccxt_parse as parse
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
-from tieout.brokers.ccxt_guard import connect, set_markets
-from tieout.brokers.ccxt_lookup import CcxtOrders
-from tieout.brokers.ccxt_orders import acknowledged, arguments
-from tieout.brokers.ccxt_reader import CcxtReader, Json, too_old
-from tieout.brokers.ccxt_venues import Venue
-from tieout.brokers.ccxt_venues import venue as known_venue
+from tieout.brokers.ccxt import parse
+from tieout.brokers.ccxt.guard import connect, set_markets
+from tieout.brokers.ccxt.lookup import CcxtOrders
+from tieout.brokers.ccxt.orders import acknowledged, arguments
+from tieout.brokers.ccxt.reader import CcxtReader, Json, too_old
+from tieout.brokers.ccxt.venues import Venue
+from tieout.brokers.ccxt.venues import venue as known_venue
 from tieout.clock import Clock, SystemClock
 from tieout.errors import ActionRefused, OutcomeUnknown, SourceError, SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Section
@@ -28,7 +28,7 @@ from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Sect
 class CcxtBroker:
     """One account at the venue that ccxt calls *venue*.
 
-    A venue or a section that is not in `ccxt_venues` is never read: `SourceIncomplete`, not an empty account.
+    A venue or a section that is not in `venues` is never read: `SourceIncomplete`, not an empty account.
 
     Args:
         venue: ccxt's id, such as "binanceusdm".

@@ -1,4 +1,4 @@
-"""What is asked of each venue for each section, and how an answer proves that it is whole. Data, read by `ccxt_reader`.
+"""What is asked of each venue for each section, and how an answer proves that it is whole. Data, read by `reader`.
 
 A `gap` names what a section does not cover yet: it is then never complete, unless the operator says that nothing
 is held there.
@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from tieout.brokers import ccxt_cash as cash
-from tieout.brokers import ccxt_mend as mend
+from tieout.brokers.ccxt import cash, mend
 from tieout.model.snapshot import Section
 
 Path = tuple[str | int, ...]

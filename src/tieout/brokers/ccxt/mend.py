@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from tieout.brokers.ccxt_parse import RowLeft, due, number, raw
+from tieout.brokers.ccxt.parse import RowLeft, due, number, raw
 from tieout.model.amounts import exact, plain
 
 Mend = Callable[[Mapping[str, Any]], "dict[str, Any] | None"]  # None: no such record at all

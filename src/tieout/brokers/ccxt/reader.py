@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from decimal import Context, localcontext
 from typing import Any, TypeVar
 
-from tieout.brokers import ccxt_parse as parse
-from tieout.brokers.ccxt_cash import Line, balances, coin_code, rows_at, walk
-from tieout.brokers.ccxt_errors import action_error, failures, source_error
-from tieout.brokers.ccxt_guard import Answers, arm
-from tieout.brokers.ccxt_parse import RowError, RowLeft
-from tieout.brokers.ccxt_venues import Call, Venue
+from tieout.brokers.ccxt import parse
+from tieout.brokers.ccxt.cash import Line, balances, coin_code, rows_at, walk
+from tieout.brokers.ccxt.errors import action_error, failures, source_error
+from tieout.brokers.ccxt.guard import Answers, arm
+from tieout.brokers.ccxt.parse import RowError, RowLeft
+from tieout.brokers.ccxt.venues import Call, Venue
 from tieout.errors import ActionRefused, SourceError, SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Balance, Section
 

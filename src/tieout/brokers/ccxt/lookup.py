@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tieout.brokers import ccxt_parse as parse
-from tieout.brokers.ccxt_reader import CcxtReader, Json
-from tieout.brokers.ccxt_venues import Venue
+from tieout.brokers.ccxt import parse
+from tieout.brokers.ccxt.reader import CcxtReader, Json
+from tieout.brokers.ccxt.venues import Venue
 from tieout.errors import SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Order
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from tieout.brokers.ccxt.lazy import exchange_class
+
 _REFUSED = "not a number of JSON"
 _QUIET = logging.getLogger("tieout.ccxt.client")
 
@@ -109,13 +111,10 @@ def set_markets(exchange: Any, markets: Iterable[Mapping[str, Any]]) -> None:
 
 
 def connect(venue: str, credentials: Mapping[str, str], options: Mapping[str, Any]) -> Any:
-    """A new ccxt client for *venue*; imports ccxt. *credentials* bear ccxt's own names (apiKey, secret, walletAddress, …).
+    """A new ccxt client for *venue*; imports of ccxt what it needs. *credentials* bear ccxt's own names (apiKey, secret, …).
 
     Raises:
         LookupError: ccxt knows no such venue.
     """
-    import ccxt.async_support as ccxt
-
-    if venue not in ccxt.exchanges:
-        raise LookupError(venue)
-    return getattr(ccxt, venue)({**credentials, "enableRateLimit": True, "options": dict(options)})
+    made = exchange_class(venue)
+    return made({**credentials, "enableRateLimit": True, "options": dict(options)})

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from msgspec import Struct
@@ -59,6 +61,28 @@ class Answers:
         return [answer.body for answer in self._answers if answer.url.endswith(endpoint)]
 
 
+_asked: ContextVar[Answers] = ContextVar("answers to the question in hand")
+
+
+@contextmanager
+def answering() -> Iterator[Answers]:
+    """Where the answers to one question are kept: its own, so that several may be under way with one client.
+
+    What the question awaits, and the tasks it starts, see the same.
+    """
+    answers = Answers()
+    token = _asked.set(answers)
+    try:
+        yield answers
+    finally:
+        _asked.reset(token)
+
+
+def answers_in_hand() -> Answers:
+    """The answers to the question in hand; none where there is no question."""
+    return _asked.get(None) or Answers()
+
+
 def exact_json(text: str) -> Any:
     """The document with each fraction as its own text, so that no digit passes through a float.
 
@@ -72,16 +96,16 @@ def _refuse(_name: str) -> None:
     raise ValueError(_REFUSED)
 
 
-def arm(exchange: Any) -> Answers:
-    """Make *exchange* exact and guarded, and return where its answers are kept. Once per client."""
+def arm(exchange: Any) -> None:
+    """Make *exchange* exact and guarded; its answers are kept with the question (`answering`). Once per client."""
     from ccxt.base.errors import BadResponse  # the price of ccxt is paid only where it is used
 
-    answers = Answers()
     classify = exchange.handle_errors
 
     def guarded(
         code: int, reason: str, url: str, method: str, headers: Any, body: str, response: Any, *rest: Any
     ) -> Any:
+        answers = answers_in_hand()
         answers.note_headers(code, headers)
         fine = 200 <= code < 300
         if fine and (response is None or isinstance(response, str) or response == {}):
@@ -100,7 +124,6 @@ def arm(exchange: Any) -> Answers:
     exchange.enableLastHttpResponse = exchange.id == "kraken"  # its cancel_order reads the text back to name the error
     _QUIET.setLevel(logging.WARNING)  # ccxt logs signed requests, keys included, at DEBUG
     exchange.logger = _QUIET
-    return answers
 
 
 def set_markets(exchange: Any, markets: Iterable[Mapping[str, Any]]) -> None:

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from tieout.brokers.ccxt import parse
 from tieout.brokers.ccxt.cash import Line, balances, coin_code, rows_at, walk
 from tieout.brokers.ccxt.errors import action_error, failures, source_error
-from tieout.brokers.ccxt.guard import Answers, arm
+from tieout.brokers.ccxt.guard import Answers, answering, answers_in_hand, arm
 from tieout.brokers.ccxt.parse import RowError, RowLeft
+from tieout.brokers.ccxt.together import together
 from tieout.brokers.ccxt.venues import Call, Venue
 from tieout.errors import ActionRefused, SourceError, SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Balance, Section
@@ -26,20 +27,24 @@ _ROOM = Context(prec=200)
 
 
 class CcxtReader:
-    """Reads whole sections. One question at a time, for the answers it keeps are those of the question in hand."""
+    """Reads whole sections. Questions that do not wait for each other are under way together, each with its own answers."""
 
     def __init__(self, name: str, venue: Venue, client: Callable[[], Any], assets: Sequence[str]) -> None:
         self._name, self._venue, self._assets = name, venue, tuple(assets)
         self._connect = client
         self._client: Any = None
-        self.answers = Answers()
-        self._turn = asyncio.Lock()
+        self._turns = asyncio.Semaphore(venue.at_once)
+
+    @property
+    def answers(self) -> Answers:
+        """The answers to the question in hand."""
+        return answers_in_hand()
 
     def client(self) -> Any:
         """The ccxt client, made and armed at first use."""
         if self._client is None:
             self._client = self._connect()
-            self.answers = arm(self._client)
+            arm(self._client)
         return self._client
 
     async def ask(self, scope: str, question: Callable[[Any], Awaitable[T]]) -> T:
@@ -48,14 +53,12 @@ class CcxtReader:
         Raises:
             SourceError: In any case that is no usable answer; nothing of ccxt's own text is in it.
         """
-        async with self._turn:
-            try:
-                with localcontext(_ROOM):
+        async with self._turns:
+            with answering(), localcontext(_ROOM):
+                try:
                     return await self._once(question)
-            except failures() as error:
-                raise self._failed(error, scope) from None
-            finally:
-                self.answers.forget()  # loading markets may have brought megabytes
+                except failures() as error:
+                    raise self._failed(error, scope) from None
 
     async def act(self, action: str, deed: Callable[[Any], Awaitable[T]]) -> T:
         """What *deed* gives, done once and never again.
@@ -64,14 +67,13 @@ class CcxtReader:
             ActionRefused: The venue said no, or nothing was sent.
             OutcomeUnknown: All else.
         """
-        async with self._turn:
+        async with self._turns:
             client = self.client()
-            self.answers.begin()
-            try:
-                with localcontext(_ROOM):
+            with answering() as answers, localcontext(_ROOM):
+                try:
                     return await deed(client)
-            except failures() as error:
-                raise action_error(error, action, self.answers) from None
+                except failures() as error:
+                    raise action_error(error, action, answers) from None
 
     async def load(self, action: str) -> None:
         """Have the markets loaded before *action*.
@@ -93,7 +95,6 @@ class CcxtReader:
         from ccxt.base.errors import InvalidNonce
 
         client = self.client()
-        self.answers.begin()
         try:
             return await question(client)
         except InvalidNonce:
@@ -114,21 +115,30 @@ class CcxtReader:
         Raises:
             SourceError: Not known to be whole.
         """
-        lines, missing = list[Line](), self._gap("balances")
+        missing, read = self._gap("balances"), await together(self._wallet(call) for call in self._venue.balances)
+        lines = [line for wallet, _ in read for line in wallet]
+        missing += [why for _, whys in read for why in whys]
+        try:
+            found = balances(lines, coin_code(self.client()))
+        except failures() as error:
+            raise self._failed(error, "balances") from None
+        return self._whole("balances", found, missing)
 
-        async def question(client: Any) -> tuple[Balance, ...]:
+    async def _wallet(self, call: Call) -> tuple[list[Line], list[str]]:
+        lines, missing = list[Line](), list[str]()
+
+        async def question(client: Any) -> None:
             lines.clear()
-            for call in self._venue.balances:
-                self.answers.begin()
-                await client.fetch_balance(dict(call.params))
-                for body in self._bodies(call):
-                    assert call.cash is not None, "a call for balances without a reader"
-                    _collect(call.cash(body), lines, missing)
-                if isinstance(body, dict) and body.get("has_next"):
-                    missing.append("more pages follow")
-            return balances(lines, coin_code(client))
+            missing.clear()
+            await client.fetch_balance(dict(call.params))
+            for body in self._bodies(call):
+                assert call.cash is not None, "a call for balances without a reader"
+                _collect(call.cash(body), lines, missing)
+            if isinstance(body, dict) and body.get("has_next"):
+                missing.append("more pages follow")
 
-        return self._whole("balances", await self.ask("balances", question), missing)
+        await self.ask("balances", question)
+        return lines, missing
 
     async def rows(self, section: Section, make: Make, since: datetime | None = None) -> tuple[Any, ...]:
         """Every record of *section*, made by *make* from a unified row and its market.
@@ -138,18 +148,19 @@ class CcxtReader:
         """
         missing = self._gap(section)
         calls: tuple[Call, ...] = getattr(self._venue, section)
-        records: list[Any] = []
-        for call in calls:
-            for asset in self._assets if call.per_asset else (None,):
-                records += await self._read(section, call, make, missing, asset=asset, since=since)
+        asked = [(call, asset) for call in calls for asset in (self._assets if call.per_asset else (None,))]
+        read = await together(self._read(section, call, make, asset=asset, since=since) for call, asset in asked)
+        records = [record for found, _ in read for record in found]
+        missing += [why for _, whys in read for why in whys]
         if any(call.per_asset for call in calls) and not self._assets:
             missing.append("this venue is asked asset by asset, and no assets are named")
         return self._whole(section, tuple(records), missing)
 
     async def _read(
-        self, section: Section, call: Call, make: Make, missing: list[str], *, asset: str | None, since: datetime | None
-    ) -> list[Any]:
-        async def question(client: Any) -> list[Any]:
+        self, section: Section, call: Call, make: Make, *, asset: str | None, since: datetime | None
+    ) -> tuple[list[Any], list[str]]:
+        async def question(client: Any) -> tuple[list[Any], list[str]]:
+            missing = list[str]()
             unified = await self._call(client, section, call, asset=asset, since=since)
             raw = _rows(call, self._body(call))
             records = self._make(client, make, unified, missing)
@@ -157,7 +168,7 @@ class CcxtReader:
                 missing.append("more pages follow")
             if section != "fills" and _counted(call, [row.get("info") for row in unified]) != _counted(call, raw):
                 missing.append("ccxt left rows out")
-            return records if since is None else [record for record in records if record.at >= since]
+            return [record for record in records if since is None or record.at >= since], missing
 
         return await self.ask(section, question)
 

@@ -51,6 +51,7 @@ class Venue(Struct, frozen=True):
     legs: dict[str, dict[str, Any]] = field(default_factory=dict)  # how an order names its leg
     hedge_mode: bool = False
     fills_days: int | None = None  # how far back one request for fills reaches from its start
+    at_once: int = 4  # requests under way together; 1 where a key's nonce has to grow from each request to the next
 
     @property
     def sections(self) -> frozenset[Section]:
@@ -170,6 +171,7 @@ VENUES: dict[str, Venue] = {
         order=mend.kraken_order,
         fill=mend.kraken_fill,
         lookup="id",
+        at_once=1,
     ),
     "krakenfutures": Venue(
         positions=(Call("/openpositions", ("openPositions",)),),
@@ -293,11 +295,13 @@ VENUES: dict[str, Venue] = {
         balances=(Call("/auth/r/wallets", cash=cash.bitfinex),),
         position=mend.bitfinex_position,
         order=mend.bitfinex_order,
+        at_once=1,
     ),
     "gemini": Venue(
         orders=(Call("/v1/orders"),),
         fills=(Call("/v1/mytrades", params={"limit_trades": 500}, page=500, per_asset=True),),
         balances=(Call("/v1/balances", cash=cash.table(currency="currency", total="amount", available="available")),),
+        at_once=1,
     ),
 }
 UNKNOWN = Venue()

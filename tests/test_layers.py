@@ -46,6 +46,8 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "msgspec": EVERYTHING,
     "ccxt": frozenset(("brokers",)),
     "aiohttp": frozenset(("brokers", "record")),
+    "tenacity": frozenset(("brokers",)),
+    "pyrate_limiter": frozenset(("brokers",)),
     "sqlalchemy": frozenset(("record",)),
     "alembic": frozenset(("record",)),
     "cryptography": frozenset(("record",)),

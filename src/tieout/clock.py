@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+# Until when whoever called wants an answer, on `Clock.monotonic_ns`: who waits on their behalf begins no wait beyond it.
+DEADLINE_NS: Final[ContextVar[int | None]] = ContextVar("deadline_ns", default=None)
 
 
 class Clock(Protocol):

@@ -1,0 +1,31 @@
+"""JSON as it was written: every fraction from its own text, and nothing that JSON does not have."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+
+def decode(data: bytes) -> Any:
+    """The document, with ints and Decimals for its numbers.
+
+    Raises:
+        ValueError: It is not JSON in UTF-8, holds NaN or an infinity, or is nested beyond reason.
+    """
+    try:
+        return _DECODER.decode(data.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def encode(body: object) -> bytes:
+    """The document as compact JSON; numbers with digits to keep are to be given as texts."""
+    return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)

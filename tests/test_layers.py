@@ -46,6 +46,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "msgspec": EVERYTHING,
     "ccxt": frozenset(("brokers",)),
     "aiohttp": frozenset(("brokers", "record")),
+    "yarl": frozenset(("brokers",)),  # aiohttp's own
     "tenacity": frozenset(("brokers",)),
     "pyrate_limiter": frozenset(("brokers",)),
     "sqlalchemy": frozenset(("record",)),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from tests.decide.building import START, Side, cash, fill, moment, order, pos, side
+from tests.live.virtual import VirtualLoop
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.clock import VirtualClock
 from tieout.errors import (
@@ -274,11 +276,38 @@ async def test_answers_are_told_apart() -> None:
     )  # fmt: skip
 
 
-async def test_a_lookup_that_never_answers_is_an_error() -> None:
+def test_a_lookup_that_never_answers_is_an_error() -> None:
     """Silence about an order proves nothing about it."""
     venue = Venue(side(), known={"c": SLOW})
-    one = await read(venue, side(order("c")), reach=Reach(timeout_seconds=0))
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        one = runner.run(read(venue, side(order("c"))))
     assert one.lookups == (Lookup("b-c", "c", error=SideFailure.TIMEOUT),)
+
+
+class Stopwatch(Venue):
+    """A venue each of whose answers takes a virtual second; keeps when each question came and was answered."""
+
+    def __init__(self, said: Side = FULL) -> None:
+        super().__init__(said)
+        self.times: dict[str, tuple[float, float]] = {}
+
+    async def _answer(self, question: str, default: Any = None) -> Any:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        await asyncio.sleep(1)
+        self.times[question] = begun, clock()
+        return await super()._answer(question, default)
+
+
+def test_what_leads_to_holdings_is_read_before_them() -> None:
+    """Every record was answered before any holding was asked for; what leads to nothing of the other is read at once."""
+    venue = Stopwatch()
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(read(venue, FULL))
+    times = venue.times
+    for earlier, later in pairwise((("time",), ("fills", "activities"), ("orders",), ("positions", "balances"))):
+        assert max(times[name][1] for name in earlier) <= min(times[name][0] for name in later)
+    assert max(end for _, end in times.values()) == 4
 
 
 async def test_the_oldest_are_asked_first_and_a_few_at_a_time() -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.proving import PROVE
+
 ROOT = Path(__file__).parents[1]
 # How long an example takes says something of the machine's other work, and nothing of a promise.
-settings.register_profile("tieout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "tieout", deadline=None, max_examples=100 if PROVE else 50, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("tieout")
 
 
 def _record() -> Path | None:
     """Where the proofs of the present source are noted; None outside `make prove`."""
-    if os.environ.get("TIEOUT_PROVE") != "1":
+    if not PROVE:
         return None
     digest = hashlib.sha256()
     for path in sorted((ROOT / "src").rglob("*.py")):

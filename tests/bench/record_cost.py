@@ -101,7 +101,7 @@ def stores() -> Iterator[dict[str, RecordSettings]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tieout-cost-")))
         keys.create(folder / "keys", "bench")
         sqlite = RecordSettings(store=str(folder / "tieout.db"), keys=str(folder / "keys"))
-        server = stack.enter_context(postgres.running())
+        server = stack.enter_context(postgres.running(measured=True))
         yield {"SQLite": sqlite, "PostgreSQL": replace(sqlite, store=server.fresh(), side_file=str(folder / "head"))}
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from tests.model.mutations import mutated
 from tests.model.strategies import observations, snapshots
+from tests.proving import PROVE
 from tieout.errors import BadInput, Problem
 from tieout.model import codec
 from tieout.model.codec import decode_history, decode_observation, decode_snapshot, encode, read_bytes
@@ -23,9 +24,10 @@ from tieout.model.discrepancy import Cause, CauseCode, DiscrepancyType, Reconcil
 from tieout.model.report import Discrepancy, ReconciliationReport, Summary
 from tieout.model.snapshot import Observation, Position, Snapshot
 
-PROVE = 20 if os.environ.get("TIEOUT_PROVE") else 1
 search = settings(
-    max_examples=100 * PROVE, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=2000 if PROVE else 40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 HEAD = b'{"schema":"tieout.snapshot/1","account":"main","source":"local","as_of":"2026-11-20T10:00:00Z"'

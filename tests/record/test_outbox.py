@@ -147,7 +147,7 @@ async def test_an_alert_knows_what_came_before_and_after(
 
 async def test_many_are_noted_at_once(record: StoreRecord, outbox: Outbox, clock: VirtualClock) -> None:
     """A storm is noted as delivered whole, past what one statement takes."""
-    names = [await put(record, f"k{number}", clock.now()) for number in range(1100)]
+    names = [await put(record, f"k{number}", clock.now()) for number in range(600)]
     await outbox.delivered(names, clock.now())
     assert await keys(outbox, clock) == []
 

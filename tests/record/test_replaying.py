@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
+from tests.proving import PROVE
 from tests.record.conftest import START
 from tieout.books.engine_books import EngineBooks
 from tieout.brokers.simulated import Fault, FaultPlan, FaultRule, Instrument, SimulatedBroker, World
@@ -164,9 +165,10 @@ async def judged(
     return await record.database.read(read)
 
 
-SEEDS = range(6)
+SEEDS = range(6 if PROVE else 3)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_replay_from_the_store_repeats_the_live_verdicts_to_the_byte(settings: RecordSettings, seed: int) -> None:
     """Whatever happened: accounts, restarts, other policies, looks, faults and cures; from the first reading or from any."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
+from tests.proving import PROVE
 from tests.workload.breaks import KINDS
 from tests.workload.run import run, summary
-
-PROVE = "TIEOUT_PROVE" in os.environ
 
 
 @pytest.mark.prove

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 
@@ -62,19 +63,19 @@ class Payloads:
         unknown = [digest for digest in digests.values() if digest not in self._known]
         stored = await self._database.read(lambda connection: _stored(connection, unknown)) if unknown else {}
         self._remember(stored)
-        kept: dict[str, Kept] = {}
-        fresh: dict[bytes, Kept] = {}
-        for name, digest in digests.items():
-            commitment = self._known.get(digest)
-            if commitment is not None:
-                self._known.move_to_end(digest)
-                kept[name] = Kept(commitment, digest)
-                continue
-            if digest not in fresh:
-                sealed = self._vault.seal(contents[name])
-                fresh[digest] = Kept(sealed.commitment, digest, sealed)
-            kept[name] = fresh[digest]
-        return kept
+        kept = {digest: self._again(digest) for digest in digests.values() if digest in self._known}
+        fresh = {digest: contents[name] for name, digest in digests.items() if digest not in kept}
+        # Orders do not wait for the sealing: what it takes grows with the account.
+        kept |= await asyncio.to_thread(self._sealed, fresh) if fresh else {}
+        return {name: kept[digest] for name, digest in digests.items()}
+
+    def _again(self, digest: bytes) -> Kept:
+        self._known.move_to_end(digest)
+        return Kept(self._known[digest], digest)
+
+    def _sealed(self, fresh: Mapping[bytes, bytes]) -> dict[bytes, Kept]:
+        made = {digest: self._vault.seal(content) for digest, content in fresh.items()}
+        return {digest: Kept(sealed.commitment, digest, sealed) for digest, sealed in made.items()}
 
     def written(self, kept: Iterable[Kept]) -> None:
         """Remember what is on the disk now."""

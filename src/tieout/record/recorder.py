@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
@@ -112,7 +113,8 @@ class StoreRecord:
     async def _reading(self, reading: Reading) -> None:
         account, report = reading.observation.account, reading.report
         row = await self._accounts.row(account)
-        sealed = await self.payloads.share(account, contents(reading.observation, report))
+        said = await asyncio.to_thread(contents, reading.observation, report)  # orders do not wait for it
+        sealed = await self.payloads.share(account, said)
         stored = store(reading.observation, report, sealed, heard=reading.heard)
         decided = await self._changed_plans(account, reading)
         state = None if reading.state_before is None else self.payloads.seal(reading.state_before)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.brokers.simulated.auditor import Auditor
+from tests.proving import PROVE
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated import Instrument
@@ -22,7 +22,7 @@ from tieout.errors import ActionRefused, OutcomeUnknown, SourceUnreachable
 from tieout.model.amounts import dec
 from tieout.model.snapshot import Activity, Fill, Order
 
-KILLS = 200 if os.environ.get("TIEOUT_PROVE") == "1" else 10
+KILLS = 200 if PROVE else 5
 pytestmark = pytest.mark.prove
 WORKERS = 4
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.brokers.simulated.auditor import Auditor, locked
+from tests.proving import PROVE
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated import Instrument, World
@@ -279,7 +279,7 @@ class Conservation(RuleBasedStateMachine):
         return [self.world.snapshot(name) for name in ("net", "hedge")]
 
 
-EXAMPLES = 500 if os.environ.get("TIEOUT_PROVE") == "1" else 50
+EXAMPLES = 500 if PROVE else 25
 pytestmark = pytest.mark.prove
 Conservation.TestCase.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
 TestConservation = Conservation.TestCase

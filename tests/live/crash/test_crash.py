@@ -17,8 +17,8 @@ import pytest
 from tests.live.crash.house import House, Scene, lived_on, lived_through
 from tests.live.crash.points import CELLS, Cell, Died, Points, cells_of
 from tests.live.crash.scenes import PEOPLE, SCENES, SENDING, TRADING
+from tests.proving import PROVE
 
-PROVE = os.environ.get("TIEOUT_PROVE") == "1"
 PARTS = 8 if PROVE else 1  # so that an interrupted proof goes on
 EVERY = PARTS if PROVE else 89  # of all points and ways to go wrong; a prime, so that no kind is left out for ever
 IDS = [scene.name for scene in SCENES]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import pytest
 
+from tests.proving import PROVE
 from tests.record.crash.flips import flips, sentence
 
-FLIPS = 300 if os.environ.get("TIEOUT_PROVE") == "1" else 25
+FLIPS = 300 if PROVE else 25
 
 
 @pytest.mark.prove

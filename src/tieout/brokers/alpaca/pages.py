@@ -36,8 +36,9 @@ class Pages:
             times = believed(self._name, scope, _submitted, page)
             if until is not None and any(at is not None and at >= until for at in times):
                 raise SourceIncomplete(self._name, scope, "a page holds what was not asked for", list(found.values()))
-            fresh = [row for row in page if self._id(scope, row) not in found]
-            found |= {self._id(scope, row): row for row in fresh}
+            mine = self._by_id(scope, page)
+            fresh = {id_: row for id_, row in mine.items() if id_ not in found}
+            found |= fresh
             if len(page) < USUAL_ORDERS or (not fresh and len(page) < MOST_ORDERS):
                 return list(found.values())[::-1]
             oldest = times[-1]
@@ -52,13 +53,13 @@ class Pages:
         asked = {**params, "after": moment_text(after), "direction": "asc", "page_size": str(MOST_ACTIVITIES)}
         while True:
             page = await self.page(scope, path, asked)
-            ids = [self._id(scope, row) for row in page]
-            if found.keys() & set(ids):
+            mine = self._by_id(scope, page)
+            if found.keys() & mine.keys():
                 raise SourceIncomplete(self._name, scope, "a page came again", list(found.values()))
-            found |= dict(zip(ids, page, strict=True))
+            found |= mine
             if len(page) < MOST_ACTIVITIES:
                 return list(found.values())
-            asked["page_token"] = ids[-1]
+            asked["page_token"] = list(mine)[-1]
 
     async def page(self, scope: str, path: str, params: Mapping[str, str]) -> list[Json]:
         """One page: a list of objects.
@@ -71,8 +72,14 @@ class Pages:
             raise SourceMalformed(self._name, scope, "a row that is no object")
         return rows
 
-    def _id(self, scope: str, row: Json) -> str:
-        return believed(self._name, scope, due_word, row, "id")
+    def _by_id(self, scope: str, page: Sequence[Json]) -> dict[str, Json]:
+        """The rows by their ids; the same row twice counts once, and one id with two meanings spoils the page."""
+        found: dict[str, Json] = {}
+        for row in page:
+            id_ = believed(self._name, scope, due_word, row, "id")
+            if found.setdefault(id_, row) != row:
+                raise SourceMalformed(self._name, scope, "two rows of one id")
+        return found
 
 
 def _submitted(page: Sequence[Json]) -> list[datetime | None]:

@@ -1,7 +1,7 @@
 """Alpaca's trading interface over a world: keys in headers, lists that page, brackets whose legs hide where Alpaca's do.
 
-The world's orders and records bear ids of their own, Alpaca's are UUIDs: `alpaca_id` turns the one into the other. A coin that
-the world has as a balance is a holding at Alpaca.
+Orders and records of the world bear ids of their own, Alpaca's are UUIDs: `alpaca_id` turns the one into the other. A coin
+that the world has as a balance is a holding at Alpaca.
 """
 
 from __future__ import annotations

@@ -141,11 +141,11 @@ def activity_rows(activity: Activity, world: World, account: str) -> list[Json]:
         return [_units(activity, f"{activity.currency}{home}", activity.amount)]
     old, new = _moved(activity, world, account)
     rows = [_units(activity, activity.asset or "", old)]
-    return rows if new is None else [*rows, _units(activity, activity.new_asset or activity.asset or "", new)]
+    return rows if new is None else [*rows, _units(activity, activity.new_asset or activity.asset or "", new, "new")]
 
 
-def _units(activity: Activity, symbol: str, amount: Decimal | None) -> Json:
-    return _row(activity, _UNITS, {"net_amount": "0", "symbol": symbol, "qty": _told(amount)}, symbol)
+def _units(activity: Activity, symbol: str, amount: Decimal | None, apart: str = "") -> Json:
+    return _row(activity, _UNITS, {"net_amount": "0", "symbol": symbol, "qty": _told(amount)}, apart)
 
 
 def _row(activity: Activity, words: dict[str, str], more: Json, apart: str = "") -> Json:

@@ -18,12 +18,14 @@ from tieout.brokers.alpaca.pages import ACTIVITIES, ORDERS, Pages
 from tieout.brokers.alpaca.terms import body
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.brokers.wire.http import Asked, Http
+from tieout.brokers.wire.limits import Limits
 from tieout.brokers.wire.wire import Wire
 from tieout.errors import ActionRefused, OutcomeUnknown, SourceError, SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import SECTIONS, Activity, Balance, Fill, Order, Position
 
 T = TypeVar("T")
 LIVE, PAPER = "https://api.alpaca.markets", "https://paper-api.alpaca.markets"
+LIMITS = Limits(((200, 60_000),))
 CAPABILITIES = Capabilities(sections=frozenset(SECTIONS))
 
 _ACCOUNT, _POSITIONS, _CLOCK = "/v2/account", "/v2/positions", "/v2/clock"
@@ -139,15 +141,13 @@ class AlpacaBroker:
 
     async def server_time(self) -> datetime:
         """Alpaca's clock."""
-
-        async def question() -> datetime:
-            told = await self._get("time", _CLOCK)
-            at = believed(self.name, "time", moment, told, "timestamp")
-            if at is None:
-                raise SourceMalformed(self.name, "time", "no time in the answer")
-            return at
-
-        return await self._wire.offset.measure(question)
+        asked = self._wire.clock.monotonic_ns()
+        told = await self._get("time", _CLOCK)
+        at = believed(self.name, "time", moment, told, "timestamp")
+        if at is None:
+            raise SourceMalformed(self.name, "time", "no time in the answer")
+        self._wire.offset.note(at, asked, self._wire.clock.monotonic_ns())
+        return at
 
     def capabilities(self) -> Capabilities:
         """All sections; one net position for each asset, and no orders that may only reduce."""

@@ -10,8 +10,8 @@ from tieout.brokers.wire.http import Http
 from tieout.errors import SourceIncomplete, SourceMalformed
 
 ORDERS, ACTIVITIES = "/v2/orders", "/v2/account/activities"
-MOST_ORDERS, USUAL_ORDERS = 500, 50  # what a page holds at most, and where nobody says how much
-MOST_ACTIVITIES = 100
+MOST_ORDERS, MOST_ACTIVITIES = 500, 100  # what a page holds at most
+USUAL = 50  # and where nobody says how much, or what is said goes unheard: a shorter page is surely the last
 _TICK = timedelta(microseconds=1)
 
 
@@ -25,10 +25,10 @@ class Pages:
         """Every order that *params* select, by *until*, back to the first.
 
         The moment of a page's last order is asked for again, for others may bear it; whoever ignores *until* is found out.
-        A page counts as the last only where it is shorter than what is sent to those who name no limit.
         """
         found: dict[str, Json] = {}
         until: datetime | None = None
+        longest = 0
         while True:
             more = {} if until is None else {"until": moment_text(until)}
             asked = {**params, "limit": str(MOST_ORDERS), "direction": "desc", **more}
@@ -39,7 +39,8 @@ class Pages:
             mine = self._by_id(scope, page)
             fresh = {id_: row for id_, row in mine.items() if id_ not in found}
             found |= fresh
-            if len(page) < USUAL_ORDERS or (not fresh and len(page) < MOST_ORDERS):
+            longest = max(longest, len(page))
+            if len(page) < USUAL or (not fresh and len(page) < longest):
                 return list(found.values())[::-1]
             oldest = times[-1]
             if oldest is None or not fresh:
@@ -57,7 +58,7 @@ class Pages:
             if found.keys() & mine.keys():
                 raise SourceIncomplete(self._name, scope, "a page came again", list(found.values()))
             found |= mine
-            if len(page) < MOST_ACTIVITIES:
+            if len(page) < USUAL:
                 return list(found.values())
             asked["page_token"] = list(mine)[-1]
 

@@ -34,6 +34,7 @@ class LoopbackAlpaca(LoopbackVenue):
     Attributes:
         legs: Orders of the world and the legs that belong to each: a bracket.
         held: Legs that wait for their twin to end.
+        page: No list is longer, whatever was asked for.
     """
 
     kinds = frozenset(("asset_class", "activity_type", "currency"))
@@ -42,6 +43,7 @@ class LoopbackAlpaca(LoopbackVenue):
         super().__init__(world, *logins, clock=clock)
         self.legs: dict[str, tuple[str, ...]] = {}
         self.held: set[str] = set()
+        self.page = _MOST_ORDERS
 
     def routes(self) -> Iterable[Route]:
         """The paths of `/v2`."""
@@ -109,7 +111,7 @@ class LoopbackAlpaca(LoopbackVenue):
         ]
         if fields.get("direction", "desc") == "desc":
             rows.reverse()
-        return [self._row(asked.account, order, nested=nested) for order in rows[:limit]]
+        return [self._row(asked.account, order, nested=nested) for order in rows[: min(limit, self.page)]]
 
     def _listed(self, order: Order, wanted: str, fields: dict[str, str]) -> bool:
         held = order.broker_order_id in self.held
@@ -184,7 +186,7 @@ class LoopbackAlpaca(LoopbackVenue):
             kept.reverse()
         ids = [row["id"] for row in kept]
         begin = ids.index(fields["page_token"]) + 1 if fields.get("page_token") in ids else 0
-        return kept[begin : begin + size]
+        return kept[begin : begin + min(size, self.page)]
 
     def _time(self, _asked: Asked) -> Json:
         now = time_text(self.present())

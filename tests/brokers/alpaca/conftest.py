@@ -57,7 +57,8 @@ async def shop() -> AsyncIterator[Shop]:
         world.add_instrument(Instrument(asset=asset, kind="cash", currency="USD", multiplier=dec(multiplier)))
     world.add_instrument(Instrument(asset="BTC/USD", kind="spot", currency="USD", base="BTC"))
     world.office.pay("main", "deposit", "USD", dec("100000"))
-    async with LoopbackAlpaca(world, Login(account="main", key="k", secret="s")) as server:
+    server = LoopbackAlpaca(world, Login(account="main", key="k", secret="s"))
+    async with server:
         broker = connected(server.url)
         yield Shop(world, server, broker)
         await broker.close()

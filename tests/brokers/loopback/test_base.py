@@ -169,11 +169,10 @@ async def test_what_is_lost_on_the_way_back_has_happened(toy: Toy) -> None:
     for taken, status in ((False, "open"), (True, "cancelled")):
         request = OrderRequest(client_order_id=f"c-{taken}", asset="X", side="buy", quantity=dec(1), limit_price=dec(1))
         order = world.submit("a", request)
-        toy.faults.inject(HttpRule(fault=HttpFault.RESET, endpoint="DELETE *", taken=taken, times=None))
+        toy.faults.inject(HttpRule(fault=HttpFault.RESET, endpoint="DELETE *", taken=taken))
         with pytest.raises(aiohttp.ClientConnectionError):
             await ask(toy, f"/orders/{order.broker_order_id}", method="DELETE")
         assert world.state.account("a").orders[order.broker_order_id or ""].order.status == status
-        toy.faults.clear()
 
 
 async def test_a_drip_is_whole_for_those_who_wait(toy: Toy) -> None:

@@ -9,12 +9,13 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class HttpFault(StrEnum):
     """One way to go wrong."""
 
-    RESET = "reset"  # the connection breaks before an answer; aiohttp then sends a GET or DELETE once more by itself
+    RESET = "reset"  # the connection breaks before an answer, and again if the client's library sends the same once more
     STALL = "stall"  # nothing is answered until the client goes away
     SHORT = "short"  # fewer bytes than Content-Length promises, then the end
     TRUNCATED = "truncated"  # half of the document, as if it were whole
@@ -39,7 +40,7 @@ class HttpRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a fault strikes.
 
     Attributes:
-        endpoint: A pattern (`*`, `?`) for ``METHOD /path?query``, as `LoopbackVenue.endpoint` tells it.
+        endpoint: A pattern (`*`, `?`) for ``METHOD /path?query``, as `LoopbackVenue.endpoint` tells it; several with | between.
         times: So often, then never again; None is until the plan is cleared.
         skip: So many requests that fit are answered well before.
         taken: Whether the request has its effect at the venue all the same; None is by the fault: a `reset`, a `stall`
@@ -57,6 +58,10 @@ class HttpRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     taken: bool | None = None
 
+    def fits(self, endpoint: str) -> bool:
+        """Whether it can strike this request."""
+        return any(fnmatchcase(endpoint, pattern) for pattern in self.endpoint.split("|"))
+
     @property
     def effective(self) -> bool:
         """Whether what was asked for happens."""
@@ -70,6 +75,7 @@ class HttpFaults:
         self.struck: list[tuple[HttpFault, str]] = []
         self._rules: list[HttpRule] = []
         self._left: list[tuple[int, int | None]] = []
+        self._broken: tuple[HttpRule, str] | None = None
 
     def inject(self, *rules: HttpRule) -> None:
         """Put rules behind those in force."""
@@ -78,13 +84,26 @@ class HttpFaults:
 
     def clear(self) -> None:
         """Let nothing go wrong any more."""
-        self._rules, self._left = [], []
+        self._rules, self._left, self._broken = [], [], None
 
     def draw(self, endpoint: str) -> HttpRule | None:
-        """The first rule in force that strikes this request."""
+        """The first rule in force that strikes this request.
+
+        aiohttp sends a GET or a DELETE whose connection broke once more by itself: that is the same failure, without a
+        second effect.
+        """
+        broken, self._broken = self._broken, None
+        if broken is not None and broken[1] == endpoint:
+            return replace(broken[0], taken=False)
+        rule = self._next(endpoint)
+        if rule is not None and rule.fault is HttpFault.RESET and endpoint.startswith(("GET ", "DELETE ")):
+            self._broken = (rule, endpoint)
+        return rule
+
+    def _next(self, endpoint: str) -> HttpRule | None:
         for index, rule in enumerate(self._rules):
             skip, left = self._left[index]
-            if left == 0 or not fnmatchcase(endpoint, rule.endpoint):
+            if left == 0 or not rule.fits(endpoint):
                 continue
             if skip:
                 self._left[index] = (skip - 1, left)

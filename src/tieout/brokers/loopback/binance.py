@@ -1,0 +1,71 @@
+"""Binance, spot and USDⓈ-M futures: `/api/v3`, `/fapi/v1` to `v3`, signed with HMAC-SHA256 over query and body.
+
+Source: Binance's public REST documentation, as of 2026-11. One server is both; a key is for one account of the world.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+from tieout.errors import ActionRefused
+
+from .base import Asked, LoopbackVenue, Refused, Route
+from .binance_futures import Futures
+from .binance_spot import Spot, failure
+from .bodies import Reply, milliseconds
+
+_WINDOW_MS = 5000
+_AHEAD_MS = 1000
+_REASONS = {
+    "this venue lists no such instrument": (-1121, "Invalid symbol."),
+    "insufficient funds": (-2010, "Account has insufficient balance for requested action."),
+    "duplicate client order id": (-2010, "Duplicate order sent."),
+    "nothing to reduce": (-2022, "ReduceOnly Order is rejected."),
+    "no such live order": (-2011, "Unknown order sent."),
+    "no such order": (-2013, "Order does not exist."),
+}
+
+
+class LoopbackBinance(LoopbackVenue):
+    """Binance over a world in which spot pairs and linear contracts are listed."""
+
+    kinds = frozenset(("accountType", "algoType", "contractType", "algoStatus"))
+
+    def routes(self) -> Iterable[Route]:
+        """Both sides' endpoints."""
+        yield from Spot(self).routes()
+        yield from Futures(self).routes()
+        yield Route("GET", "/dapi/v1/exchangeInfo", lambda _asked: {"symbols": []}, signed=False)
+        for path in ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs"):
+            yield Route("GET", f"/sapi/v1/{path}", lambda _asked: [])
+
+    def authenticate(self, asked: Asked) -> str:
+        """By key, signature and time, each with Binance's own refusal."""
+        login = self.logins.get(asked.headers.get("x-mbx-apikey", ""))
+        if login is None:
+            raise Refused(failure(-2015, "Invalid API-key, IP, or permissions for action.", 401))
+        payload, _, signature = (asked.query + asked.body).partition("&signature=")
+        due = hmac.new(login.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(due, signature):
+            raise Refused(failure(-1022, "Signature for this request is not valid."))
+        self._require_fresh(asked)
+        return login.account
+
+    def no(self, asked: Asked, error: ActionRefused) -> Reply:
+        """Binance's code for the world's reason."""
+        code, message = _REASONS.get(error.reason, (-1013, "Filter failure"))
+        return failure(code, message)
+
+    def unknown(self, _asked: Asked) -> Reply:
+        """A page, as from the edge."""
+        return Reply(b"<html><body><h2>404 Not found</h2></body></html>", 404)
+
+    def _require_fresh(self, asked: Asked) -> None:
+        told, now = asked.fields.get("timestamp", ""), milliseconds(self.signing_time())
+        window = int(asked.fields.get("recvWindow", _WINDOW_MS))
+        if not told.isdecimal():
+            raise Refused(failure(-1102, "Mandatory parameter 'timestamp' was not sent, was empty/null, or malformed."))
+        if not now - window <= int(told) < now + _AHEAD_MS:
+            raise Refused(failure(-1021, "Timestamp for this request is outside of the recvWindow."))

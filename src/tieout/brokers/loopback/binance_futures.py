@@ -1,0 +1,89 @@
+"""Binance's USDⓈ-M futures: positions with legs, a wallet, conditional orders apart, income."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tieout.brokers.simulated.facts import Resting
+from tieout.errors import ActionRefused
+
+from . import binance_rows as rows
+from .base import Asked, Route
+from .binance_spot import Spot
+from .bodies import milliseconds, text
+from .symbols import by_asset, number_of
+
+
+class Futures(Spot):
+    """Linear contracts."""
+
+    spot = False
+    path = "/fapi/v1"
+    days = 7
+
+    def routes(self) -> Iterable[Route]:
+        """What this side answers."""
+        yield from self.common("userTrades")
+        yield Route("GET", "/fapi/v3/account", self.wallet)
+        yield Route("GET", "/fapi/v3/positionRisk", self.positions)
+        yield Route("GET", "/fapi/v1/leverageBracket", lambda _asked: [])
+        yield Route("GET", "/fapi/v1/openAlgoOrders", self.algo_orders)
+        yield Route("GET", "/fapi/v1/algoOrder", self.algo_order)
+        yield Route("POST", "/fapi/v1/algoOrder", self.submit_algo)
+        yield Route("DELETE", "/fapi/v1/algoOrder", self.cancel_algo)
+
+    def wallet(self, asked: Asked) -> object:
+        """Every currency; cash without unrealised profit is the wallet balance."""
+        wallets = [
+            {"asset": row.currency, "walletBalance": text(row.total), "availableBalance": text(row.available),
+             "crossWalletBalance": text(row.total), "unrealizedProfit": "0", "marginBalance": text(row.total),
+             "updateTime": milliseconds(self.venue.present())}
+            for row in self.desk.balances(asked.account)
+        ]  # fmt: skip
+        return {"totalWalletBalance": "0", "totalMaintMargin": "0", "assets": wallets, "positions": []}
+
+    def positions(self, asked: Asked) -> object:
+        """Every open position, one row a leg."""
+        named = by_asset(self.desk.state)
+        held = [row for row in self.desk.positions(asked.account) if row.asset in named]
+        return [rows.position(row, named[row.asset]) for row in held]
+
+    def open_orders(self, asked: Asked) -> object:
+        """Live orders; those that wait for their trigger are not among them."""
+        told = [(resting, row) for resting, row in self.resting(asked) if not waits(resting)]
+        return [rows.order(self.desk.state, asked.account, resting, row) for resting, row in told]
+
+    def algo_orders(self, asked: Asked) -> object:
+        """Those that wait for their trigger."""
+        return [rows.algo_order(resting, row) for resting, row in self.resting(asked) if waits(resting)]
+
+    def found(self, asked: Asked, missing: str = "no such order") -> Resting:
+        """The order at the endpoint that is asked: conditional ones are known only at their own."""
+        said, apart = asked.fields, asked.path.endswith("algoOrder")
+        names = ("algoId", "clientAlgoId") if apart else ("orderId", "origClientOrderId")
+        found = self.owned(asked, said.get(names[0]), said.get(names[1]), missing)
+        if waits(found) is not apart:
+            raise ActionRefused("order", missing)
+        return found
+
+    def algo_order(self, asked: Asked) -> object:
+        """One conditional order."""
+        found = self.found(asked)
+        return rows.algo_order(found, by_asset(self.desk.state)[found.order.asset])
+
+    def submit_algo(self, asked: Asked) -> object:
+        """Take a conditional order."""
+        found = self.taken(asked)
+        return rows.algo_order(found, by_asset(self.desk.state)[found.order.asset])
+
+    def cancel_algo(self, asked: Asked) -> object:
+        """End a conditional order; only its ids are told."""
+        order = self.found(asked, "no such live order").order
+        self.desk.cancel(asked.account, broker_order_id=order.broker_order_id)
+        ids = {"algoId": number_of(order.broker_order_id), "clientAlgoId": order.client_order_id}
+        return {**ids, "code": "200", "msg": "success"}
+
+
+def waits(resting: Resting) -> bool:
+    """Whether it is a conditional order that its market has not touched."""
+    return resting.order.stop_price is not None and not resting.triggered

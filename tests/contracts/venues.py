@@ -1,0 +1,180 @@
+"""What the contract's tests need of a venue, and what each venue cannot: declared here once, with the reason."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from tieout.brokers.base import BrokerAdapter
+from tieout.brokers.loopback.base import LoopbackVenue
+from tieout.brokers.loopback.faults import HttpFault, HttpRule
+from tieout.brokers.simulated import Fault, FaultRule, Instrument, World
+from tieout.brokers.simulated.commands import Command, Happened, perform
+from tieout.brokers.simulated.faults import Call
+from tieout.brokers.simulated.protocol import Truth
+from tieout.clock import VirtualClock
+from tieout.model.snapshot import SECTIONS, Section, Snapshot
+
+START = datetime(2026, 11, 20, 10, tzinfo=UTC)
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Traits(Struct, frozen=True, kw_only=True):
+    """How a venue differs from the simulated one, which tells everything.
+
+    Attributes:
+        asset: The name under which it lists the asset that a test calls so.
+        kind: How a trade in it moves cash.
+        since: The moment that a test asks from when it wants everything.
+        untold: By section, the fields that it does not tell.
+        ids: The world's id -> the venue's; `world_id` is the way back.
+        local: Calls that are answered without the network, so that no fault can strike them.
+        cannot: What the simulated venue can let go wrong and this one cannot, with why.
+        refuses_expensive: Whether it refuses an order that costs more than there is.
+        repeats: Whether it tells apart an order sent twice from one that failed.
+    """
+
+    asset: Callable[[str], str] = str
+    kind: str = "cash"
+    since: datetime = EPOCH
+    untold: Mapping[Section, tuple[str, ...]] = {}
+    ids: Callable[[str], str] = str
+    world_id: Callable[[str], str] = str
+    local: frozenset[Call] = frozenset()
+    cannot: Mapping[Fault, str] = field(default_factory=dict)
+    sections: frozenset[Section] = frozenset(SECTIONS)
+    hedge_mode: bool = True
+
+    @property
+    def refuses_expensive(self) -> bool:
+        """Whether an order that costs more than there is is refused: orders on margin lock nothing in the world."""
+        return self.kind in ("cash", "spot")
+
+    def instrument(self, asset: str) -> Instrument:
+        """What trading *asset* means there."""
+        base = asset.partition("/")[0] if self.kind == "spot" else None
+        return Instrument(asset=asset, kind=self.kind, currency="USDT", base=base)  # type: ignore[arg-type]
+
+    def tells(self, snapshot: Snapshot) -> Snapshot:
+        """The truth, reduced to what this venue can say."""
+        told = {section: self._told(snapshot, section) for section in SECTIONS}
+        return replace(snapshot, **told)
+
+    def _told(self, snapshot: Snapshot, section: Section) -> object:
+        if section not in self.sections:
+            return None
+        untold = dict.fromkeys(self.untold.get(section, ()))
+        return tuple(replace(row, **self._renamed(row), **untold) for row in getattr(snapshot, section) or ())
+
+    def _renamed(self, row: object) -> dict[str, str]:
+        names = ("broker_order_id", "fill_id", "activity_id")
+        ids = {name: getattr(row, name, None) for name in names}
+        return {name: self.ids(id_) for name, id_ in ids.items() if id_ is not None}
+
+
+class Venue(Protocol):
+    """An adapter under test, and the means to move the venue behind it."""
+
+    account: str
+    traits: Traits
+
+    @property
+    def broker(self) -> BrokerAdapter:
+        """The adapter; made at first use, when the test has listed what is traded."""
+
+    async def let(self, command: Command) -> Happened:
+        """Let something happen at the venue."""
+
+    async def go_wrong(self, rule: FaultRule) -> None:
+        """Let something go wrong on the way."""
+
+    async def truth(self) -> Truth:
+        """The account as it truly stands."""
+
+
+STATUS = {Fault.THROTTLED: 429, Fault.UNAVAILABLE: 503, Fault.REFUSED: 401, Fault.MALFORMED: 200}
+LIES = {
+    Fault.EMPTY: HttpFault.HIDDEN,
+    Fault.DROPPED: HttpFault.DROPPED,
+    Fault.STALE: HttpFault.STALE,
+    Fault.LAG: HttpFault.LAG,
+    Fault.CANCEL_LOST: HttpFault.CANCEL_LOST,
+}
+
+
+class OverHttp:
+    """An adapter that asks a loopback server over a world in memory.
+
+    Args:
+        server: Listening already.
+        make: The adapter, once the assets that it trades are listed.
+        calls: Which requests each call of the port leads to, as patterns of the server's endpoints.
+    """
+
+    def __init__(
+        self,
+        server: LoopbackVenue,
+        account: str,
+        *,
+        traits: Traits,
+        make: Callable[[tuple[str, ...]], BrokerAdapter],
+        calls: Mapping[Call, str],
+    ) -> None:
+        self.account, self.traits, self.server = account, traits, server
+        self._make, self._calls = make, calls
+        self._broker: BrokerAdapter | None = None
+        self._rng = random.Random(7)
+
+    @property
+    def world(self) -> World:
+        """The truth."""
+        return self.server.world
+
+    @property
+    def broker(self) -> BrokerAdapter:
+        if self._broker is None:
+            self._broker = self._make(tuple(self.world.state.instruments))
+        return self._broker
+
+    async def let(self, command: Command) -> Happened:
+        order = getattr(command, "broker_order_id", None)
+        return perform(self.world, command if order is None else replace(command, broker_order_id=self._world_id(order)))
+
+    def _world_id(self, order: str) -> str:
+        return self.traits.world_id(order)
+
+    async def go_wrong(self, rule: FaultRule) -> None:
+        if rule.fault is Fault.LATENCY:
+            assert isinstance(self.world.clock, VirtualClock)
+            self.world.clock.advance(rule.seconds)
+            return
+        assert rule.fault not in self.traits.cannot, self.traits.cannot[rule.fault]
+        endpoint = "*" if rule.calls is None else "|".join(self._calls[call] for call in sorted(rule.calls))
+        for made in self._http(rule, endpoint):
+            self.server.faults.inject(made)
+
+    def _http(self, rule: FaultRule, endpoint: str) -> list[HttpRule]:
+        fault, seconds = rule.fault, float(rule.seconds)
+        if fault in STATUS:
+            landed, text = fault is Fault.MALFORMED, "<html>" if fault is Fault.MALFORMED else "{}"
+            headers = {"Retry-After": str(rule.seconds)} if fault is Fault.THROTTLED else {}
+            return [
+                HttpRule(fault=HttpFault.TEXT, endpoint=endpoint, times=rule.times, status=STATUS[fault], text=text,
+                         headers=headers, taken=landed)
+            ]  # fmt: skip
+        if fault is Fault.TIMEOUT:
+            count = 16 if rule.times is None else rule.times
+            landed_or_not = [self._rng.random() < 0.5 for _ in range(count)]
+            return [HttpRule(fault=HttpFault.STALL, endpoint=endpoint, taken=taken) for taken in landed_or_not]
+        if fault in (Fault.LOST_REPLY, Fault.LOST_REQUEST):
+            taken = fault is Fault.LOST_REPLY
+            return [HttpRule(fault=HttpFault.RESET, endpoint=endpoint, times=rule.times, taken=taken)]
+        return [HttpRule(fault=LIES[fault], endpoint=endpoint, times=rule.times, seconds=seconds)]
+
+    async def truth(self) -> Truth:
+        return Truth(self.world.snapshot(self.account), dict(self.world.submits_seen(self.account)))

@@ -61,6 +61,7 @@ ENTRIES: tuple[Entry, ...] = (
         "binance",
         LoopbackBinance,
         Traits(
+            name="binance",
             asset=spot,
             kind="spot",
             since=START - timedelta(hours=1),
@@ -86,6 +87,7 @@ ENTRIES: tuple[Entry, ...] = (
         "binanceusdm",
         LoopbackBinance,
         Traits(
+            name="binanceusdm",
             asset=linear,
             kind="margin",
             since=START - timedelta(hours=1),
@@ -122,7 +124,9 @@ def over_ccxt(entry: Entry) -> Callable[[str, str, bool], AbstractAsyncContextMa
         world = World(VirtualClock(START), seed=SEED)
         world.add_account(account, currency="USDT", hedge_mode=hedge_mode)
         world.add_instrument(entry.traits.instrument(entry.traits.asset("NIL")))
-        async with entry.server(world, Login(account=account, key="nobody", secret=SECRET), clock=SystemClock()) as server:
+        async with entry.server(
+            world, Login(account=account, key="nobody", secret=SECRET), clock=SystemClock()
+        ) as server:
 
             def make(assets: tuple[str, ...]) -> BrokerAdapter:
                 made = client(entry.name, int(server.url.rpartition(":")[2]))

@@ -6,11 +6,12 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import pytest
+from tests.contracts.ccxt_venues import CCXT
+from tests.contracts.ccxt_venues import TRAITS as CCXT_TRAITS
+from tests.contracts.venues import START, Traits, Venue
 
 from tieout.brokers.base import BrokerAdapter
 from tieout.brokers.simulated import FaultPlan, FaultRule, SimulatedBroker, World
@@ -21,28 +22,13 @@ from tieout.brokers.simulated.remote import RemoteSimulatedBroker
 from tieout.brokers.simulated.remote_world import RemoteWorld
 from tieout.clock import VirtualClock
 
-START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 _numbers = itertools.count(1)
-
-
-class Venue(Protocol):
-    """An adapter under test, and the means to move the venue behind it."""
-
-    account: str
-    broker: BrokerAdapter
-
-    async def let(self, command: Command) -> Happened:
-        """Let something happen at the venue."""
-
-    async def go_wrong(self, rule: FaultRule) -> None:
-        """Let something go wrong on the way."""
-
-    async def truth(self) -> Truth:
-        """The account as it truly stands."""
 
 
 class InProcess:
     """A world in memory."""
+
+    traits = Traits()
 
     def __init__(self, world: World, account: str) -> None:
         self.account, self._world = account, world
@@ -61,6 +47,8 @@ class InProcess:
 
 class Remote:
     """A world in a process of its own; one process serves the session, each test has an account of its own."""
+
+    traits = Traits()
 
     def __init__(self, url: str, world: RemoteWorld, account: str) -> None:
         self.account, self._world = account, world
@@ -99,7 +87,10 @@ async def remote(account: str, url: str, hedge_mode: bool) -> AsyncIterator[Venu
 VENUES: dict[str, Callable[[str, str, bool], AbstractAsyncContextManager[Venue]]] = {
     "in_process": in_process,
     "remote": remote,
+    **CCXT,
 }
+TRAITS: dict[str, Traits] = {"in_process": Traits(), "remote": Traits(), **CCXT_TRAITS}
+HEDGED = [name for name, traits in TRAITS.items() if traits.hedge_mode]
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +109,7 @@ async def venue(request: pytest.FixtureRequest) -> AsyncIterator[Venue]:
         yield made
 
 
-@pytest.fixture(params=VENUES)
+@pytest.fixture(params=HEDGED)
 async def hedged(request: pytest.FixtureRequest) -> AsyncIterator[Venue]:
     """Each implementation in turn, with an empty account in hedge mode."""
     url = request.getfixturevalue("simulator") if request.param == "remote" else ""
@@ -127,6 +118,7 @@ async def hedged(request: pytest.FixtureRequest) -> AsyncIterator[Venue]:
 
 
 @pytest.fixture
-def ticker() -> str:
-    """An asset name that no other test uses."""
-    return f"T{next(_numbers)}"
+def ticker(request: pytest.FixtureRequest) -> str:
+    """An asset name that no other test uses, as the venue under test lists it."""
+    tested = request.node.callspec.params
+    return TRAITS[tested.get("venue") or tested["hedged"]].asset(f"T{next(_numbers)}")

@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
-from tests.contracts.conftest import Venue
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from tests.contracts.venues import Venue
 
 from tieout.brokers.base import OrderRequest
-from tieout.brokers.simulated import Instrument
 from tieout.brokers.simulated.commands import AddInstrument, Pay, Trade
+from tieout.brokers.simulated.faults import Call
 from tieout.model.amounts import dec
-from tieout.model.snapshot import Order
+from tieout.model.snapshot import Order, Row, Section
+
+SECTION: Mapping[Call, Section] = {
+    "get_positions": "positions",
+    "get_balances": "balances",
+    "get_open_orders": "orders",
+    "get_fills": "fills",
+    "get_activities": "activities",
+}
+ROWS: Mapping[Call, Callable[[Venue], Awaitable[tuple[Row, ...]]]] = {
+    "get_positions": lambda venue: venue.broker.get_positions(),
+    "get_balances": lambda venue: venue.broker.get_balances(),
+    "get_open_orders": lambda venue: venue.broker.get_open_orders(),
+    "get_fills": lambda venue: venue.broker.get_fills(venue.traits.since),
+    "get_activities": lambda venue: venue.broker.get_activities(venue.traits.since),
+}
+READS: Mapping[Call, Callable[[Venue], Awaitable[object]]] = {
+    **ROWS,
+    "get_order": lambda venue: venue.broker.get_order(client_order_id="c-rest"),
+    "get_account_info": lambda venue: venue.broker.get_account_info(),
+    "server_time": lambda venue: venue.broker.server_time(),
+}
+
+
+def told(venue: Venue, call: Call) -> bool:
+    """Whether this venue tells that section; one that it does not is `SourceIncomplete`, as the adapter declares."""
+    return call not in SECTION or SECTION[call] in venue.traits.sections
+
+
+def reads(venue: Venue) -> list[Callable[[Venue], Awaitable[object]]]:
+    """Every reading that this venue answers."""
+    return [read for call, read in READS.items() if told(venue, call)]
+
+
+def sorted_rows(rows: Iterable[Row] | None) -> list[Row]:
+    """Rows in an order of their own: the port promises none."""
+    return sorted(rows or (), key=_name)
+
+
+def _name(row: Row) -> tuple[str, ...]:
+    names = ("fill_id", "activity_id", "broker_order_id", "asset", "currency", "side")
+    return tuple(str(getattr(row, name, "")) for name in names)
 
 
 def buy(client_order_id: str, asset: str, quantity: str = "1", price: str = "100") -> OrderRequest:
@@ -26,14 +69,19 @@ async def found(venue: Venue, client_order_id: str) -> Order:
 
 
 async def list_share(venue: Venue, asset: str) -> None:
-    """List a share, and put money into the account."""
-    await venue.let(AddInstrument(instrument=Instrument(asset=asset, kind="cash", currency="USDT")))
+    """List an asset of the kind that the venue trades, and put money into the account."""
+    await venue.let(AddInstrument(instrument=venue.traits.instrument(asset)))
     await venue.let(Pay(account=venue.account, kind="deposit", currency="USDT", amount=dec(100000)))
+
+
+def second(asset: str) -> str:
+    """Another asset beside *asset*."""
+    return asset.replace("T", "U", 1)
 
 
 async def populate(venue: Venue, asset: str) -> None:
     """Two rows or more in every section: positions, cash, live orders, fills and activities."""
-    for name in (asset, f"{asset}.B"):
+    for name in (asset, second(asset)):
         await list_share(venue, name)
         await venue.let(Trade(account=venue.account, asset=name, side="buy", quantity=dec(3), price=dec(90)))
     await venue.let(Pay(account=venue.account, kind="deposit", currency="EUR", amount=dec("0.5")))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.contracts.conftest import Venue
 from tests.contracts.steps import buy, found, list_share
+from tests.contracts.venues import Venue
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated import Fault, FaultRule
@@ -29,7 +29,10 @@ async def test_a_refused_submit_leaves_nothing(venue: Venue, ticker: str) -> Non
     """What the venue refuses does not rest there and moves nothing."""
     await list_share(venue, ticker)
     before = (await venue.truth()).snapshot
-    for request in (buy("c-1", ticker, price="100000000"), buy("c-1", "NONE"), buy("c-1", ticker, quantity="0")):
+    requests = [buy("c-1", "NONE"), buy("c-1", ticker, quantity="0")]
+    if venue.traits.refuses_expensive:
+        requests.append(buy("c-1", ticker, price="100000000"))
+    for request in requests:
         with pytest.raises(ActionRefused):
             await venue.broker.submit_order(request)
     assert await venue.broker.get_order(client_order_id="c-1") is None
@@ -37,13 +40,16 @@ async def test_a_refused_submit_leaves_nothing(venue: Venue, ticker: str) -> Non
 
 
 async def test_a_client_id_serves_once(venue: Venue, ticker: str) -> None:
-    """A second submit of a client id is refused and counted, also after the first order ended."""
+    """A second submit of a client id rests nowhere and is counted, also after the first order ended.
+
+    An adapter may call it refused or unknown: that an id was seen says that an earlier attempt may have arrived.
+    """
     await list_share(venue, ticker)
     await venue.broker.submit_order(buy("c-1", ticker))
-    with pytest.raises(ActionRefused):
+    with pytest.raises(ActionError):
         await venue.broker.submit_order(buy("c-1", ticker))
     await venue.broker.cancel_order(client_order_id="c-1")
-    with pytest.raises(ActionRefused):
+    with pytest.raises(ActionError):
         await venue.broker.submit_order(buy("c-1", ticker))
     truth = await venue.truth()
     assert len(truth.snapshot.orders or ()) == 1
@@ -82,7 +88,7 @@ async def test_a_submit_whose_answer_was_lost_is_found_by_its_client_id(
         await venue.broker.submit_order(buy("c-1", ticker))
     order = await found(venue, "c-1")
     assert order.status == "open"
-    with pytest.raises(ActionRefused):
+    with pytest.raises(ActionError):
         await venue.broker.submit_order(buy("c-1", ticker))
     assert await venue.broker.get_open_orders() == (order,)
 
@@ -125,6 +131,8 @@ async def test_an_action_that_was_turned_away_did_nothing(venue: Venue, ticker: 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.LATENCY])
 async def test_nothing_but_action_errors_escapes_from_actions(venue: Venue, ticker: str, fault: Fault) -> None:
     """Whatever goes wrong, a submit and a cancel end in an order or in an `ActionError`, never in a source's failure."""
+    if fault in venue.traits.cannot:
+        pytest.skip(venue.traits.cannot[fault])
     await list_share(venue, ticker)
     await venue.broker.submit_order(buy("c-1", ticker))
     await venue.go_wrong(FaultRule(fault=fault, calls=frozenset({"submit_order", "cancel_order"}), times=2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from tieout.brokers.simulated.commands import Command, Happened, perform
 from tieout.brokers.simulated.faults import Call
 from tieout.brokers.simulated.protocol import Truth
 from tieout.clock import VirtualClock
-from tieout.model.snapshot import SECTIONS, Section, Snapshot
+from tieout.model.snapshot import SECTIONS, Row, Section, Snapshot
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -35,8 +35,9 @@ class Traits(Struct, frozen=True, kw_only=True):
         ids: The world's id -> the venue's; `world_id` is the way back.
         local: Calls that are answered without the network, so that no fault can strike them.
         cannot: What the simulated venue can let go wrong and this one cannot, with why.
-        refuses_expensive: Whether it refuses an order that costs more than there is.
-        repeats: Whether it tells apart an order sent twice from one that failed.
+        sections: What it tells at all.
+        name: How its adapter names it.
+        pages: How many requests one reading of fills takes.
     """
 
     asset: Callable[[str], str] = str
@@ -49,6 +50,8 @@ class Traits(Struct, frozen=True, kw_only=True):
     cannot: Mapping[Fault, str] = field(default_factory=dict)
     sections: frozenset[Section] = frozenset(SECTIONS)
     hedge_mode: bool = True
+    name: str = "simulated"
+    pages: int = 1
 
     @property
     def refuses_expensive(self) -> bool:
@@ -59,6 +62,16 @@ class Traits(Struct, frozen=True, kw_only=True):
         """What trading *asset* means there."""
         base = asset.partition("/")[0] if self.kind == "spot" else None
         return Instrument(asset=asset, kind=self.kind, currency="USDT", base=base)  # type: ignore[arg-type]
+
+    def contract(self, asset: str) -> Instrument:
+        """*asset* on margin, where the venue has that."""
+        return (
+            self.instrument(asset) if self.kind == "spot" else Instrument(asset=asset, kind="margin", currency="USDT")
+        )
+
+    def renamed(self, rows: Iterable[Row]) -> tuple[Row, ...]:
+        """Rows of the world with the venue's ids."""
+        return tuple(replace(row, **self._renamed(row)) for row in rows)
 
     def tells(self, snapshot: Snapshot) -> Snapshot:
         """The truth, reduced to what this venue can say."""
@@ -111,7 +124,7 @@ class OverHttp:
     """An adapter that asks a loopback server over a world in memory.
 
     Args:
-        server: Listening already.
+        server: Listening already; its world lists one asset that no test trades.
         make: The adapter, once the assets that it trades are listed.
         calls: Which requests each call of the port leads to, as patterns of the server's endpoints.
     """
@@ -138,12 +151,15 @@ class OverHttp:
     @property
     def broker(self) -> BrokerAdapter:
         if self._broker is None:
-            self._broker = self._make(tuple(self.world.state.instruments))
+            first, *listed = self.world.state.instruments
+            self._broker = self._make(tuple(listed) or (first,))
         return self._broker
 
     async def let(self, command: Command) -> Happened:
         order = getattr(command, "broker_order_id", None)
-        return perform(self.world, command if order is None else replace(command, broker_order_id=self._world_id(order)))
+        return perform(
+            self.world, command if order is None else replace(command, broker_order_id=self._world_id(order))
+        )
 
     def _world_id(self, order: str) -> str:
         return self.traits.world_id(order)

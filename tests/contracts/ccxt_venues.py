@@ -19,7 +19,7 @@ from tieout.brokers.simulated import Fault, World
 from tieout.brokers.simulated.faults import Call
 from tieout.clock import SystemClock, VirtualClock
 
-PATIENCE_MS = 150
+PATIENCE_MS = 250
 SEED = 7
 
 
@@ -127,13 +127,15 @@ def over_ccxt(entry: Entry) -> Callable[[str, str, bool], AbstractAsyncContextMa
         async with entry.server(
             world, Login(account=account, key="nobody", secret=SECRET), clock=SystemClock()
         ) as server:
+            venue_client = client(entry.name, int(server.url.rpartition(":")[2]))
 
             def make(assets: tuple[str, ...]) -> BrokerAdapter:
-                made = client(entry.name, int(server.url.rpartition(":")[2]))
-                made.timeout = PATIENCE_MS
-                return CcxtBroker(entry.name, account=account, client=made, assets=assets, clock=world.clock)
+                return CcxtBroker(entry.name, account=account, client=venue_client, assets=assets, clock=world.clock)
 
-            venue = OverHttp(server, account, traits=entry.traits, make=make, calls=entry.calls)
+            def hurry() -> None:
+                venue_client.timeout = PATIENCE_MS
+
+            venue = OverHttp(server, account, traits=entry.traits, make=make, calls=entry.calls, hurry=hurry)
             yield venue
             await venue.broker.close()
 

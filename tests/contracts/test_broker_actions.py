@@ -108,7 +108,7 @@ async def test_a_submit_that_timed_out_landed_or_not(venue: Venue, ticker: str) 
     """After time-outs some orders rest and some do not, and each look-up tells which, by the venue's own count."""
     await list_share(venue, ticker)
     await venue.go_wrong(FaultRule(fault=Fault.TIMEOUT, calls=frozenset({"submit_order"}), times=None))
-    names = [f"c-{number}" for number in range(16)]
+    names = [f"c-{number}" for number in range(6)]
     for name in names:
         with pytest.raises(OutcomeUnknown):
             await venue.broker.submit_order(buy(name, ticker))

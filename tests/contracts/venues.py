@@ -127,6 +127,7 @@ class OverHttp:
         server: Listening already; its world lists one asset that no test trades.
         make: The adapter, once the assets that it trades are listed.
         calls: Which requests each call of the port leads to, as patterns of the server's endpoints.
+        hurry: Makes the adapter's client wait for answers no longer than a test can.
     """
 
     def __init__(
@@ -137,9 +138,10 @@ class OverHttp:
         traits: Traits,
         make: Callable[[tuple[str, ...]], BrokerAdapter],
         calls: Mapping[Call, str],
+        hurry: Callable[[], None],
     ) -> None:
         self.account, self.traits, self.server = account, traits, server
-        self._make, self._calls = make, calls
+        self._make, self._calls, self._hurry = make, calls, hurry
         self._broker: BrokerAdapter | None = None
         self._rng = random.Random(7)
 
@@ -170,7 +172,8 @@ class OverHttp:
             self.world.clock.advance(rule.seconds)
             return
         assert rule.fault not in self.traits.cannot, self.traits.cannot[rule.fault]
-        endpoint = "*" if rule.calls is None else "|".join(self._calls[call] for call in sorted(rule.calls))
+        calls = [call for call in self._calls if rule.fits(call)]
+        endpoint = "|".join(self._calls[call] for call in calls)
         for made in self._http(rule, endpoint):
             self.server.faults.inject(made)
 
@@ -184,6 +187,7 @@ class OverHttp:
                          headers=headers, taken=landed)
             ]  # fmt: skip
         if fault is Fault.TIMEOUT:
+            self._hurry()
             count = 16 if rule.times is None else rule.times
             landed_or_not = [self._rng.random() < 0.5 for _ in range(count)]
             return [HttpRule(fault=HttpFault.STALL, endpoint=endpoint, taken=taken) for taken in landed_or_not]

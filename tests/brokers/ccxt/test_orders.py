@@ -121,8 +121,11 @@ async def test_a_cancelled_order_is_read_back() -> None:
 
 
 async def test_an_ended_order_is_not_cancelled_again() -> None:
-    """Nothing is sent for an order that has ended, or that the venue does not know."""
+    """Nothing is sent for an order that has ended: one that was cancelled is answered again, any other is refused."""
     async with venue("binance", always(200, ORDER % "CANCELED"), assets=ASSETS) as (broker, asked):
+        assert (await broker.cancel_order(broker_order_id="77")).status == "cancelled"
+        assert len(asked) == 1
+    async with venue("binance", always(200, ORDER % "EXPIRED"), assets=ASSETS) as (broker, asked):
         with pytest.raises(ActionRefused):
             await broker.cancel_order(broker_order_id="77")
         assert len(asked) == 1

@@ -125,6 +125,8 @@ class CcxtBroker:
             standing = await self.get_order(broker_order_id=broker_order_id, client_order_id=client_order_id)
         except SourceError as error:
             raise ActionRefused(action, f"nothing was sent, for the order could not be read: {error.why}") from None
+        if standing is not None and standing.status == "cancelled":
+            return standing
         if standing is None or standing.broker_order_id is None or not (standing.live or standing.status == "unknown"):
             raise ActionRefused(action, "no such live order")
         id_, asset = standing.broker_order_id, standing.asset

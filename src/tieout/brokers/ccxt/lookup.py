@@ -32,7 +32,9 @@ class CcxtOrders:
             for extra in self._venue.lookup_params:
                 row = await self._reader.ask("orders", _question(id_, asset, params | extra, self._reader))
                 if row is not None:
-                    return self._known(row)
+                    order = self._known(row)
+                    other = client_order_id is not None and order.client_order_id not in (None, client_order_id)
+                    return None if other else order
         return None
 
     def made(self, row: Json) -> Order:

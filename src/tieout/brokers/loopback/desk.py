@@ -93,4 +93,4 @@ class Desk:
     def _seen(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
         if self._fault is HttpFault.HIDDEN:
             return ()
-        return rows[:-1] if self._fault is HttpFault.DROPPED else rows
+        return rows[1:] if self._fault is HttpFault.DROPPED else rows

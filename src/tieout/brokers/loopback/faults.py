@@ -15,7 +15,9 @@ from msgspec.structs import replace
 class HttpFault(StrEnum):
     """One way to go wrong."""
 
-    RESET = "reset"  # the connection breaks before an answer, and again if the client's library sends the same once more
+    RESET = (
+        "reset"  # the connection breaks before an answer, and again if the client's library sends the same once more
+    )
     STALL = "stall"  # nothing is answered until the client goes away
     SHORT = "short"  # fewer bytes than Content-Length promises, then the end
     TRUNCATED = "truncated"  # half of the document, as if it were whole
@@ -27,7 +29,7 @@ class HttpFault(StrEnum):
     NEW_KIND = "new_kind"  # fields that name a kind (of account, of contract) hold a word that nobody knows yet
     EXTRA = "extra"  # every object has fields more
     HIDDEN = "hidden"  # lie: no rows, whatever there is
-    DROPPED = "dropped"  # lie: the last row left out
+    DROPPED = "dropped"  # lie: the first row left out
     STALE = "stale"  # lie: the world of `seconds` ago
     LAG = "lag"  # lie: fills of the last `seconds` are not listed yet
     CANCEL_LOST = "cancel_lost"  # a cancel is acknowledged, and the order stays live
@@ -40,7 +42,8 @@ class HttpRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a fault strikes.
 
     Attributes:
-        endpoint: A pattern (`*`, `?`) for ``METHOD /path?query``, as `LoopbackVenue.endpoint` tells it; several with | between.
+        endpoint: A pattern (`*`, `?`) for ``METHOD /path?query``, as `LoopbackVenue.endpoint` tells it;
+            several with | between.
         times: So often, then never again; None is until the plan is cleared.
         skip: So many requests that fit are answered well before.
         taken: Whether the request has its effect at the venue all the same; None is by the fault: a `reset`, a `stall`

@@ -133,11 +133,33 @@ def set_markets(exchange: Any, markets: Iterable[Mapping[str, Any]]) -> None:
     exchange.options["marketsByAltname"] = {name: market for name, market in named.items() if name}
 
 
-def connect(venue: str, credentials: Mapping[str, str], options: Mapping[str, Any]) -> Any:
+def connect(
+    venue: str,
+    credentials: Mapping[str, str],
+    options: Mapping[str, Any],
+    *,
+    sandbox: bool = False,
+    origin: str | None = None,
+) -> Any:
     """A new ccxt client for *venue*; imports of ccxt what it needs. *credentials* bear ccxt's own names (apiKey, secret, …).
+
+    *sandbox* is the venue's test network; *origin* (``http://127.0.0.1:8080``) is asked instead of the venue's servers.
 
     Raises:
         LookupError: ccxt knows no such venue.
     """
-    made = exchange_class(venue)
-    return made({**credentials, "enableRateLimit": True, "options": dict(options)})
+    made = exchange_class(venue)({**credentials, "enableRateLimit": True, "options": dict(options)})
+    if sandbox:
+        made.set_sandbox_mode(True)
+    if origin is not None:
+        made.hostname = origin.partition("://")[2]
+        made.urls["api"] = _redirected(made.urls["api"], origin)
+    return made
+
+
+def _redirected(urls: Any, origin: str) -> Any:
+    if isinstance(urls, dict):
+        return {name: _redirected(url, origin) for name, url in urls.items()}
+    scheme, separator, rest = urls.partition("://")
+    _, slash, path = rest.partition("/")
+    return f"{origin}{slash}{path}" if separator and scheme.startswith("http") else urls

@@ -16,9 +16,13 @@ from tieout.model.snapshot import Activity, Balance, Fill, Leg, Order, OrderSide
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
-    """What a venue can tell and do. A section that is not in `sections` is not fetched, and never read as empty."""
+    """What a venue can tell and do. A section that is not in `sections` is not fetched, and never read as empty.
+
+    Without `acts` every submit and every cancel is refused, and nothing is sent.
+    """
 
     sections: frozenset[Section]
+    acts: bool = True
     hedge_mode: bool = False
     client_order_ids: bool = True
     reduce_only: bool = False

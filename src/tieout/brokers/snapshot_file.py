@@ -101,7 +101,7 @@ class SnapshotFileBroker:
 
     def capabilities(self) -> Capabilities:
         """Everything may stand in a file; single orders cannot be asked for."""
-        return Capabilities(sections=frozenset(SECTIONS), order_lookup=False)
+        return Capabilities(sections=frozenset(SECTIONS), acts=False, order_lookup=False)
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -145,7 +146,7 @@ class DydxBroker:
         entries, why = list[parse.Entry](), None
         for ask in lists:
             try:
-                entries += await walk(lambda number, ask=ask: ask(scope, number), since)
+                entries += await walk(partial(ask, scope), since)
             except Unproven as part:
                 entries += part.entries
                 why = str(part)
@@ -179,6 +180,4 @@ def _named_apart(orders: Iterable[Order]) -> tuple[Order, ...]:
     """A client id is free to serve again in another market there; where two live orders bear one, it names neither."""
     rows = tuple(orders)
     borne = Counter(order.client_order_id for order in rows)
-    return tuple(
-        replace(order, client_order_id=None) if borne[order.client_order_id] > 1 else order for order in rows
-    )
+    return tuple(replace(order, client_order_id=None) if borne[order.client_order_id] > 1 else order for order in rows)

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.brokers.dydx.owner import Owner
-from tieout.brokers.dydx.rows import Json, RowError, number, table, text, whole, listed
+from tieout.brokers.dydx.rows import Json, RowError, listed, number, table, text, whole
 from tieout.model.amounts import DIVIDE, ONE, ZERO, dec, exact, plain, ratio
 from tieout.model.snapshot import Balance, Position
 

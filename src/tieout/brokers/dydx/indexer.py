@@ -16,7 +16,7 @@ from tieout.brokers.dydx.holdings import EMPTY, Holdings, holdings
 from tieout.brokers.dydx.owner import Owner
 from tieout.brokers.dydx.pages import SIZE, Page
 from tieout.brokers.dydx.parse import Entry
-from tieout.brokers.dydx.rows import Json, RowError, listed, moment, table, text, whole
+from tieout.brokers.dydx.rows import Json, RowError, listed, moment, table, whole
 from tieout.brokers.wire.http import Answer, Http
 from tieout.brokers.wire.wire import Wire
 from tieout.errors import SourceIncomplete, SourceMalformed, SourceRefused
@@ -45,7 +45,9 @@ class Indexer:
         due = self._wire.offset.now()
 
         async def told() -> datetime:
-            return self._read(scope, await self._get(scope, "/v4/time"), lambda body: moment(table(body, "time"), "iso"))
+            return self._read(
+                scope, await self._get(scope, "/v4/time"), lambda body: moment(table(body, "time"), "iso")
+            )
 
         now = await self._wire.offset.measure(told)
         if due is not None and due - now > STILL:
@@ -118,9 +120,7 @@ class Indexer:
 
     async def funding(self, scope: str, number: int) -> Page:
         """A page of funding payments."""
-        return await self._page(
-            scope, "/v4/fundingPayments/parentSubaccount", number, "fundingPayments", parse.funding
-        )
+        return await self._page(scope, "/v4/fundingPayments/parentSubaccount", number, "fundingPayments", parse.funding)
 
     async def transfers(self, scope: str, number: int) -> Page:
         """A page of transfers."""
@@ -149,8 +149,7 @@ class Indexer:
         if answer.status == 404:
             self._require_said(scope, answer, "No subaccount")
             raise SourceRefused(self._name, scope, "the venue knows no such address: it is misspelt, or was never used")
-        rows = self._read(scope, answer, lambda body: listed(table(body, "it").get("subaccounts"), "subaccounts"))
-        others = [self._read(scope, answer, lambda _, row=row: whole(row, "subaccountNumber")) for row in rows]
+        others = self._read(scope, answer, _subaccounts)
         if not others or any(self._owner.holds(number) for number in others):
             raise SourceMalformed(self._name, scope, "its answers contradict each other")
         self._used = True
@@ -173,6 +172,10 @@ class Indexer:
             return read(answer.body)
         except RowError as error:
             raise SourceMalformed(self._name, scope, str(error)) from None
+
+
+def _subaccounts(body: object) -> list[int]:
+    return [whole(row, "subaccountNumber") for row in listed(table(body, "it").get("subaccounts"), "subaccounts")]
 
 
 def _block(row: Json) -> tuple[int, datetime]:

@@ -28,8 +28,3 @@ class Owner:
     def subaccount_id(self, number: int) -> str:
         """The id that the indexer gives to sub-account *number* of the address."""
         return str(uuid.uuid5(_NAMESPACE, f"{self.address}-{number}"))
-
-
-def order_id(subaccount_id: str, client_id: str, clob_pair_id: str, order_flags: str) -> str:
-    """The id that the indexer gives to an order: it says nothing but these four."""
-    return str(uuid.uuid5(_NAMESPACE, f"{subaccount_id}-{client_id}-{clob_pair_id}-{order_flags}"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -16,7 +17,15 @@ from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
 from tieout.config import AccountConfig, Config
 from tieout.config.fields import nearest
-from tieout.config.nouns import BrokerCcxt, BrokerFile, BrokerSimulated, LocalEngine, LocalFile, ReconciliationSettings
+from tieout.config.nouns import (
+    BrokerCcxt,
+    BrokerDydx,
+    BrokerFile,
+    BrokerSimulated,
+    LocalEngine,
+    LocalFile,
+    ReconciliationSettings,
+)
 from tieout.errors import BadInput, Problem
 from tieout.live.alarm import Alarm
 from tieout.live.reconciler import Account, PositionReconciler, Reported
@@ -24,6 +33,7 @@ from tieout.live.schedule import Cadence
 from tieout.observe.reading import MAX_LOOKUPS, Reach
 
 if TYPE_CHECKING:
+    from tieout.brokers.wire.wire import Wire
     from tieout.record.recorder import StoreRecord
 
 CREDENTIALS = {
@@ -32,6 +42,7 @@ CREDENTIALS = {
     "password": "password",
     "privateKey": "private_key",
 }  # ccxt's name: ours
+OWN_ADAPTERS = {"dydx": 'write kind = "dydx" and the address'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +85,9 @@ async def opened(
     clock, problems = clock or SystemClock(), list[Problem]()
     environment = os.environ if environment is None else environment
     async with AsyncExitStack() as closing:
-        accounts = {}
+        accounts, making = {}, _Making(clock, environment, problems, closing, config.file)
         for name in chosen(config, names):
-            built = _account(name, config, _Making(clock, environment, problems, closing, config.file))
+            built = _account(name, config, making)
             closing.push_async_callback(built.broker.close)
             accounts[name] = built
         if problems:
@@ -132,6 +143,7 @@ class _Making:
     problems: list[Problem]
     closing: AsyncExitStack
     file: str
+    wires: dict[str, Wire] = field(default_factory=dict)
 
 
 def _account(name: str, config: Config, making: _Making) -> Account:
@@ -184,8 +196,22 @@ def _broker(name: str, told: AccountConfig, making: _Making) -> BrokerAdapter:
             return RemoteSimulatedBroker(url, account or name)
         case BrokerCcxt():
             return _ccxt(name, told.broker, making)
+        case BrokerDydx(address=address, subaccount=subaccount, url=url):
+            from tieout.brokers.dydx.adapter import DydxBroker
+
+            return DydxBroker(address, account=name, wire=_dydx_wire(url, making), subaccount=subaccount, url=url)
         case None:
             raise AssertionError("chosen for having two sides")
+
+
+def _dydx_wire(url: str, making: _Making) -> Wire:
+    """The one wire of all accounts that are read there: the indexer counts requests by where they come from."""
+    from tieout.brokers.dydx.adapter import LIMITS
+    from tieout.brokers.wire.wire import Wire
+
+    if url not in making.wires:
+        making.wires[url] = Wire("dydx", clock=making.clock, limits=LIMITS, random=Random())
+    return making.wires[url]
 
 
 def _ccxt(name: str, source: BrokerCcxt, making: _Making) -> BrokerAdapter:
@@ -199,7 +225,10 @@ def _ccxt(name: str, source: BrokerCcxt, making: _Making) -> BrokerAdapter:
     if source.wallet_address:
         credentials["walletAddress"] = source.wallet_address
     client = None
-    if source.exchange not in VENUES:
+    if source.exchange in OWN_ADAPTERS:
+        what, mend = "a venue that is not read through ccxt", OWN_ADAPTERS[source.exchange]
+        making.problems.append(Problem(making.file, f"{place}.exchange", what, mend))
+    elif source.exchange not in VENUES:
         known = nearest(source.exchange, tuple(sorted(VENUES)))
         making.problems.append(Problem(making.file, f"{place}.exchange", "no venue that Tieout can read", known))
     elif source.sandbox:

@@ -42,10 +42,6 @@ def _nautilus(venue: str, section: str, file: str, path: str) -> Feed:
     return Feed(venue, section, f"nautilus/{file}", path, lambda payloads: payloads.nautilus(file))
 
 
-def _unwrapped(venue: str, section: str, file: str, path: str) -> Feed:
-    return Feed(venue, section, f"nautilus/{file}", path, lambda payloads: payloads.unwrapped(file))
-
-
 def _replayed(venue: str, section: str, route: str, path: str) -> Feed:
     return Feed(
         venue, section, f"gocryptotrader/{venue} {route}", path, lambda payloads: payloads.replayed(venue, route)
@@ -121,10 +117,6 @@ FEEDS: tuple[Feed, ...] = (
     _jkorf("hyperliquid", "balances", "hyperliquid", "Spot/Account/GetBalances", "/info", "spotClearinghouseState"),
     _jkorf("hyperliquid", "orders", "hyperliquid", "Spot/Trading/GetOpenOrdersExtended", "/info", "frontendOpenOrders"),
     _jkorf("hyperliquid", "fills", "hyperliquid", "Spot/Trading/GetUserTrades", "/info", "userFillsByTime"),
-    _ccxt("dydx", "positions", "fetchPositions", "/perpetualPositions"),
-    _ccxt("dydx", "orders", "fetchOpenOrders", "/orders"),
-    _unwrapped("dydx", "orders", "dydx/http_get_orders.json", "/orders"),
-    _unwrapped("dydx", "balances", "dydx/http_get_subaccount.json", "/subaccountNumber/0"),
     _jkorf("kucoin", "balances", "kucoin", "Spot/Account/GetAccounts", "/api/v1/accounts"),
     _jkorf("kucoin", "orders", "kucoin", "Spot/Trading/GetOrders", "/api/v1/orders"),
     _jkorf("kucoin", "fills", "kucoin", "Spot/Trading/GetUserTrades", "/api/v1/fills"),
@@ -143,6 +135,7 @@ FEEDS: tuple[Feed, ...] = (
 )  # fmt: skip
 
 LEFT: tuple[Left, ...] = (
+    Left("ccxt/dydx, nautilus/dydx", "dYdX is read by a native adapter, not through ccxt: see below"),
     Left("ccxt/alpaca, alpaca_py", "Alpaca is read by a native adapter, not through ccxt"),
     Left("ccxt/coinbase fetchBalance", "the old v2 form, which has no holds; v3 is what is asked"),
     Left(
@@ -159,7 +152,6 @@ LEFT: tuple[Left, ...] = (
         "hyperliquid_sdk/test_get_user_fills, _by_time",
         "of 2023, without trade ids: refused as malformed, as it must be",
     ),
-    Left("nautilus/dydx http_get_fills", "ccxt has no fills of dYdX"),
     Left("jkorf/gateio Spot my_trades", "the recorded row names no currency pair"),
     Left("jkorf/gateio PerpetualFutures orders and trades", "not in the scope of this adapter yet"),
     Left("jkorf/binance v2 positionRisk, dapi balance; nautilus balance.json", "v3 and account are what is asked"),
@@ -192,7 +184,6 @@ _MARKETS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("ADA-USDT", "ADA/USDT"), ("ADA-PERP-INTX", "ADA/USDC:USDC", "1"), ("BTC-USD", "BTC/USD"), ("ETH-USD", "ETH/USD"),
         ("BIP-20DEC30-CDE", "BTC/USD:USD-301220", "0.01"), ("string", "STRING/USD:USD", "1"),
     ),
-    "dydx": (("BTC-USD", "BTC/USDC:USDC", "1"),),
     "kucoin": (("BTC-USDT", "BTC/USDT"),),
     "kucoinfutures": (("XBTUSDTM", "BTC/USDT:USDT", "0.001"), ("XBTUSDM", "BTC/USD:BTC", "1")),
     "gate": (("BTC_USDT", "BTC/USDT:USDT", "0.0001"), ("ETH_BTC", "ETH/BTC")),

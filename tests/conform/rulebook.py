@@ -6,7 +6,7 @@ Written from the venues' documentation, not from the adapter.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from tests.conform.rules import (
@@ -113,6 +113,13 @@ def _hyperliquid_cash(body: Any) -> Rule:
     profits = [Decimal(at(row, "position.unrealizedPnl")) for row in body["assetPositions"]]
     total = summed([Decimal(at(body, "marginSummary.accountValue")), *(-profit for profit in profits)])
     return Rule(lambda _body: [{}], lambda _row: "USDC", {**_CASH, "total": lambda _row: total})
+
+
+def _dydx_oracle(row: Row) -> Any:
+    """The price at which the profit that is told comes out: no other is in the text."""
+    with localcontext(prec=60):
+        told = Decimal(at(row, "entryPrice")) + Decimal(at(row, "unrealizedPnl")) / Decimal(at(row, "size"))
+        return round(told, 12)
 
 
 def _hyperliquid_limit(row: Row) -> Any:
@@ -279,7 +286,7 @@ RULES: dict[tuple[str, str], Rule | Callable[[Any], Rule]] = {
         side=_word("side", A="sell", B="buy")
     ),
     ("dydx", "positions"): _position(
-        "positions", num("size"), price("entryPrice"), _NONE, _net("market"), live("size"),
+        "positions", num("size"), price("entryPrice"), _dydx_oracle, _net("market"), live("size"),
     ),
     ("dydx", "balances"): Rule(
         under("subaccount.assetPositions"), text("symbol"), {**_CASH, "total": signed("size", "side", "SHORT")}
@@ -288,9 +295,10 @@ RULES: dict[tuple[str, str], Rule | Callable[[Any], Rule]] = {
         under(), text("id"),
         {
             **_ORDER, "quantity": num("size"), "filled": num("totalFilled"), "limit_price": price("price"),
-            "created_at": iso("updatedAt"), "updated_at": iso("updatedAt"),
+            "updated_at": iso("updatedAt"),
         },
     ),
+    ("dydx", "fills"): _fill("fills", "id", "size", "price", num("fee"), iso("createdAt")),
     ("kucoin", "balances"): Rule(
         _kucoin_wallets, text("currency"),
         {"total": num("balance"), "available": num("available"), "locked": num("holds"), "usd_price": _NONE},

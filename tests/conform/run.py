@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.conform import faults, incidents, recorded, vectors
+from tests.conform import dydx, faults, incidents, recorded, vectors
 from tests.conform.output import say
 
 
@@ -26,10 +26,11 @@ def main(shared: Path) -> int:
 
 async def _run(shared: Path) -> tuple[int, int]:
     fed = await recorded.run(shared)
+    native = await dydx.run(shared)
     broken = await faults.run()
     judged = await asyncio.to_thread(incidents.run, shared)
     proved = await asyncio.to_thread(vectors.run, shared)
-    rounds = (fed, broken, judged, proved)
+    rounds = (fed, native, broken, judged, proved)
     return sum(passed for passed, _ in rounds), sum(failed for _, failed in rounds)
 
 

@@ -122,13 +122,28 @@ class BrokerCcxt(Struct, frozen=True, forbid_unknown_fields=True):
     sandbox: bool = False
 
 
+class BrokerDydx(Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker is dYdX v4, read from its indexer. It needs no key, and takes no orders.
+
+    Attributes:
+        address: On the chain; it is public.
+        subaccount: The parent sub-account; isolated positions that hang on it are counted in.
+        url: Where the indexer listens.
+    """
+
+    address: Annotated[str, Meta(pattern="^dydx1[0-9a-z]{6,80}$")]
+    subaccount: Annotated[int, Meta(ge=0, le=127)] = 0
+    url: Annotated[str, Meta(pattern="^https?://[^/@]+$")] = "https://indexer.dydx.trade"
+
+
 LocalSource = LocalFile | LocalEngine
-BrokerSource = BrokerFile | BrokerSimulated | BrokerCcxt
+BrokerSource = BrokerFile | BrokerSimulated | BrokerCcxt | BrokerDydx
 LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile, "engine": LocalEngine}
 BROKER_KINDS: dict[str, type[BrokerSource]] = {
     "file": BrokerFile,
     "simulated": BrokerSimulated,
     "ccxt": BrokerCcxt,
+    "dydx": BrokerDydx,
 }
 
 

@@ -23,6 +23,7 @@ HEAD = """\
 # A misspelt name is refused, so nothing here is ever silently ignored. A setting that is "" is not set.
 """
 EXAMPLES = {
+    "address": "dydx1youraddress",
     "path": "snapshot.json",
     "folder": "engine-state",
     "url": "http://127.0.0.1:8080",
@@ -91,6 +92,9 @@ MEANINGS: dict[str, str] = {
     "broker.file": "Something else writes the broker's snapshot; it takes no orders",
     "broker.simulated": "A simulated venue that runs as a process of its own (python -m tieout.brokers.simulated.server)",
     "broker.ccxt": "A venue that ccxt reaches. No secret stands here: only the name of where it is",
+    "broker.dydx": "dYdX v4, read from its public indexer: no key is needed, and it takes no orders",
+    "address": "the account's address on the chain; it is public",
+    "subaccount": "the parent sub-account, 0 to 127; isolated positions that hang on it are counted in",
     "path": "the file",
     "writable": "write approved changes into the file; only where its writer takes them over",
     "max_age_seconds": "a file that says it is older counts as not read, and never as what is held now",

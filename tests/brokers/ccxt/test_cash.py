@@ -51,12 +51,6 @@ def test_hyperliquid_cash_is_without_open_profit() -> None:
     assert list(cash.hyperliquid_perpetuals(body)) == [cash.Line("USDC", Decimal("90.75"))]
 
 
-def test_a_borrowed_asset_is_below_zero() -> None:
-    """A SHORT asset position at dYdX is a debt."""
-    body = {"subaccount": {"assetPositions": {"USDC": {"symbol": "USDC", "size": "12.5", "side": "SHORT"}}}}
-    assert list(cash.dydx(body)) == [cash.Line("USDC", Decimal("-12.5"))]
-
-
 def test_bitfinex_wallets_are_arrays() -> None:
     """Type, currency and balance stand at fixed places."""
     assert list(cash.bitfinex([["margin", "QQQ", "3.5", "0", None]])) == [cash.Line("QQQ", Decimal("3.5"))]

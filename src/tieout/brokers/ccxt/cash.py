@@ -129,14 +129,6 @@ def _less(value: Decimal, parts: list[Decimal]) -> Decimal:
     return value - sum(parts, Decimal(0))
 
 
-def dydx(body: Any) -> Iterator[Line]:
-    """Asset positions of one subaccount; a SHORT one is a debt."""
-    inner = body.get("subaccount", body) if isinstance(body, dict) else body
-    for row in rows_at(inner, ["assetPositions"]):
-        size = due(row, "size")
-        yield Line(str(walk(row, ["symbol"])), -abs(size) if row.get("side") == "SHORT" else size)
-
-
 def kraken_futures(body: Any) -> Iterator[Line]:
     """Cash and multi-collateral wallets; a single-collateral wallet mixes coins and contracts, so one in use is left."""
     accounts, left = walk(body, ["accounts"]), list[str]()

@@ -221,16 +221,6 @@ VENUES: dict[str, Venue] = {
             "orders": "only the main perpetual exchange is read, not those of builders",
         },
     ),
-    "dydx": Venue(
-        positions=(Call("/perpetualPositions", ("positions",)),),
-        orders=(Call("/orders"),),
-        balances=(Call("/subaccountNumber/0", cash=cash.dydx),),
-        gaps={
-            "positions": "only subaccount 0 is read",
-            "balances": "only subaccount 0 is read",
-            "orders": "only subaccount 0 and status OPEN are read",
-        },
-    ),
     "kucoin": Venue(
         orders=(Call("/api/v1/orders", ("data", "items"), {"type": "spot"}, 50),),
         fills=(Call("/api/v1/fills", ("data", "items"), {"type": "spot"}, 50),),

@@ -7,6 +7,7 @@ for from a moment on. An address that nobody ever used answers 404 to some quest
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -26,6 +27,7 @@ LAG = timedelta(seconds=30)  # blocks come about every second, and the indexer i
 LAG_BLOCKS = 30  # its answers come from replicas, and not all are equally far
 STILL = timedelta(seconds=10)  # its own cache holds an answer for a second
 _UNCERTAIN = timedelta(seconds=5)
+_CACHED_NS = 10**9
 
 
 class Indexer:
@@ -35,6 +37,8 @@ class Indexer:
         self._name, self._owner, self._http, self._wire = name, owner, http, wire
         self._whose = {"address": owner.address, "parentSubaccountNumber": str(owner.parent), "limit": str(SIZE)}
         self._used = False
+        self._asking = asyncio.Lock()
+        self._newest: tuple[int, int] | None = None  # when it was asked for, and what it was
 
     async def time(self, scope: str) -> datetime:
         """The venue's clock.
@@ -55,12 +59,19 @@ class Indexer:
         return now
 
     async def height(self, scope: str) -> int:
-        """The newest block that the indexer has taken in.
+        """The newest block that the indexer has taken in, as it was a second ago at most.
 
         Raises:
             SourceIncomplete: It is old: the indexer stands still, and nothing it says is known to hold now.
             SourceError: It did not answer.
         """
+        async with self._asking:
+            now = self._wire.clock.monotonic_ns()
+            if self._newest is None or now - self._newest[0] > _CACHED_NS:
+                self._newest = now, await self._new_height(scope)
+            return self._newest[1]
+
+    async def _new_height(self, scope: str) -> int:
         sure = self._wire.offset.uncertainty
         if sure is None or sure > _UNCERTAIN:
             await self.time(scope)

@@ -165,17 +165,20 @@ class DydxVenue(LoopbackVenue):
         if login is None:
             fields = asked.fields
             raise Refused(_nobody(fields["address"], fields["parentSubaccountNumber"]))
-        made = [rows.transfer(row, self._whose(login)) for row in self._moves(login) if row.kind != "funding"]
+        made = [
+            rows.transfer(row, self._whose(login))
+            for row in _cash(self.desk.activities(login.account))
+            if row.kind != "funding"
+        ]
         return _page(asked.fields, "transfers", made[::-1])
 
     def _funding(self, asked: Asked) -> Row:
         login = self._asked_by(asked)
-        moves = [] if login is None else self._moves(login)
-        made = [rows.funding(row, self._whose(login)) for row in moves if login is not None and row.kind == "funding"]
+        made = list[Row]()
+        if login is not None:
+            moves = _cash(self.desk.activities(login.account))
+            made = [rows.funding(row, self._whose(login)) for row in moves if row.kind == "funding"]
         return _page(asked.fields, "fundingPayments", made[::-1])
-
-    def _moves(self, login: Login) -> list[Activity]:
-        return [row for row in self.desk.activities(login.account) if row.currency is not None]
 
     def _whose(self, login: Login) -> Whose:
         address, _, parent = login.key.partition("/")
@@ -194,6 +197,10 @@ class DydxVenue(LoopbackVenue):
         """Whose rows a list is of; None where nobody has that sub-account, which is no error to most lists."""
         fields = asked.fields
         return self._login(fields.get("address", ""), fields.get("parentSubaccountNumber", ""))
+
+
+def _cash(moves: Iterable[Activity]) -> list[Activity]:
+    return [row for row in moves if row.currency is not None]
 
 
 def _names(whose: Whose) -> tuple[str, int]:

@@ -14,12 +14,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from mutmut.mutation.diff_apply import get_diff_for_mutant
-from mutmut.stats import status_by_exit_code
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(
@@ -42,13 +41,15 @@ UNNEEDED = (
 )  # slow starts
 GOAL = 85
 CAUGHT = {"killed", "timeout"}
+PLUGINS = ["-p", "quick", "-p", "no:cacheprovider"]
+RESULTS, WANTED = "results.txt", "TIEOUT_MUTANTS"  # as in each.py
 
 
 def main() -> int:
     """Exit status 1 where fewer than the goal were killed."""
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("folder", choices=sorted(JUDGES))
-    words.add_argument("mutants", nargs="*", help="names of mutants, with *; all without")
+    words.add_argument("--mutants", default="*", help="a pattern of names")
     words.add_argument("--module", default="*", help="one module of the folder, without .py")
     words.add_argument("--at", type=Path, help="a folder to keep the copy in")
     told = words.parse_args()
@@ -58,28 +59,38 @@ def main() -> int:
         return _run(Path(place), told.folder, told.module, told.mutants)
 
 
-def _run(place: Path, folder: str, module: str, mutants: list[str]) -> int:
+def _run(place: Path, folder: str, module: str, pattern: str) -> int:
     _copy(place, folder, module)
-    _forget_survivors(place)
     environment = {
         **os.environ,
-        # What tests start as processes of their own is the mutated copy, too; and mutmut meets the plugin by its name.
+        # What tests start as processes of their own is the mutated copy, too; and pytest meets the plugins by name.
         "PYTHONPATH": os.pathsep.join([str(place / "mutants" / "src"), str(place / "plugin")]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTEST_ADDOPTS": " ".join(f"-p no:{name}" for name in UNNEEDED),
+        WANTED: pattern,
     }
-    mutmut = Path(sys.executable).with_name("mutmut")
-    run = subprocess.run([mutmut, "run", "--max-children", "1", *mutants], cwd=place, env=environment, check=False)
-    return run.returncode or _report(place)
+    subprocess.run([sys.executable, place / "plugin" / "generate.py"], cwd=place, env=environment, check=True)
+    _forget_survivors(place / "mutants" / RESULTS)
+    parts = os.cpu_count() or 1
+    pytest = [sys.executable, "-m", "pytest", "-q", *PLUGINS, "-p", "each", *_tests(folder)]
+    runs = [
+        subprocess.Popen([*pytest, f"--part={part}/{parts}"], cwd=place / "mutants", env=environment)
+        for part in range(parts)
+    ]
+    for run in runs:
+        run.wait()
+    return _report(place / "mutants")
 
 
-def _forget_survivors(place: Path) -> None:
+def _tests(folder: str) -> list[str]:
+    return [f"tests/{name}" for name in JUDGES[folder].split()]
+
+
+def _forget_survivors(results: Path) -> None:
     """What survived an earlier run is tested again, for tests may have come."""
-    for path in (place / "mutants" / "src").rglob("*.meta"):
-        told = json.loads(path.read_text("utf-8"))
-        codes = told["exit_code_by_key"].items()
-        told["exit_code_by_key"] = {name: code if status_by_exit_code[code] in CAUGHT else None for name, code in codes}
-        path.write_text(json.dumps(told), "utf-8")
+    if results.exists():
+        lines = results.read_text("utf-8").splitlines(keepends=True)
+        results.write_text("".join(line for line in lines if line.split("\t")[1] in CAUGHT), "utf-8")
 
 
 def _copy(place: Path, folder: str, module: str) -> None:
@@ -91,7 +102,8 @@ def _copy(place: Path, folder: str, module: str) -> None:
     (place / "plugin").mkdir(exist_ok=True)
     # Python remembers of a folder on its path that it was not there.
     (place / "mutants" / "src").mkdir(parents=True, exist_ok=True)
-    shutil.copy(Path(__file__).with_name("quick.py"), place / "plugin" / "quick.py")
+    for name in ("quick", "each", "generate"):
+        shutil.copy(Path(__file__).with_name(f"{name}.py"), place / "plugin")
     for path in sorted((place / "src" / "tieout" / folder).glob("*.py")):
         path.write_text(undecorated(path.read_text("utf-8")), "utf-8")
     text = (ROOT / "pyproject.toml").read_text("utf-8")
@@ -99,12 +111,11 @@ def _copy(place: Path, folder: str, module: str) -> None:
 
 
 def _configuration(folder: str, module: str) -> str:
-    tests = [f"tests/{name}" for name in JUDGES[folder].split()]
     lists = {
         "source_paths": ["src"],
         "only_mutate": [f"src/tieout/{folder}/{module}.py"],
-        "pytest_add_cli_args_test_selection": tests,
-        "pytest_add_cli_args": ["-p", "quick", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args_test_selection": _tests(folder),
+        "pytest_add_cli_args": PLUGINS,
         "also_copy": ["docs", "README.md", "CHANGELOG.md", "Makefile", "LICENSE"],
     }
     rows = [f"{name} = {json.dumps(value)}" for name, value in lists.items()]
@@ -137,18 +148,17 @@ def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunction
             yield node
 
 
-def _report(place: Path) -> int:
+def _report(mutants: Path) -> int:
     """Print what survived, as differences, and each module's figures."""
-    os.chdir(place)  # where mutmut finds its configuration and its results
-    counted: dict[str, Counter[str]] = {}
-    for meta in sorted(Path("mutants/src").rglob("*.meta")):
-        source = meta.relative_to("mutants").with_suffix("")
-        found = json.loads(meta.read_text("utf-8"))["exit_code_by_key"]
-        verdicts = {name: status_by_exit_code[code] for name, code in found.items()}
-        counted[source.relative_to("src/tieout").as_posix()] = Counter(verdicts.values())
-        for name, verdict in verdicts.items():
-            if verdict not in CAUGHT:
-                sys.stdout.write(f"# {name}: {verdict}\n{get_diff_for_mutant(name, path=source)}\n")
+    os.chdir(mutants.parent)  # where mutmut finds its configuration
+    told = [line.split("\t") for line in (mutants / RESULTS).read_text("utf-8").splitlines()]
+    counted: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, verdict, _ in sorted(told):
+        module = name.rpartition(".")[0].replace(".", "/").removeprefix("tieout/") + ".py"
+        counted[module][verdict] += 1
+        if verdict not in CAUGHT:
+            difference = get_diff_for_mutant(name, path=Path("src/tieout", module))
+            sys.stdout.write(f"# {name}: {verdict}\n{difference}\n")
     counted["all"] = sum(counted.values(), Counter())
     for module, figures in counted.items():
         sys.stdout.write(f"{module:28} {_share(figures)}\n")

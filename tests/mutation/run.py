@@ -51,15 +51,16 @@ def main() -> int:
     words.add_argument("folder", choices=sorted(JUDGES))
     words.add_argument("--mutants", default="*", help="a pattern of names")
     words.add_argument("--module", default="*", help="one module of the folder, without .py")
+    words.add_argument("--parts", type=int, default=os.cpu_count() or 1, help="so many processes")
     words.add_argument("--at", type=Path, help="a folder to keep the copy in")
     told = words.parse_args()
     if told.at is not None:
-        return _run(told.at, told.folder, told.module, told.mutants)
+        return _run(told.at, told.folder, told.module, told.mutants, told.parts)
     with tempfile.TemporaryDirectory(prefix="tieout-mutants-") as place:
-        return _run(Path(place), told.folder, told.module, told.mutants)
+        return _run(Path(place), told.folder, told.module, told.mutants, told.parts)
 
 
-def _run(place: Path, folder: str, module: str, pattern: str) -> int:
+def _run(place: Path, folder: str, module: str, pattern: str, parts: int) -> int:
     _copy(place, folder, module)
     environment = {
         **os.environ,
@@ -71,7 +72,6 @@ def _run(place: Path, folder: str, module: str, pattern: str) -> int:
     }
     subprocess.run([sys.executable, place / "plugin" / "generate.py"], cwd=place, env=environment, check=True)
     _forget_survivors(place / "mutants" / RESULTS)
-    parts = os.cpu_count() or 1
     pytest = [sys.executable, "-m", "pytest", "-q", *PLUGINS, "-p", "each", *_tests(folder)]
     runs = [
         subprocess.Popen([*pytest, f"--part={part}/{parts}"], cwd=place / "mutants", env=environment)

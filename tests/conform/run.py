@@ -1,8 +1,8 @@
 """`make conform`: recorded answers of real venues through a real HTTP server, the unmodified ccxt client and our adapter.
 
 Every number of every record is held against the recorded text, no fault may be read as an empty account, every recorded
-incident is replayed to the verdict expected, and every vector of the log's specifications is judged. Needs the folder of
-recordings as its argument; nothing of it is kept here.
+incident is replayed to the verdict expected, and every vector of the log's specifications is judged. Where npm is there, a
+venue's own OpenAPI judges our adapter and our server. Needs the folder of recordings as its argument; nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.conform import dydx, faults, incidents, recorded, vectors
+from tests.conform import dydx, faults, incidents, openapi, recorded, vectors
 from tests.conform.output import say
 
 
@@ -28,9 +28,10 @@ async def _run(shared: Path) -> tuple[int, int]:
     fed = await recorded.run(shared)
     native = await dydx.run(shared)
     broken = await faults.run()
+    kept = await openapi.run(shared)
     judged = await asyncio.to_thread(incidents.run, shared)
     proved = await asyncio.to_thread(vectors.run, shared)
-    rounds = (fed, native, broken, judged, proved)
+    rounds = (fed, native, broken, kept, judged, proved)
     return sum(passed for passed, _ in rounds), sum(failed for _, failed in rounds)
 
 

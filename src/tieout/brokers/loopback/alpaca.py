@@ -91,7 +91,12 @@ class LoopbackAlpaca(LoopbackVenue):
 
     def _positions(self, asked: Asked) -> list[Json]:
         currency = self.world.state.account(asked.account).currency
-        coins = [coin_row(row, currency) for row in self.desk.balances(asked.account) if row.currency != currency]
+        prices, fills = self.desk.state.prices, self.desk.fills(asked.account)
+        coins = [
+            coin_row(row, currency, prices.get(f"{row.currency}/{currency}"), fills)
+            for row in self.desk.balances(asked.account)
+            if row.currency != currency
+        ]
         orders = self.world.state.account(asked.account).live.values()
         return [
             position_row(row, [each.order for each in orders]) for row in self.desk.positions(asked.account)

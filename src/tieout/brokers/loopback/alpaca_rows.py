@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from tieout.brokers.simulated import World
-from tieout.model.amounts import ZERO, exact
+from tieout.brokers.simulated.facts import Priced
+from tieout.brokers.simulated.instruments import rounded
+from tieout.model.amounts import ZERO, exact, ratio
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position
 
 from .bodies import text
@@ -76,25 +78,31 @@ def position_row(row: Position, orders: Iterable[Order]) -> Json:
     closing = "sell" if row.amount > 0 else "buy"
     back = sum((each.remaining for each in orders if (each.asset, each.side) == (row.asset, closing)), ZERO)
     free = max(abs(row.amount) - back, ZERO)
-    units = row.amount * (row.multiplier or 1)
-    average, price = row.average_price, row.market_price
+    held = _holding(row.asset, kind_of(row.asset, row.multiplier), row.amount, free)
+    return held | _worth(row.amount * (row.multiplier or 1), row.average_price, row.market_price)
+
+
+@exact
+def coin_row(row: Balance, currency: str, market: Priced | None, fills: Iterable[Fill]) -> Json:
+    """A coin that is held, as a holding of its pair with the account's currency; what *fills* bought made its average."""
+    bought = [fill for fill in fills if (fill.asset, fill.side) == (f"{row.currency}/{currency}", "buy")]
+    units = sum((fill.quantity for fill in bought), ZERO)
+    average = rounded(ratio(sum((fill.quantity * fill.price for fill in bought), ZERO), units)) if units else None
+    held = _holding(f"{row.currency}{currency}", "crypto", row.total, row.available or ZERO)
+    return held | _worth(row.total, average, market.price if market else None)
+
+
+def _worth(units: Decimal, average: Decimal | None, price: Decimal | None) -> Json:
+    """What a holding cost and is worth; what nobody knows is null."""
     cost = None if average is None else units * average
     worth = None if price is None else units * price
     gain = None if cost is None or worth is None else worth - cost
-    return _holding(row.asset, kind_of(row.asset, row.multiplier), row.amount, free) | {
+    return {
         "avg_entry_price": _told(average), "current_price": _told(price), "lastday_price": _told(price),
         "market_value": _told(worth), "cost_basis": _told(cost), "unrealized_pl": _told(gain),
         "unrealized_intraday_pl": _told(gain), "unrealized_plpc": "0", "unrealized_intraday_plpc": "0",
         "change_today": "0",
     }  # fmt: skip
-
-
-def coin_row(row: Balance, currency: str) -> Json:
-    """A coin that is held, as a holding of its pair with the account's currency."""
-    return _holding(f"{row.currency}{currency}", "crypto", row.total, row.available or ZERO) | dict.fromkeys(
-        ("avg_entry_price", "current_price", "lastday_price", "market_value", "cost_basis", "unrealized_pl",
-         "unrealized_plpc", "unrealized_intraday_pl", "unrealized_intraday_plpc", "change_today"), None,
-    )  # fmt: skip
 
 
 def _told(value: Decimal | None) -> str | None:

@@ -328,6 +328,7 @@ ODD_CASH = {
     "one currency twice": (CASH, Balance("USD", Decimal(2))),
     "no total": (Balance("USD", None),),  # type: ignore[arg-type]
     "a float": (Balance("USD", 1.5),),  # type: ignore[arg-type]
+    "half a character": (CASH, Balance("US\ud800", Decimal(1))),
     "a locked nan": (Balance("USD", Decimal(1), locked=Decimal("NaN")),),
 }
 

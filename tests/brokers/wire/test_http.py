@@ -94,6 +94,7 @@ FAULTS: dict[str, tuple[Answering, type[SourceError]]] = {
     "text": (answering(200, '"ok"'), SourceMalformed),
     "a number": (answering(200, "0"), SourceMalformed),
     "NaN": (answering(200, '{"a":NaN}'), SourceMalformed),
+    "one name twice": (answering(200, '{"a":1,"a":2}'), SourceMalformed),
     "nested without end": (answering(200, "[" * 100_000), SourceMalformed),
     "a number without end": (answering(200, '{"a":' + "9" * 5000 + "}"), SourceMalformed),
     "redirect": (answering(302, "{}", Location="https://elsewhere.invalid/"), SourceMalformed),

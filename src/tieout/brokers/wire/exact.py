@@ -11,7 +11,7 @@ def decode(data: bytes) -> Any:
     """The document, with ints and Decimals for its numbers.
 
     Raises:
-        ValueError: It is not JSON in UTF-8, holds NaN or an infinity, or is nested beyond reason.
+        ValueError: It is not JSON in UTF-8, holds NaN or an infinity, says something twice, or is nested beyond reason.
     """
     try:
         return _DECODER.decode(data.decode("utf-8"))
@@ -28,4 +28,11 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    told = dict(pairs)
+    if len(told) != len(pairs):
+        raise ValueError("one name stands twice")  # which of the two the venue meant nobody knows
+    return told
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_once)

@@ -1,0 +1,162 @@
+"""Rate limits: never more than the limit in any window, in the order of asking, and no wait that is for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.live.virtual import LoopClock, virtual, virtually
+
+from tieout.brokers.wire.limits import MARGIN_MS, Limiter, Limits, OverLimit, spaced
+
+LATE_NS = 10**18
+
+
+class Sent(NamedTuple):
+    """A request as the venue would count it: at a moment, in milliseconds."""
+
+    at: int
+    weight: int
+    number: int
+
+
+def most_in_a_window(sent: Sequence[Sent], window_ms: int) -> int:
+    """The largest weight in any closed window, counted anew from each request: the slow and plain way."""
+    return max((sum(other.weight for other in sent if 0 <= other.at - one.at <= window_ms) for one in sent), default=0)
+
+
+def earliest(arrivals: Sequence[tuple[int, int]], limits: Limits) -> list[int]:
+    """When each of (moment, weight) could go at the earliest, first come first served: the slow and plain way."""
+    gone = list[Sent]()
+    for number, (moment, weight) in enumerate(arrivals):
+        at = max([moment, *(one.at for one in gone[-1:])])
+        while any(
+            sum(one.weight for one in gone if one.at >= at - window - MARGIN_MS) + weight > most
+            for most, window in limits.rates
+        ):
+            at += 1
+        gone.append(Sent(at, weight, number))
+    return [one.at for one in gone]
+
+
+RATES = st.sampled_from(
+    [
+        ((1, 1000),),
+        ((3, 700),),
+        ((5, 2000),),
+        ((2, 500), (5, 3000)),
+        ((10, 1000), (12, 4000)),
+        ((4, 300), (6, 900), (9, 5000)),
+    ]
+)
+ASKING = st.lists(st.tuples(st.integers(0, 1500), st.integers(1, 4), st.booleans()), max_size=14)
+
+
+async def send_all(clock: LoopClock, limiter: Limiter, asking: Sequence[tuple[int, int, bool]]) -> list[Sent]:
+    """Ask at the given pauses for the given weights; True gives up after 10 ms."""
+    sent = list[Sent]()
+
+    async def one(number: int, weight: int) -> None:
+        await limiter.take(weight, scope="all", until_ns=LATE_NS)
+        sent.append(Sent(clock.monotonic_ns() // 10**6, min(weight, limiter.limits.rates[0][0]), number))
+
+    tasks = []
+    for number, (pause, weight, gives_up) in enumerate(asking):
+        await clock.sleep(pause / 1000)
+        tasks.append(asyncio.create_task(one(number, weight)))
+        if gives_up:
+            asyncio.get_running_loop().call_later(0.01, tasks[-1].cancel)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return sent
+
+
+@given(RATES, ASKING)
+def test_no_window_ever_holds_more(rates: tuple[tuple[int, int], ...], asking: list[tuple[int, int, bool]]) -> None:
+    """However requests come, and whoever gives up while waiting: no window of any rate holds more than its limit."""
+    limits = Limits(rates)
+
+    async def scenario(clock: LoopClock) -> list[Sent]:
+        return await send_all(clock, Limiter("v", limits, clock), asking)
+
+    sent = virtually(scenario)
+    assert [one.number for one in sent] == sorted(one.number for one in sent)
+    for most, window in limits.rates:
+        assert most_in_a_window(sent, window) <= most
+    patient = [number for number, (_, _, gives_up) in enumerate(asking) if not gives_up]
+    assert {one.number for one in sent} >= set(patient)
+
+
+@given(RATES, ASKING)
+def test_nobody_waits_for_nothing(rates: tuple[tuple[int, int], ...], asking: list[tuple[int, int, bool]]) -> None:
+    """Each goes at the first millisecond at which the limits, with their margin, allow it."""
+    limits = Limits(rates)
+
+    async def scenario(clock: LoopClock) -> list[Sent]:
+        return await send_all(
+            clock, Limiter("v", limits, clock), [(pause, weight, False) for pause, weight, _ in asking]
+        )
+
+    sent = virtually(scenario)
+    moments, now = [], 0
+    for pause, weight, _ in asking:
+        now += pause
+        moments.append((now, min(weight, *(most for most, _ in rates))))
+    late = [one.at - best for one, best in zip(sent, earliest(moments, limits), strict=True)]
+    assert all(0 <= each <= 2 * (number + 1) for number, each in enumerate(late)), late
+
+
+@virtual
+async def test_a_wait_that_is_too_long_is_not_begun(clock: LoopClock) -> None:
+    """Neither by who is first in line nor by who would come after others; and it costs no room."""
+    limiter = Limiter("v", Limits(((1, 10_000),)), clock)
+    await limiter.take(1, scope="a", until_ns=LATE_NS)
+    with pytest.raises(OverLimit) as failed:
+        await limiter.take(1, scope="b", until_ns=5 * 10**9)
+    assert (failed.value.scope, failed.value.retry_after_s, clock.passed()) == ("b", 11, 0)
+    waiting = [asyncio.create_task(limiter.take(1, scope="c", until_ns=LATE_NS)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(OverLimit) as failed:
+        await limiter.take(1, scope="d", until_ns=30 * 10**9)
+    assert (failed.value.retry_after_s, clock.passed()) == (31, 0)
+    assert await asyncio.gather(*waiting) == [10_251, 20_502]
+
+
+@virtual
+async def test_a_pause_is_for_all_who_wait(clock: LoopClock) -> None:
+    """Who was in line already waits for its end too, or learns at once that it is too late; a shorter one changes nothing."""
+    limiter = Limiter("v", Limits(((1, 1000),)), clock)
+    await limiter.take(1, scope="a", until_ns=LATE_NS)
+    patient = asyncio.create_task(limiter.take(1, scope="b", until_ns=LATE_NS))
+    hurried = asyncio.create_task(limiter.take(1, scope="c", until_ns=20 * 10**9))
+    await clock.sleep(0.5)
+    limiter.pause(60)
+    limiter.pause(1)
+    with pytest.raises(OverLimit, match="turn did not come"):
+        await hurried
+    assert clock.passed() == 20
+    assert await patient == 60_500
+    limiter.pause(10**9)
+    with pytest.raises(OverLimit) as failed:
+        await limiter.take(1, scope="d", until_ns=100 * 10**9)
+    assert failed.value.retry_after_s == 3600
+
+
+@virtual
+async def test_who_is_free_does_not_wait(clock: LoopClock) -> None:
+    """As much as the window has room for goes at once; the deadline may have passed already."""
+    limiter = Limiter("v", Limits(((100, 1000),)), clock)
+    assert [await limiter.take(10, scope="a", until_ns=0) for _ in range(10)] == [0] * 10
+    assert clock.passed() == 0
+
+
+async def test_what_ccxt_calls_a_cost_becomes_a_weight() -> None:
+    """Rounded up, never nothing, and never more than a window ever has room for."""
+    limits = Limits(((100, 1000), (300, 5000)), per_cost=5)
+    assert [limits.weight(cost) for cost in (0, 0.2, "0.25", 1, 4, 40)] == [1, 1, 2, 5, 20, 100]
+    assert spaced(110).rates == ((9, 1000),)
+    assert spaced(3000).rates == ((1, 3000),)
+    assert spaced(0).rates == ((1000, 1000),)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -33,7 +34,8 @@ from tieout.live.schedule import Cadence
 from tieout.observe.reading import MAX_LOOKUPS, Reach
 
 if TYPE_CHECKING:
-    from tieout.brokers.wire.wire import Wire
+    from tieout.brokers.wire.shared import Wires
+    from tieout.brokers.wire.tries import ReadPatience
     from tieout.record.recorder import StoreRecord
 
 CREDENTIALS = {
@@ -85,7 +87,7 @@ async def opened(
     clock, problems = clock or SystemClock(), list[Problem]()
     environment = os.environ if environment is None else environment
     async with AsyncExitStack() as closing:
-        accounts, making = {}, _Making(clock, environment, problems, closing, config.file)
+        accounts, making = {}, _Making(clock, environment, problems, closing, config.file, _wires(clock))
         for name in chosen(config, names):
             built = _account(name, config, making)
             closing.push_async_callback(built.broker.close)
@@ -136,14 +138,24 @@ def cadence(told: ReconciliationSettings) -> Cadence:
 
 @dataclass(frozen=True, slots=True)
 class _Making:
-    """What every adapter is made with, and where it says what it lacks."""
+    """What every adapter is made with, and where it says what it lacks. `wires` load libraries: made when used."""
 
     clock: Clock
     environment: Mapping[str, str]
     problems: list[Problem]
     closing: AsyncExitStack
     file: str
-    wires: dict[str, Wire] = field(default_factory=dict)
+    wires: Callable[[], Wires]
+
+
+def _wires(clock: Clock) -> Callable[[], Wires]:
+    @cache
+    def made() -> Wires:
+        from tieout.brokers.wire.shared import Wires
+
+        return Wires(clock, Random(clock.monotonic_ns()))
+
+    return made
 
 
 def _account(name: str, config: Config, making: _Making) -> Account:
@@ -195,26 +207,25 @@ def _broker(name: str, told: AccountConfig, making: _Making) -> BrokerAdapter:
 
             return RemoteSimulatedBroker(url, account or name)
         case BrokerCcxt():
-            return _ccxt(name, told.broker, making)
+            return _ccxt(name, told.broker, told.reconciliation, making)
         case BrokerDydx(address=address, subaccount=subaccount, url=url):
             from tieout.brokers.dydx.adapter import DydxBroker
 
-            return DydxBroker(address, account=name, wire=_dydx_wire(url, making), subaccount=subaccount, url=url)
+            wire = making.wires().wire("dydx", "", _patience(told.reconciliation), place=url)
+            return DydxBroker(address, account=name, wire=wire, subaccount=subaccount, url=url)
         case None:
             raise AssertionError("chosen for having two sides")
 
 
-def _dydx_wire(url: str, making: _Making) -> Wire:
-    """The one wire of all accounts that are read there: the indexer counts requests by where they come from."""
-    from tieout.brokers.dydx.adapter import LIMITS
-    from tieout.brokers.wire.wire import Wire
+def _patience(told: ReconciliationSettings) -> ReadPatience:
+    """How patiently reads are done. A question may be several requests, so that one try may take as long as all."""
+    from tieout.brokers.wire.tries import ReadPatience
 
-    if url not in making.wires:
-        making.wires[url] = Wire("dydx", clock=making.clock, limits=LIMITS, random=Random())
-    return making.wires[url]
+    seconds = told.timeout_seconds
+    return ReadPatience(tries_again=told.retry_count, seconds=seconds, each_seconds=seconds)
 
 
-def _ccxt(name: str, source: BrokerCcxt, making: _Making) -> BrokerAdapter:
+def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making: _Making) -> BrokerAdapter:
     from tieout.brokers.ccxt.adapter import CcxtBroker
     from tieout.brokers.ccxt.guard import connect
     from tieout.brokers.ccxt.venues import VENUES, venue
@@ -246,6 +257,12 @@ def _ccxt(name: str, source: BrokerCcxt, making: _Making) -> BrokerAdapter:
         accept_gaps=source.accept_gaps,
         client=client,
         clock=making.clock,
+        wire=making.wires().wire(
+            source.exchange,
+            credentials.get("apiKey") or credentials.get("walletAddress") or f"account {name}",
+            _patience(reading),
+            place="sandbox" if source.sandbox else "",
+        ),
     )
 
 

@@ -8,9 +8,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-# Until when whoever called wants an answer, on `Clock.monotonic_ns`: who waits on their behalf begins no wait beyond it.
-DEADLINE_NS: Final[ContextVar[int | None]] = ContextVar("deadline_ns", default=None)
-
 
 class Clock(Protocol):
     """Where aware UTC time comes from, and how one waits on it."""
@@ -65,3 +62,17 @@ class VirtualClock:
         """Move the clock instead of waiting, and let other tasks run."""
         self.advance(seconds)
         await asyncio.sleep(0)
+
+
+class Deadline:
+    """Until when whoever called wants an answer: who waits on their behalf begins no wait that would end after it."""
+
+    def __init__(self, clock: Clock, seconds: int) -> None:
+        self._clock, self._until_ns = clock, clock.monotonic_ns() + seconds * 10**9
+
+    def left_ns(self) -> int:
+        """Nanoseconds until then; below 0 once it has passed."""
+        return self._until_ns - self._clock.monotonic_ns()
+
+
+DEADLINE: Final[ContextVar[Deadline | None]] = ContextVar("deadline", default=None)

@@ -18,7 +18,8 @@ from tieout.model.snapshot import Activity, Balance, Fill, Leg, Order, OrderSide
 class Capabilities(Struct, frozen=True, kw_only=True):
     """What a venue can tell and do. A section that is not in `sections` is not fetched, and never read as empty.
 
-    Without `acts` every submit and every cancel is refused, and nothing is sent.
+    Without `acts` every submit and every cancel is refused, and nothing is sent. `tries_again` says that reads are tried
+    again within the adapter, so that nobody else has to.
     """
 
     sections: frozenset[Section]
@@ -27,6 +28,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     client_order_ids: bool = True
     reduce_only: bool = False
     order_lookup: bool = True
+    tries_again: bool = False
 
 
 class AccountInfo(Struct, frozen=True, kw_only=True):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from tieout.clock import Clock
+from tieout.clock import DEADLINE, Clock, Deadline
 from tieout.errors import SourceThrottled, SourceUnreachable
 
 FIRST_WAIT_S = 0.5  # doubled with each try
@@ -26,7 +27,16 @@ class Patience:
 
     def __init__(self, clock: Clock | None, *, tries_again: int, seconds: int) -> None:
         self._clock, self._tries_again = clock, tries_again
-        self._until = 0 if clock is None else clock.monotonic_ns() + seconds * 10**9
+        self._deadline = None if clock is None else Deadline(clock, seconds)
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """What is read within this knows until when."""
+        token = DEADLINE.set(self._deadline)
+        try:
+            yield
+        finally:
+            DEADLINE.reset(token)
 
     async def ask(self, read: Callable[[], Awaitable[T]]) -> T:
         """The answer of *read*.
@@ -39,7 +49,7 @@ class Patience:
                 return await read()
             except (SourceUnreachable, SourceThrottled) as error:
                 wait = _wait(error, tried)
-                if self._clock is None or self._clock.monotonic_ns() + wait * 10**9 >= self._until:
+                if self._clock is None or self._deadline is None or wait * 10**9 >= self._deadline.left_ns():
                     raise
                 await self._clock.sleep(wait)
         return await read()

@@ -92,14 +92,15 @@ async def read_broker(
 
     Without a *clock* to wait on, nothing is tried again.
     """
-    patience = _patience(clock, reach)
-    if isinstance(broker, Statement):
-        return await _side(account, reach, lambda: patience.ask(broker.get_statement))
-    return await _side(account, reach, lambda: _sections(account, broker, reach, patience))
+    patience = _patience(clock, reach, tried_already=broker.capabilities().tries_again)
+    with patience.shared():
+        if isinstance(broker, Statement):
+            return await _side(account, reach, lambda: patience.ask(broker.get_statement))
+        return await _side(account, reach, lambda: _sections(account, broker, reach, patience))
 
 
-def _patience(clock: Clock | None, reach: Reach) -> Patience:
-    return Patience(clock, tries_again=reach.retry_count, seconds=reach.timeout_seconds)
+def _patience(clock: Clock | None, reach: Reach, *, tried_already: bool = False) -> Patience:
+    return Patience(clock, tries_again=0 if tried_already else reach.retry_count, seconds=reach.timeout_seconds)
 
 
 async def _side(account: str, reach: Reach, read: Callable[[], Awaitable[Snapshot]]) -> Snapshot | SideError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from tests.brokers.wire.wires import wire
@@ -13,7 +13,8 @@ from tests.live.virtual import START, LoopClock, virtual
 from tieout.brokers.wire.breaker import Tolerance
 from tieout.brokers.wire.limits import Limits
 from tieout.brokers.wire.tries import ReadPatience
-from tieout.clock import DEADLINE_NS
+from tieout.brokers.wire.wire import Wire
+from tieout.clock import DEADLINE, Deadline
 from tieout.errors import (
     ActionRefused,
     OutcomeUnknown,
@@ -48,7 +49,7 @@ class Venue:
 
 def no(kind: type[SourceError] = SourceUnreachable, *more: object) -> SourceError:
     """A failure of that kind."""
-    return kind("v", "s", "why", *more)  # type: ignore[arg-type]
+    return kind("v", "s", "why", *more)
 
 
 @pytest.mark.parametrize("kind", [SourceUnreachable, SourceTimeout, SourceThrottled])
@@ -120,7 +121,7 @@ async def test_a_venue_that_says_how_long_is_given_that_long(clock: LoopClock) -
     other = Venue(clock)
     first = asyncio.create_task(way.read("s", venue.ask))
     await clock.sleep(1)
-    assert await asyncio.gather(first, way.read("other", other.ask, endpoint="else")) == ["answer", "answer"]
+    assert await way.read("other", other.ask, endpoint="else") == await first
     assert (venue.asked[0], 7 <= venue.asked[1] < 7.1, other.asked) == (0, True, [7])
     venue.failures = [no(SourceThrottled, 61)]
     with pytest.raises(SourceThrottled) as failed:
@@ -137,10 +138,10 @@ async def test_a_venue_that_says_how_long_is_given_that_long(clock: LoopClock) -
 async def test_whoever_called_may_have_less_time(clock: LoopClock) -> None:
     """A deadline that all reads of one side share comes before the wire's own."""
     way, venue = wire(clock, PATIENT), Venue(clock, 99.0, 99.0)
-    token = DEADLINE_NS.set(3 * 10**9)
+    token = DEADLINE.set(Deadline(clock, 3))
     with pytest.raises(SourceTimeout):
         await way.read("s", venue.ask)
-    DEADLINE_NS.reset(token)
+    DEADLINE.reset(token)
     assert (clock.passed(), len(venue.asked)) == (3, 1)
 
 
@@ -202,15 +203,18 @@ async def test_half_open_lets_one_of_twenty_through(clock: LoopClock) -> None:
     await clock.sleep(5)
     venue = Venue(clock, 1.0)
     ends = await asyncio.gather(*(way.read("s", venue.ask) for _ in range(20)), return_exceptions=True)
-    assert (len(venue.asked), ends.count("answer")) == (1, 1)
-    assert [type(end).__name__ for end in ends if end != "answer"] == ["CircuitOpen"] * 19
-    assert await asyncio.gather(*(way.read("s", venue.ask) for _ in range(20))) == ["answer"] * 20
+    assert len(venue.asked) == 1
+    assert sorted(end if isinstance(end, str) else type(end).__name__ for end in ends) == ["CircuitOpen"] * 19 + [
+        "answer"
+    ]
+    assert set(await asyncio.gather(*(way.read("s", venue.ask) for _ in range(20)))) == {"answer"}
     assert way.measured["read"].failures == {"circuit_open": 20, "unavailable": 5}
 
 
-def asked_by(way: object, kind: str) -> Callable[[Callable[[], Awaitable[str]]], Awaitable[str]]:
+def asked_by(way: Wire, kind: str) -> Callable[[Callable[[], Awaitable[str]]], Awaitable[str]]:
     """A read or an action, by the name of the method."""
-    return lambda question: getattr(way, kind)("s", question, endpoint="e")  # type: ignore[no-any-return]
+    ask = {"read": way.read, "act": way.act}[kind]
+    return lambda question: ask("s", question, endpoint="e")
 
 
 @pytest.mark.parametrize("kind", ["read", "act"])
@@ -280,16 +284,19 @@ async def test_the_venue_s_clock_is_measured(clock: LoopClock) -> None:
     way = wire(clock, PATIENT)
     assert (way.offset.ahead, way.offset.now(), way.offset.uncertainty) == (None, None, None)
 
-    async def server_time(there: float, back: float) -> object:
+    async def server_time(there: float, back: float) -> datetime:
         await clock.sleep(there)
         told = START + timedelta(seconds=clock.passed() + 30)
         await clock.sleep(back)
         return told
 
-    await way.server_time(lambda: server_time(0.01, 0.03))  # type: ignore[arg-type]
+    async def gone() -> datetime:
+        raise no()
+
+    await way.server_time(lambda: server_time(0.01, 0.03))
     assert way.offset.ahead == timedelta(seconds=29.99)
     for _ in range(3):
-        await way.server_time(lambda: server_time(0.0, 2.0))  # type: ignore[arg-type]
+        await way.server_time(lambda: server_time(0.0, 2.0))
     ahead, error = way.offset.ahead, way.offset.uncertainty
     assert ahead is not None
     assert error is not None
@@ -297,8 +304,8 @@ async def test_the_venue_s_clock_is_measured(clock: LoopClock) -> None:
     clock.wall = timedelta(hours=1)
     assert way.offset.ahead == ahead - timedelta(hours=1)
     for _ in range(8):
-        await way.server_time(lambda: server_time(0.5, 0.5))  # type: ignore[arg-type]
+        await way.server_time(lambda: server_time(0.5, 0.5))
     assert way.offset.ahead == timedelta(seconds=30 - 3600)
     with pytest.raises(SourceUnreachable):
-        await way.patient(ReadPatience(tries_again=0)).server_time(Venue(clock, no()).ask)  # type: ignore[arg-type]
+        await way.patient(ReadPatience(tries_again=0)).server_time(gone)
     assert way.offset.ahead == timedelta(seconds=30 - 3600)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.brokers.ccxt import parse
+from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.guard import connect, set_markets
 from tieout.brokers.ccxt.lookup import CcxtOrders
 from tieout.brokers.ccxt.orders import acknowledged, arguments
@@ -23,6 +24,9 @@ from tieout.brokers.ccxt.venues import venue as known_venue
 from tieout.clock import Clock, SystemClock
 from tieout.errors import ActionRefused, OutcomeUnknown, SourceError, SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Section
+
+if TYPE_CHECKING:
+    from tieout.brokers.wire.wire import Wire
 
 
 class CcxtBroker:
@@ -39,6 +43,7 @@ class CcxtBroker:
         accept_gaps: Sections of which the operator says that nothing is held where the adapter does not look.
         client: A ccxt client to use instead of a new one; it is armed here and closed here.
         clock: Where the present comes from.
+        wire: How the venue is asked, shared with the other accounts of the key; None asks once, at ccxt's own pace.
     """
 
     def __init__(
@@ -52,13 +57,14 @@ class CcxtBroker:
         accept_gaps: Collection[Section] = (),
         client: Any = None,
         clock: Clock | None = None,
+        wire: Wire | None = None,
     ) -> None:
         known = known_venue(venue)
         gaps = {section: gap for section, gap in known.gaps.items() if section not in accept_gaps}
         self.name = f"{venue}:{account}"
         self._id, self._account = venue, account
         self._venue = replace(known, gaps=gaps)
-        self._clock = clock or SystemClock()
+        self._clock, self._wired = clock or SystemClock(), wire is not None
 
         def make() -> Any:
             made = connect(venue, credentials or {}, known.options) if client is None else client
@@ -67,8 +73,9 @@ class CcxtBroker:
                 set_markets(made, markets)
             return made
 
-        self._reader = CcxtReader(self.name, self._venue, make, tuple(assets))
-        self._orders = CcxtOrders(self.name, self._venue, self._reader, tuple(assets))
+        self._asking = CcxtAsking(self.name, make, known.at_once, wire)
+        self._reader = CcxtReader(self.name, self._venue, self._asking, tuple(assets))
+        self._orders = CcxtOrders(self.name, self._venue, self._asking, tuple(assets))
 
     async def get_positions(self) -> tuple[Position, ...]:
         """Every open position in the scopes of this venue, signed, netted over margin modes."""
@@ -107,9 +114,9 @@ class CcxtBroker:
     async def submit_order(self, request: OrderRequest) -> Order:
         """Send an order once, with the digits that were asked for or not at all."""
         action = f"submit {request.client_order_id}"
-        await self._reader.load(action)
-        told = await self._reader.act(action, _checked(self._venue, request, action))
-        row = await self._reader.act(action, lambda client: client.create_order(**told))
+        await self._asking.load(action)
+        told = await self._asking.act(action, _checked(self._venue, request, action))
+        row = await self._asking.act(action, lambda client: client.create_order(**told))
         try:
             order = acknowledged(request, row)
         except parse.RowError as error:
@@ -130,7 +137,7 @@ class CcxtBroker:
         if standing is None or standing.broker_order_id is None or not (standing.live or standing.status == "unknown"):
             raise ActionRefused(action, "no such live order")
         id_, asset = standing.broker_order_id, standing.asset
-        await self._reader.act(action, lambda client: client.cancel_order(id_, asset))
+        await self._asking.act(action, lambda client: client.cancel_order(id_, asset))
         try:
             after = await self.get_order(broker_order_id=id_)
         except SourceError as error:
@@ -141,10 +148,7 @@ class CcxtBroker:
 
     async def server_time(self) -> datetime:
         """The venue's clock."""
-        told = await self._reader.ask("time", lambda client: client.fetch_time())
-        if not isinstance(told, int):
-            raise SourceMalformed(self.name, "time", "no time in the answer")
-        return parse.at_milliseconds(told)
+        return await self._asking.server_time()
 
     def capabilities(self) -> Capabilities:
         """What is read and done here."""
@@ -153,11 +157,12 @@ class CcxtBroker:
             hedge_mode=self._venue.hedge_mode,
             reduce_only="positions" in self._venue.sections,
             order_lookup=self._venue.lookup != "none",
+            tries_again=self._wired,
         )
 
     async def close(self) -> None:
         """Close the client's connections."""
-        await self._reader.close()
+        await self._asking.close()
 
     async def _section(
         self, section: Section, make: Callable[[Json, Json], Any], tidy: Callable[[Any], Any] = tuple, **how: Any

@@ -7,6 +7,7 @@ signed URLs and whole bodies: none of it is passed on.
 from __future__ import annotations
 
 from tieout.brokers.ccxt.guard import Answers
+from tieout.brokers.wire import verdict
 from tieout.errors import (
     ActionError,
     ActionRefused,
@@ -23,6 +24,7 @@ from tieout.errors import (
 THROTTLED = frozenset(("RateLimitExceeded", "DDoSProtection"))
 REFUSED = frozenset(("AuthenticationError", "RestrictedLocation"))
 UNREACHABLE = frozenset(("NetworkError", "OnMaintenance", "CancelPending", "ExchangeClosedByUser", "ClientError"))
+TIMED_OUT = frozenset(("RequestTimeout", "TimeoutError"))
 INCOMPLETE = frozenset(("NotSupported", "ArgumentsRequired"))
 
 # The venue's definite no. A duplicate id is none of them: it says that an earlier attempt may well have arrived.
@@ -33,6 +35,14 @@ DEFINITE = frozenset(
     )
 )  # fmt: skip
 AMBIGUOUS = frozenset(("DuplicateOrderId", "OrderNotCached", "ExchangeNotAvailable", "RequestTimeout", "BadResponse"))
+
+# In this order: a class says so, or a status.
+_BOTH: dict[verdict.Kind, frozenset[str]] = {
+    SourceThrottled: THROTTLED,
+    SourceRefused: REFUSED,
+    SourceTimeout: TIMED_OUT,
+    SourceUnreachable: UNREACHABLE,
+}
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -60,21 +70,25 @@ def names(error: BaseException) -> frozenset[str]:
 
 def source_error(error: Exception, source: str, scope: str, answers: Answers) -> SourceError:
     """The failure that *error* is for a reading of *scope*; only its class and the HTTP status are told."""
-    kinds, status = names(error), answers.status
+    status = answers.status
     why = type(error).__name__ if status is None else f"{type(error).__name__}, HTTP {status}"
-    if status in (418, 429) or kinds & THROTTLED:
-        return SourceThrottled(source, scope, why, answers.retry_after_s)
-    if status in (401, 403, 451) or kinds & REFUSED:
-        return SourceRefused(source, scope, why)
-    if status in (408, 504) or kinds & {"RequestTimeout", "TimeoutError"}:
-        return SourceTimeout(source, scope, why)
-    if (status or 0) >= 500 or kinds & UNREACHABLE or _cut_off(error):
-        return SourceUnreachable(source, scope, why)
+    kind = answers.kind or _kind(error, status)
+    return verdict.failure(kind, source, scope, why, answers.retry_after_s)
+
+
+def _kind(error: Exception, status: int | None) -> verdict.Kind:
+    """What *error* means, by its class and by what its HTTP status means by itself."""
+    kinds, told = names(error), None if status is None else verdict.kind_of(status)
+    if status == 404 and "ExchangeNotAvailable" in kinds:
+        return SourceError  # ccxt's class for every 404; asking again finds nothing there either
+    for kind, classes in _BOTH.items():
+        if told is kind or kinds & classes:
+            return kind
+    if _cut_off(error):
+        return SourceUnreachable
     if "BadResponse" in kinds or "BaseError" not in kinds:
-        return SourceMalformed(source, scope, why)
-    if kinds & INCOMPLETE:
-        return SourceIncomplete(source, scope, why)
-    return SourceError(source, scope, why)
+        return SourceMalformed
+    return SourceIncomplete if kinds & INCOMPLETE else SourceError
 
 
 def _cut_off(error: Exception) -> bool:

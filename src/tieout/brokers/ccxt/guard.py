@@ -11,11 +11,15 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from tieout.brokers.ccxt.lazy import exchange_class
+from tieout.brokers.wire import verdict
+
+if TYPE_CHECKING:
+    from tieout.brokers.wire.wire import Wire
 
 _REFUSED = "not a number of JSON"
 _QUIET = logging.getLogger("tieout.ccxt.client")
@@ -36,15 +40,20 @@ class Answers:
         self._answers: list[Answer] = []
         self.status: int | None = None
         self.retry_after_s: int | None = None
+        self.kind: verdict.Kind | None = None
 
     def begin(self) -> None:
         """Start anew, for another question."""
         self.forget()
-        self.status = self.retry_after_s = None
+        self.status = self.retry_after_s = self.kind = None
 
     def forget(self) -> None:
         """Let go of the bodies; the latest status stays."""
         self._answers.clear()
+
+    def note(self, venue: str, body: Any) -> None:
+        """Keep what the venue's own code in the latest body means, where that is known better than ccxt knows it."""
+        self.kind = verdict.CODES.get(venue, {}).get(verdict.code_of(body) or "")
 
     def note_headers(self, status: int, headers: Mapping[str, str] | None) -> None:
         """Keep the status of the latest response, and how long it asks us to wait."""
@@ -107,6 +116,7 @@ def arm(exchange: Any) -> None:
     ) -> Any:
         answers = answers_in_hand()
         answers.note_headers(code, headers)
+        answers.note(exchange.id, response)
         fine = 200 <= code < 300
         if fine and (response is None or isinstance(response, str) or response == {}):
             raise BadResponse("an answer without content")
@@ -163,3 +173,13 @@ def _redirected(urls: Any, origin: str) -> Any:
     scheme, separator, rest = urls.partition("://")
     _, slash, path = rest.partition("/")
     return f"{origin}{slash}{path}" if separator and scheme.startswith("http") else urls
+
+
+def take_turns(exchange: Any, wire: Wire) -> None:
+    """Have every request of *exchange* wait for its turn on *wire*, at ccxt's cost of it, not for ccxt's own throttler."""
+
+    async def turn(cost: object = None) -> None:
+        await wire.turn(wire.limiter.limits.weight(str(1 if cost is None else cost)))
+
+    exchange.throttle = turn
+    exchange.enableRateLimit = True

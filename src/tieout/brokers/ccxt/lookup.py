@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tieout.brokers.ccxt import parse
-from tieout.brokers.ccxt.reader import CcxtReader, Json
+from tieout.brokers.ccxt.asking import CcxtAsking
+from tieout.brokers.ccxt.reader import Json
 from tieout.brokers.ccxt.venues import Venue
 from tieout.errors import SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Order
@@ -17,8 +18,8 @@ _REMEMBERED = 10_000
 class CcxtOrders:
     """Makes orders of rows and remembers in which asset each was, for most venues want that named."""
 
-    def __init__(self, name: str, venue: Venue, reader: CcxtReader, assets: tuple[str, ...]) -> None:
-        self._name, self._venue, self._reader, self._assets = name, venue, reader, assets
+    def __init__(self, name: str, venue: Venue, asking: CcxtAsking, assets: tuple[str, ...]) -> None:
+        self._name, self._venue, self._asking, self._assets = name, venue, asking, assets
         self._seen: dict[str, str] = {}  # order ids, either side's -> asset
 
     async def find(self, broker_order_id: str | None, client_order_id: str | None) -> Order | None:
@@ -30,7 +31,7 @@ class CcxtOrders:
         id_, params = self._by(broker_order_id, client_order_id)
         for asset in self._places(broker_order_id, client_order_id):
             for extra in self._venue.lookup_params:
-                row = await self._reader.ask("orders", _question(id_, asset, params | extra, self._reader))
+                row = await self._asking.ask("orders", _question(id_, asset, params | extra, self._asking))
                 if row is not None:
                     order = self._known(row)
                     other = client_order_id is not None and order.client_order_id not in (None, client_order_id)
@@ -74,7 +75,7 @@ class CcxtOrders:
         return self._assets if asset is None else (asset,)
 
     def _known(self, row: Json) -> Order:
-        if row.get("symbol") not in self._reader.client().markets:
+        if row.get("symbol") not in self._asking.client().markets:
             raise SourceIncomplete(self._name, "orders", "an order in a market that is not known")
         try:
             return self.made(row)
@@ -83,7 +84,7 @@ class CcxtOrders:
 
 
 def _question(
-    id_: str | None, asset: str | None, params: Json, reader: CcxtReader
+    id_: str | None, asset: str | None, params: Json, asking: CcxtAsking
 ) -> Callable[[Any], Awaitable[Json | None]]:
     """The question for one order; its answer is None only where ccxt read the venue's own *no such order*."""
 
@@ -93,7 +94,7 @@ def _question(
         try:
             return dict(await client.fetch_order(id_, asset, dict(params)))
         except OrderNotFound:
-            if (reader.answers.status or 0) >= 500:
+            if (asking.answers.status or 0) >= 500:
                 raise  # a server in trouble is believed in nothing
             return None
 

@@ -2,112 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from decimal import Context, localcontext
 from typing import Any, TypeVar
 
 from tieout.brokers.ccxt import parse
+from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.cash import Line, balances, coin_code, rows_at, walk
-from tieout.brokers.ccxt.errors import action_error, failures, source_error
-from tieout.brokers.ccxt.guard import Answers, answering, answers_in_hand, arm
+from tieout.brokers.ccxt.errors import failures
+from tieout.brokers.ccxt.guard import answers_in_hand
 from tieout.brokers.ccxt.parse import RowError, RowLeft
 from tieout.brokers.ccxt.together import together
 from tieout.brokers.ccxt.venues import Call, Venue
-from tieout.errors import ActionRefused, SourceError, SourceIncomplete, SourceMalformed
+from tieout.errors import SourceIncomplete
 from tieout.model.snapshot import Balance, Section
 
 T = TypeVar("T")
 Json = dict[str, Any]
 Make = Callable[[Json, Json], Any]
 
-# ccxt sets flags and rounding on the decimal context it finds: it gets its own, with room for every digit.
-_ROOM = Context(prec=200)
-
 
 class CcxtReader:
-    """Reads whole sections. Questions that do not wait for each other are under way together, each with its own answers."""
+    """Reads whole sections. Requests that do not wait for each other are under way together."""
 
-    def __init__(self, name: str, venue: Venue, client: Callable[[], Any], assets: Sequence[str]) -> None:
-        self._name, self._venue, self._assets = name, venue, tuple(assets)
-        self._connect = client
-        self._client: Any = None
-        self._turns = asyncio.Semaphore(venue.at_once)
-
-    @property
-    def answers(self) -> Answers:
-        """The answers to the question in hand."""
-        return answers_in_hand()
-
-    def client(self) -> Any:
-        """The ccxt client, made and armed at first use."""
-        if self._client is None:
-            self._client = self._connect()
-            arm(self._client)
-        return self._client
-
-    async def ask(self, scope: str, question: Callable[[Any], Awaitable[T]]) -> T:
-        """What the venue answers to *question*, once more after the clocks were compared if ours was refused.
-
-        Raises:
-            SourceError: In any case that is no usable answer; nothing of ccxt's own text is in it.
-        """
-        async with self._turns:
-            with answering(), localcontext(_ROOM):
-                try:
-                    return await self._once(question)
-                except failures() as error:
-                    raise self._failed(error, scope) from None
-
-    async def act(self, action: str, deed: Callable[[Any], Awaitable[T]]) -> T:
-        """What *deed* gives, done once and never again.
-
-        Raises:
-            ActionRefused: The venue said no, or nothing was sent.
-            OutcomeUnknown: All else.
-        """
-        async with self._turns:
-            client = self.client()
-            with answering() as answers, localcontext(_ROOM):
-                try:
-                    return await deed(client)
-                except failures() as error:
-                    raise action_error(error, action, answers) from None
-
-    async def load(self, action: str) -> None:
-        """Have the markets loaded before *action*.
-
-        Raises:
-            ActionRefused: They cannot be; nothing was sent.
-        """
-        try:
-            await self.ask("markets", lambda client: client.load_markets())
-        except SourceError as error:
-            raise ActionRefused(action, f"nothing was sent: {error.why}") from None
-
-    async def close(self) -> None:
-        """Close the client's connections, if it was ever used. Safe to repeat."""
-        if self._client is not None:
-            await self._client.close()
-
-    async def _once(self, question: Callable[[Any], Awaitable[T]]) -> T:
-        from ccxt.base.errors import InvalidNonce
-
-        client = self.client()
-        try:
-            return await question(client)
-        except InvalidNonce:
-            if not client.has.get("fetchTime"):
-                raise
-        await client.load_time_difference()
-        self.answers.begin()
-        return await question(client)
-
-    def _failed(self, error: Exception, scope: str) -> SourceError:
-        if isinstance(error, RowError):
-            return SourceMalformed(self._name, scope, str(error))
-        return source_error(error, self._name, scope, self.answers)
+    def __init__(self, name: str, venue: Venue, asking: CcxtAsking, assets: Sequence[str]) -> None:
+        self._name, self._venue, self._asking, self._assets = name, venue, asking, tuple(assets)
 
     async def balances(self) -> tuple[Balance, ...]:
         """Every currency of the wallets in scope.
@@ -119,9 +38,9 @@ class CcxtReader:
         lines = [line for wallet, _ in read for line in wallet]
         missing += [why for _, whys in read for why in whys]
         try:
-            found = balances(lines, coin_code(self.client()))
+            found = balances(lines, coin_code(self._asking.client()))
         except failures() as error:
-            raise self._failed(error, "balances") from None
+            raise self._asking.failed(error, "balances") from None
         return self._whole("balances", found, missing)
 
     async def _wallet(self, call: Call) -> tuple[list[Line], list[str]]:
@@ -137,7 +56,7 @@ class CcxtReader:
             if isinstance(body, dict) and body.get("has_next"):
                 missing.append("more pages follow")
 
-        await self.ask("balances", question)
+        await self._asking.ask("balances", question)
         return lines, missing
 
     async def rows(self, section: Section, make: Make, since: datetime | None = None) -> tuple[Any, ...]:
@@ -170,7 +89,7 @@ class CcxtReader:
                 missing.append("ccxt left rows out")
             return [record for record in records if since is None or record.at >= since], missing
 
-        return await self.ask(section, question)
+        return await self._asking.ask(section, question)
 
     async def _call(
         self, client: Any, section: Section, call: Call, *, asset: str | None, since: datetime | None
@@ -190,7 +109,7 @@ class CcxtReader:
         return list(found)
 
     def _bodies(self, call: Call) -> list[Any]:
-        bodies = self.answers.bodies(call.endpoint)
+        bodies = answers_in_hand().bodies(call.endpoint)
         if not bodies:
             raise RowError(f"no answer from {call.endpoint}")
         return bodies

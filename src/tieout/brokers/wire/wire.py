@@ -21,7 +21,7 @@ from tieout.brokers.wire.limits import Limiter, Limits, OverLimit
 from tieout.brokers.wire.measured import Counts, EndpointMeasured
 from tieout.brokers.wire.offset import ClockOffset
 from tieout.brokers.wire.tries import PATIENCE, CircuitOpen, ReadPatience, tries
-from tieout.clock import DEADLINE_NS, Clock
+from tieout.clock import DEADLINE, Clock
 from tieout.errors import (
     ActionError,
     ActionRefused,
@@ -45,14 +45,18 @@ class _Asking:
         counts: Those of its class of endpoints.
         first_ns: Until when its first request waits for its turn, on `Clock.monotonic_ns`.
         until_ns: And the further ones.
-        turns: How many had theirs.
+        sent: How many requests there were.
+        turned_ns: When the last one had its turn.
+        waiting: Whether one waits for its turn.
     """
 
     scope: str
     counts: Counts
     first_ns: int
     until_ns: int
-    turns: int = 0
+    sent: int
+    turned_ns: int = 0
+    waiting: bool = False
 
 
 _ASKING: ContextVar[_Asking | None] = ContextVar("asking", default=None)
@@ -109,8 +113,8 @@ class Wire:
         Raises:
             SourceError: The last failure.
         """
-        now = self.clock.monotonic_ns()
-        until = min(now + self.patience.seconds * 10**9, _common_deadline())
+        common, seconds = DEADLINE.get(), self.patience.seconds * 10**9
+        until = self.clock.monotonic_ns() + (seconds if common is None else min(seconds, common.left_ns()))
         counts = self._counts[endpoint]
 
         async def once() -> T:
@@ -144,7 +148,8 @@ class Wire:
             counts.failures[_kind(error)] += 1
             raise ActionRefused(action, f"nothing was sent: {error.why}") from error
         seconds = self.patience.seconds
-        asking = _Asking(action, counts, now + ACT_WAIT_S * 10**9, self.clock.monotonic_ns() + seconds * 10**9)
+        ends = self.clock.monotonic_ns() + seconds * 10**9
+        asking = _Asking(action, counts, now + ACT_WAIT_S * 10**9, ends, sent=1 if cost else 0)
         try:
             return await self._sent(asking, deed, permit, seconds * 10**9)
         except TimeoutError:
@@ -168,17 +173,30 @@ class Wire:
         """
         asking = _ASKING.get()
         assert asking is not None, "a turn belongs to a read or an action"
-        until = asking.until_ns if asking.turns else asking.first_ns
+        until = asking.until_ns if asking.sent else asking.first_ns
+        asking.waiting = True
         asking.counts.waited_ms += await self.limiter.take(cost, scope=asking.scope, until_ns=until)
-        asking.turns += 1
+        asking.waiting = False
+        asking.sent += 1
+        asking.turned_ns = self.clock.monotonic_ns()
 
-    async def server_time(self, question: Callable[[], Awaitable[datetime]], *, endpoint: str = "read") -> datetime:
+    async def server_time(
+        self, question: Callable[[], Awaitable[datetime]], *, endpoint: str = "public", cost: int = 1
+    ) -> datetime:
         """The venue's clock as *question* reads it, noted in `offset`.
 
         Raises:
             SourceError: It could not be asked.
         """
-        return await self.read("time", lambda: self.offset.measure(question), endpoint=endpoint)
+
+        async def compared() -> datetime:
+            began, asking = self.clock.monotonic_ns(), _ASKING.get()
+            told = await question()
+            turned = 0 if asking is None else asking.turned_ns
+            self.offset.note(told, max(began, turned), self.clock.monotonic_ns())
+            return told
+
+        return await self.read("time", compared, endpoint=endpoint, cost=cost)
 
     @property
     def measured(self) -> Mapping[str, EndpointMeasured]:
@@ -192,7 +210,7 @@ class Wire:
         permit = await self._admitted(scope, endpoint, cost, until)
         left = min(until - self.clock.monotonic_ns(), self.patience.each_seconds * 10**9)
         ends = self.clock.monotonic_ns() + left
-        asking = _Asking(scope, self._counts[endpoint], ends, ends)
+        asking = _Asking(scope, self._counts[endpoint], ends, ends, sent=1 if cost else 0)
         try:
             return await self._sent(asking, question, permit, left)
         except TimeoutError:
@@ -218,21 +236,26 @@ class Wire:
             TimeoutError: It took longer.
         """
         began, token = self.clock.monotonic_ns(), _ASKING.set(asking)
-        asking.counts.requests += 1
         try:
             async with asyncio.timeout(max(0, left_ns) / 1e9):
                 answer = await question()
-            permit.answered()
+            if asking.sent:
+                permit.answered()
             return answer
         except (SourceError, ActionError) as error:
-            self._judge(error, permit)
+            if asking.sent:
+                self._judge(error, permit)
             raise
         except TimeoutError:
-            permit.failed()
+            if asking.waiting:
+                raise OverLimit(self.venue, asking.scope, "its turn did not come in time") from None
+            if asking.sent:
+                permit.failed()
             raise
         finally:
-            permit.give_back()  # whatever else broke it off says nothing about the venue
+            permit.give_back()  # what broke it off otherwise, or needed no request, says nothing about the venue
             _ASKING.reset(token)
+            asking.counts.requests += asking.sent
             asking.counts.asked_ms += (self.clock.monotonic_ns() - began) // 10**6
 
     def _judge(self, error: SourceError | ActionError, permit: Permit) -> None:
@@ -248,12 +271,6 @@ class Wire:
             self.limiter.pause(told.retry_after_s)
 
 
-def _common_deadline() -> int:
-    """Until when whoever reads wants it, on `Clock.monotonic_ns`."""
-    told = DEADLINE_NS.get()
-    return 2**63 if told is None else told
-
-
 def _kind(error: SourceError) -> str:
     if isinstance(error, OverLimit):
         return "over_limit"
@@ -262,6 +279,6 @@ def _kind(error: SourceError) -> str:
 
 def _broken_off(action: str, asking: _Asking, error: OverLimit) -> ActionError:
     """What an action is whose next request did not come to its turn."""
-    if asking.turns:
-        return OutcomeUnknown(action, f"broken off after {asking.turns} requests: {error.why}")
+    if asking.sent:
+        return OutcomeUnknown(action, f"broken off after {asking.sent} requests: {error.why}")
     return ActionRefused(action, f"nothing was sent: {error.why}")

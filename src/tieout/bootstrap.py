@@ -217,12 +217,11 @@ def _broker(name: str, told: AccountConfig, making: _Making) -> BrokerAdapter:
             raise AssertionError("chosen for having two sides")
 
 
-def _patience(told: ReconciliationSettings) -> ReadPatience:
-    """How patiently reads are done. A question may be several requests, so that one try may take as long as all."""
+def _patience(told: ReconciliationSettings, each_seconds: int = 10) -> ReadPatience:
+    """How patiently reads are done, each single try for *each_seconds* at most."""
     from tieout.brokers.wire.tries import ReadPatience
 
-    seconds = told.timeout_seconds
-    return ReadPatience(tries_again=told.retry_count, seconds=seconds, each_seconds=seconds)
+    return ReadPatience(tries_again=told.retry_count, seconds=told.timeout_seconds, each_seconds=each_seconds)
 
 
 def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making: _Making) -> BrokerAdapter:
@@ -260,7 +259,7 @@ def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making
         wire=making.wires().wire(
             source.exchange,
             credentials.get("apiKey") or credentials.get("walletAddress") or f"account {name}",
-            _patience(reading),
+            _patience(reading, each_seconds=reading.timeout_seconds),  # a question may be several requests
             place="sandbox" if source.sandbox else "",
         ),
     )

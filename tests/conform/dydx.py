@@ -13,7 +13,8 @@ from tests.conform.loopback import Asked, Loopback
 from tests.conform.output import say
 from tests.conform.payloads import Payloads
 from tests.conform.recorded import SINCE
-from tieout.brokers.dydx.adapter import LIMITS, DydxBroker
+from tieout.brokers.dydx.adapter import DydxBroker
+from tieout.brokers.wire.venues import LIMITS
 from tieout.brokers.wire.wire import Wire
 from tieout.clock import VirtualClock
 from tieout.errors import SourceError
@@ -136,7 +137,7 @@ async def _feed_one(server: Loopback, feed: Feed) -> tuple[int, Verdict]:
         return 200, next((text for end, text in documents.items() if asked.path.endswith(end)), "no such path")
 
     server.answer = answer
-    wire = Wire("dydx", clock=VirtualClock(SINCE), limits=LIMITS, random=random.Random(7))
+    wire = Wire("dydx", clock=VirtualClock(SINCE), limits=LIMITS["dydx"], random=random.Random(7))
     url = f"http://127.0.0.1:{server.port}"
     broker = DydxBroker(feed.address, account="conform", wire=wire, url=url)
     try:

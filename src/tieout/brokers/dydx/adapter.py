@@ -17,13 +17,11 @@ from tieout.brokers.dydx.owner import Owner
 from tieout.brokers.dydx.pages import SIZE, Page, Unproven, walk
 from tieout.brokers.dydx.rows import Json, RowError, RowLeft
 from tieout.brokers.wire.http import Http
-from tieout.brokers.wire.limits import Limits
 from tieout.brokers.wire.wire import Wire
 from tieout.errors import ActionRefused, SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import SECTIONS, Activity, Balance, Fill, Order, Position
 
 MAINNET = "https://indexer.dydx.trade"
-LIMITS = Limits(((100, 10_000),), by="address")
 _READS_ONLY = "dYdX takes orders as signed transactions, and this adapter holds no key: it only reads"
 _ALL_LIVE = ",".join(parse.LIVE)
 
@@ -114,7 +112,7 @@ class DydxBroker:
 
     def capabilities(self) -> Capabilities:
         """Everything is read, and nothing done."""
-        return Capabilities(sections=frozenset(SECTIONS), acts=False)
+        return Capabilities(sections=frozenset(SECTIONS), acts=False, tries_again=True)
 
     async def close(self) -> None:
         """Close the connections."""

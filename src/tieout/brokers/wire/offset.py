@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -33,6 +34,16 @@ class ClockOffset:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._samples: deque[Sample] = deque(maxlen=KEPT)
+
+    async def measure(self, server_time: Callable[[], Awaitable[datetime]]) -> datetime:
+        """What *server_time* answers, noted as a comparison; waits and tries within it make it only less certain.
+
+        Nothing is noted where it raises.
+        """
+        asked = self._clock.monotonic_ns()
+        told = await server_time()
+        self.note(told, asked, self._clock.monotonic_ns())
+        return told
 
     def note(self, told: datetime, asked_ns: int, answered_ns: int) -> None:
         """Note that the venue said *told* (aware) between two moments of our monotonic clock."""

@@ -1,5 +1,7 @@
-"""What each venue allows, as data. Where the venue counts in costs of ccxt's (4.5.90), windows keep to ccxt's own pace or the
-venue's documents, whichever is known; they are as short as the venue's own, so that no burst is larger than it allows.
+"""What each venue allows, as data.
+
+Venues that ccxt (4.5.90) reaches are counted in its costs; the pace is ccxt's own, or the venue's where its documents say more.
+Windows are as short as the venue's own, so that no burst is larger than it allows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What each venue allows, as data.
 
-Venues that ccxt (4.5.90) reaches are counted in its costs; the pace is ccxt's own, or the venue's where its documents say more.
+Venues that ccxt (4.5.90) reaches are counted in its costs, at its own pace, or the venue's where its documents say more.
 Windows are as short as the venue's own, so that no burst is larger than it allows.
 """
 

@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from tests.conform.openapi import Judged
-from tieout.brokers.alpaca.adapter import LIMITS, AlpacaBroker
+from tieout.brokers.alpaca.adapter import AlpacaBroker
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.loopback.alpaca import LoopbackAlpaca
 from tieout.brokers.loopback.base import Login
 from tieout.brokers.simulated import Instrument, World
 from tieout.brokers.wire.tries import ReadPatience
+from tieout.brokers.wire.venues import LIMITS
 from tieout.brokers.wire.wire import Wire
 from tieout.clock import SystemClock, VirtualClock
 from tieout.errors import ActionRefused
@@ -34,7 +35,7 @@ EXPLAINED = {
 def connected(url: str) -> AlpacaBroker:
     """The unmodified adapter."""
     patience = ReadPatience(tries_again=0)
-    wire = Wire("alpaca", clock=SystemClock(), limits=LIMITS, random=random.Random(7), patience=patience)
+    wire = Wire("alpaca", clock=SystemClock(), limits=LIMITS["alpaca"], random=random.Random(7), patience=patience)
     return AlpacaBroker("conform", key="k", secret="s", wire=wire, url=url)
 
 

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.contracts.alpaca_venue import TRAITS as ALPACA_TRAITS
+from tests.contracts.alpaca_venue import alpaca
 from tests.contracts.ccxt_venues import CCXT
 from tests.contracts.ccxt_venues import TRAITS as CCXT_TRAITS
 from tests.contracts.venues import START, Traits, Venue
@@ -87,9 +89,10 @@ async def remote(account: str, url: str, hedge_mode: bool) -> AsyncIterator[Venu
 VENUES: dict[str, Callable[[str, str, bool], AbstractAsyncContextManager[Venue]]] = {
     "in_process": in_process,
     "remote": remote,
+    "alpaca": alpaca,
     **CCXT,
 }
-TRAITS: dict[str, Traits] = {"in_process": Traits(), "remote": Traits(), **CCXT_TRAITS}
+TRAITS: dict[str, Traits] = {"in_process": Traits(), "remote": Traits(), "alpaca": ALPACA_TRAITS, **CCXT_TRAITS}
 HEDGED = [name for name, traits in TRAITS.items() if traits.hedge_mode]
 
 

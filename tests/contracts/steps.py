@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from decimal import Decimal
 
 from tests.contracts.venues import Venue
 
@@ -66,6 +67,15 @@ async def found(venue: Venue, client_order_id: str) -> Order:
     order = await venue.broker.get_order(client_order_id=client_order_id)
     assert order is not None
     return order
+
+
+async def held_of(venue: Venue, currency: str) -> Decimal:
+    """How much of a currency the venue says is held: as a balance, or as a position where coins are positions."""
+    for balance in await venue.broker.get_balances():
+        if balance.currency == currency:
+            return balance.total
+    (amount,) = [row.amount for row in await venue.broker.get_positions() if row.base == currency]
+    return amount
 
 
 async def list_share(venue: Venue, asset: str) -> None:

@@ -38,6 +38,7 @@ class Traits(Struct, frozen=True, kw_only=True):
         sections: What it tells at all.
         name: How its adapter names it.
         pages: How many requests one reading of fills takes.
+        currencies: In how many it has cash, of the two that tests pay in; what it holds of the other is a position.
     """
 
     asset: Callable[[str], str] = str
@@ -52,6 +53,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     hedge_mode: bool = True
     name: str = "simulated"
     pages: int = 1
+    currencies: int = 2
 
     @property
     def refuses_expensive(self) -> bool:
@@ -84,7 +86,7 @@ class Traits(Struct, frozen=True, kw_only=True):
         untold = dict.fromkeys(self.untold.get(section, ()))
         return tuple(replace(row, **self._renamed(row), **untold) for row in getattr(snapshot, section) or ())
 
-    def _renamed(self, row: object) -> dict[str, str]:
+    def _renamed(self, row: object) -> dict[str, object]:
         names = ("broker_order_id", "fill_id", "activity_id")
         ids = {name: getattr(row, name, None) for name in names}
         return {name: self.ids(id_) for name, id_ in ids.items() if id_ is not None}

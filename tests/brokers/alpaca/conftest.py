@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tieout.brokers.alpaca.adapter import LIMITS, AlpacaBroker
+from tieout.brokers.alpaca.adapter import AlpacaBroker
 from tieout.brokers.loopback.alpaca import LoopbackAlpaca
 from tieout.brokers.loopback.base import Login
 from tieout.brokers.loopback.faults import HttpFault, HttpRule
 from tieout.brokers.simulated import Instrument, World
 from tieout.brokers.wire.tries import ReadPatience
+from tieout.brokers.wire.venues import LIMITS
 from tieout.brokers.wire.wire import Wire
 from tieout.clock import SystemClock, VirtualClock
 from tieout.model.amounts import dec
@@ -44,7 +45,7 @@ class Shop:
 
 def connected(url: str, secret: str = "s") -> AlpacaBroker:
     """The adapter, asking once."""
-    wire = Wire("alpaca", clock=SystemClock(), limits=LIMITS, random=random.Random(7), patience=ONCE)
+    wire = Wire("alpaca", clock=SystemClock(), limits=LIMITS["alpaca"], random=random.Random(7), patience=ONCE)
     return AlpacaBroker("main", key="k", secret=secret, wire=wire, url=url)
 
 

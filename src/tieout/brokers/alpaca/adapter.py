@@ -18,15 +18,13 @@ from tieout.brokers.alpaca.pages import ACTIVITIES, ORDERS, Pages
 from tieout.brokers.alpaca.terms import body
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.brokers.wire.http import Asked, Http
-from tieout.brokers.wire.limits import Limits
 from tieout.brokers.wire.wire import Wire
 from tieout.errors import ActionRefused, OutcomeUnknown, SourceError, SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import SECTIONS, Activity, Balance, Fill, Order, Position
 
 T = TypeVar("T")
 LIVE, PAPER = "https://api.alpaca.markets", "https://paper-api.alpaca.markets"
-LIMITS = Limits(((200, 60_000),))
-CAPABILITIES = Capabilities(sections=frozenset(SECTIONS))
+CAPABILITIES = Capabilities(sections=frozenset(SECTIONS), tries_again=True)
 
 _ACCOUNT, _POSITIONS, _CLOCK = "/v2/account", "/v2/positions", "/v2/clock"
 _FILLS_MARGIN = timedelta(minutes=1)

@@ -109,9 +109,10 @@ class LoopbackAlpaca(LoopbackVenue):
         if limit > _MOST_ORDERS:
             raise _wrong("limit is larger than 500")
         legs = set(chain.from_iterable(self.legs.values()))
+        listed = self.desk.orders if wanted == "open" else self.desk.all_orders
         rows = [
             order
-            for order in self.desk.all_orders(asked.account)
+            for order in listed(asked.account)
             if self._listed(order, wanted, fields) and not (nested and order.broker_order_id in legs)
         ]
         if fields.get("direction", "desc") == "desc":

@@ -138,7 +138,12 @@ class Http:
                 raise SourceMalformed(self._source, scope, f"no JSON, HTTP {answer.status}")
             return answer
 
-        return await self._wire.read(scope, question, endpoint=endpoint, cost=cost)
+        try:
+            return await self._wire.read(scope, question, endpoint=endpoint, cost=cost)
+        except SourceError as error:
+            if error.source != self._source:  # the wire is shared by accounts, and knows the venue alone
+                error.source, error.args = self._source, (f"{self._source} {error.scope}: {error.why}",)
+            raise
 
     async def send(
         self,

@@ -13,6 +13,8 @@ from tests.contracts.alpaca_venue import TRAITS as ALPACA_TRAITS
 from tests.contracts.alpaca_venue import alpaca
 from tests.contracts.ccxt_venues import CCXT
 from tests.contracts.ccxt_venues import TRAITS as CCXT_TRAITS
+from tests.contracts.dydx_venue import TRAITS as DYDX_TRAITS
+from tests.contracts.dydx_venue import dydx
 from tests.contracts.venues import START, Traits, Venue
 
 from tieout.brokers.base import BrokerAdapter
@@ -90,10 +92,19 @@ VENUES: dict[str, Callable[[str, str, bool], AbstractAsyncContextManager[Venue]]
     "in_process": in_process,
     "remote": remote,
     "alpaca": alpaca,
+    "dydx": dydx,
     **CCXT,
 }
-TRAITS: dict[str, Traits] = {"in_process": Traits(), "remote": Traits(), "alpaca": ALPACA_TRAITS, **CCXT_TRAITS}
+TRAITS: dict[str, Traits] = {
+    "in_process": Traits(),
+    "remote": Traits(),
+    "alpaca": ALPACA_TRAITS,
+    "dydx": DYDX_TRAITS,
+    **CCXT_TRAITS,
+}
 HEDGED = [name for name, traits in TRAITS.items() if traits.hedge_mode]
+ACTING = [name for name, traits in TRAITS.items() if traits.acts]
+READING = [name for name, traits in TRAITS.items() if not traits.acts]
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +123,21 @@ async def venue(request: pytest.FixtureRequest) -> AsyncIterator[Venue]:
         yield made
 
 
+@pytest.fixture(params=ACTING)
+async def acting(request: pytest.FixtureRequest) -> AsyncIterator[Venue]:
+    """Each implementation in turn that sends orders, with an empty account in net mode."""
+    url = request.getfixturevalue("simulator") if request.param == "remote" else ""
+    async with VENUES[request.param](f"account{next(_numbers)}", url, False) as made:
+        yield made
+
+
+@pytest.fixture(params=READING)
+async def reading(request: pytest.FixtureRequest) -> AsyncIterator[Venue]:
+    """Each implementation in turn that sends no orders, with an empty account."""
+    async with VENUES[request.param](f"account{next(_numbers)}", "", False) as made:
+        yield made
+
+
 @pytest.fixture(params=HEDGED)
 async def hedged(request: pytest.FixtureRequest) -> AsyncIterator[Venue]:
     """Each implementation in turn, with an empty account in hedge mode."""
@@ -124,4 +150,5 @@ async def hedged(request: pytest.FixtureRequest) -> AsyncIterator[Venue]:
 def ticker(request: pytest.FixtureRequest) -> str:
     """An asset name that no other test uses, as the venue under test lists it."""
     tested = request.node.callspec.params
-    return TRAITS[tested.get("venue") or tested["hedged"]].asset(f"T{next(_numbers)}")
+    name = next(tested[fixture] for fixture in ("venue", "hedged", "acting", "reading") if fixture in tested)
+    return TRAITS[name].asset(f"T{next(_numbers)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 
-from tests.contracts.venues import Venue
+from tests.contracts.venues import OverHttp, Venue
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated.commands import AddInstrument, Pay, Trade
@@ -62,6 +62,24 @@ def buy(client_order_id: str, asset: str, quantity: str = "1", price: str = "100
     )
 
 
+async def sent(venue: Venue, request: OrderRequest) -> Order:
+    """The order, sent through the adapter where it sends any, as the venue has it then."""
+    if venue.traits.acts:
+        return await venue.broker.submit_order(request)
+    assert isinstance(venue, OverHttp), "a venue whose world is at hand"
+    venue.world.submit(venue.account, request)
+    return await found(venue, request.client_order_id)
+
+
+async def cancelled(venue: Venue, client_order_id: str) -> None:
+    """Cancel an order, through the adapter where it cancels any."""
+    if venue.traits.acts:
+        await venue.broker.cancel_order(client_order_id=client_order_id)
+    else:
+        assert isinstance(venue, OverHttp), "a venue whose world is at hand"
+        venue.world.cancel(venue.account, client_order_id=client_order_id)
+
+
 async def found(venue: Venue, client_order_id: str) -> Order:
     """The order of that client id, which is there."""
     order = await venue.broker.get_order(client_order_id=client_order_id)
@@ -95,5 +113,5 @@ async def populate(venue: Venue, asset: str) -> None:
         await list_share(venue, name)
         await venue.let(Trade(account=venue.account, asset=name, side="buy", quantity=dec(3), price=dec(90)))
     await venue.let(Pay(account=venue.account, kind="deposit", currency="EUR", amount=dec("0.5")))
-    await venue.broker.submit_order(buy("c-rest", asset))
-    await venue.broker.submit_order(buy("c-rest-2", asset, price="80"))
+    await sent(venue, buy("c-rest", asset))
+    await sent(venue, buy("c-rest-2", asset, price="80"))

@@ -13,6 +13,24 @@ from tieout.errors import ActionError, ActionRefused, OutcomeUnknown
 from tieout.model.amounts import dec
 
 
+@pytest.fixture
+def venue(acting: Venue) -> Venue:
+    """Each implementation in turn that sends orders."""
+    return acting
+
+
+async def test_who_sends_no_orders_says_so(reading: Venue, ticker: str) -> None:
+    """A submit and a cancel are refused, the capabilities tell it beforehand, and nothing arrives at the venue."""
+    await list_share(reading, ticker)
+    before = await reading.truth()
+    assert not reading.broker.capabilities().acts
+    with pytest.raises(ActionRefused):
+        await reading.broker.submit_order(buy("c-1", ticker))
+    with pytest.raises(ActionRefused):
+        await reading.broker.cancel_order(client_order_id="c-1")
+    assert await reading.truth() == before
+
+
 async def test_a_submit_is_acknowledged_as_it_stands(venue: Venue, ticker: str) -> None:
     """The answer to a submit is the order as the venue has it, what was filled at once included."""
     await list_share(venue, ticker)

@@ -39,6 +39,9 @@ class Traits(Struct, frozen=True, kw_only=True):
         name: How its adapter names it.
         pages: How many requests one reading of fills takes.
         currencies: In how many it has cash, of the two that tests pay in; what it holds of the other is a position.
+        acts: Whether its adapter sends orders; where it does not, they get to the venue in another way.
+        currency: What its adapter calls the account's currency.
+        statuses: What it calls the status of an order, where it knows fewer.
     """
 
     asset: Callable[[str], str] = str
@@ -54,6 +57,9 @@ class Traits(Struct, frozen=True, kw_only=True):
     name: str = "simulated"
     pages: int = 1
     currencies: int = 2
+    acts: bool = True
+    currency: str = "USDT"
+    statuses: Mapping[str, str] = {}
 
     @property
     def refuses_expensive(self) -> bool:

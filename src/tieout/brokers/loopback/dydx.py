@@ -124,15 +124,17 @@ class DydxVenue(LoopbackVenue):
         limit = _limit(fields)
         if login is None:
             return []
-        made = [self._made(resting, login) for resting in self._resting(login)]
+        live_alone = not set(wanted) & {"FILLED", "CANCELED", "ERROR"}
+        made = [self._made(resting, login) for resting in self._resting(login, live_alone=live_alone)]
         for bound in ("goodTilBlock", "goodTilBlockTime"):
             if f"{bound}After" in fields:
                 made = [row for row in made if bound in row and _after(row[bound], fields[f"{bound}After"])]
         return [row for row in reversed(made) if row["status"] in wanted][:limit]
 
-    def _resting(self, login: Login) -> list[Resting]:
+    def _resting(self, login: Login, *, live_alone: bool = False) -> list[Resting]:
         known = self.desk.state.account(login.account).orders
-        return [known[row.broker_order_id or ""] for row in self.desk.all_orders(login.account)]
+        listed = self.desk.orders(login.account) if live_alone else self.desk.all_orders(login.account)
+        return [known[row.broker_order_id or ""] for row in listed]
 
     def _made(self, resting: Resting, login: Login) -> Row:
         row = rows.order(resting, self._whose(login)) | self.told.get(rows.client_id(resting.order), {})
@@ -146,7 +148,7 @@ class DydxVenue(LoopbackVenue):
             raise Refused(_no(400, "Invalid value", "orderId")) from None
         for login in self.logins.values():
             for resting in self._resting(login):
-                if rows.order_id(resting.order, self._whose(login)) == id_:
+                if rows.order_id(resting.order) == id_:
                     return self._made(resting, login)
         raise Refused(_no(404, f"Unable to find order id {id_}"))
 
@@ -154,10 +156,7 @@ class DydxVenue(LoopbackVenue):
         """Newest first; oldest first where pages are asked for."""
         login, made = self._asked_by(asked), list[Row]()
         if login is not None:
-            whose, known = self._whose(login), self.desk.state.account(login.account).orders
-            for row in self.desk.fills(login.account):
-                of = known.get(row.broker_order_id or "")
-                made.append(rows.fill(row, None if of is None else of.order, whose))
+            made = [rows.fill(row, self._whose(login)) for row in self.desk.fills(login.account)]
         return _page(asked.fields, "fills", made if "page" in asked.fields else made[::-1])
 
     def _transfers(self, asked: Asked) -> Row:

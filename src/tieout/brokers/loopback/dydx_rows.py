@@ -74,10 +74,9 @@ def client_id(order: Order) -> str:
     return order.client_order_id or str(block_of(order.broker_order_id or ""))
 
 
-def order_id(order: Order, whose: Whose) -> str:
+def order_id(order: Order) -> str:
     """The indexer's id of an order."""
-    parts = whose.subaccount_id(whose.number(order.asset)), client_id(order), str(whose.markets[order.asset]), LONG_TERM
-    return uuid_of("-".join(parts))
+    return uuid_of(order.broker_order_id or "")
 
 
 @exact
@@ -152,7 +151,7 @@ def order(resting: Resting, whose: Whose) -> Row:
     row = resting.order
     number = whose.number(row.asset)
     return {
-        "id": order_id(row, whose),
+        "id": order_id(row),
         "subaccountId": whose.subaccount_id(number),
         "clientId": client_id(row),
         "clobPairId": str(whose.markets[row.asset]),
@@ -193,7 +192,7 @@ def status(resting: Resting) -> str:
     return "FILLED" if row.status == "filled" else "CANCELED"
 
 
-def fill(row: Fill, of: Order | None, whose: Whose) -> Row:
+def fill(row: Fill, whose: Whose) -> Row:
     """An execution."""
     return {
         "id": uuid_of(row.fill_id),
@@ -210,7 +209,7 @@ def fill(row: Fill, of: Order | None, whose: Whose) -> Row:
         "createdAtHeight": str(block_of(row.fill_id)),
         "clientMetadata": "0",
         "subaccountNumber": whose.number(row.asset),
-        **({} if of is None else {"orderId": order_id(of, whose)}),
+        **({} if row.broker_order_id is None else {"orderId": uuid_of(row.broker_order_id)}),
     }
 
 

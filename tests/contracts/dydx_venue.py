@@ -21,7 +21,7 @@ from tieout.brokers.wire.breaker import Tolerance
 from tieout.brokers.wire.limits import Limits
 from tieout.brokers.wire.tries import ReadPatience
 from tieout.brokers.wire.wire import Wire
-from tieout.clock import DEADLINE_NS, VirtualClock
+from tieout.clock import DEADLINE, Deadline, VirtualClock
 from tieout.model.amounts import ONE
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Row, Section, Snapshot
 
@@ -90,6 +90,14 @@ CALLS: Mapping[Call, str] = {
 }
 
 
+class Soon(Deadline):
+    """Always a quarter of a second off: a virtual clock stands still while a socket is waited for."""
+
+    def left_ns(self) -> int:
+        """Never less."""
+        return PATIENCE_NS
+
+
 class OverIndexer(OverHttp):
     """The world pays no interest at dYdX: it is funding there."""
 
@@ -122,7 +130,7 @@ async def dydx(account: str, _url: str, hedge_mode: bool) -> AsyncIterator[OverH
             return DydxBroker(ADDRESS, account=account, wire=wire, url=server.url)
 
         def hurry() -> None:
-            DEADLINE_NS.set(clock.monotonic_ns() + PATIENCE_NS)  # the virtual clock stands still meanwhile
+            DEADLINE.set(Soon(clock, 1))
 
         venue = OverIndexer(server, account, traits=TRAITS, make=make, calls=CALLS, hurry=hurry)
         yield venue

@@ -89,7 +89,7 @@ async def test_a_failed_read_raises_its_kind(venue: Venue, call: Call, fault: Fa
     await venue.go_wrong(FaultRule(fault=fault, calls=frozenset({call}), seconds=3))
     with pytest.raises(FAILURES[fault]) as failure:
         await READS[call](venue)
-    assert failure.value.source in (venue.broker.name, venue.traits.name)  # a wire speaks for all accounts of a venue
+    assert failure.value.source == venue.broker.name
     if isinstance(failure.value, SourceThrottled):
         assert failure.value.retry_after_s == 3
     await READS[call](venue)

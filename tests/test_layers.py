@@ -51,7 +51,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "pyrate_limiter": frozenset(("brokers",)),
     "sqlalchemy": frozenset(("record",)),
     "alembic": frozenset(("record",)),
-    "cryptography": frozenset(("record",)),
+    "cryptography": frozenset(("brokers", "record")),
     "rfc3161_client": frozenset(("record",)),
     "rich": frozenset(("serve",)),
     "jinja2": frozenset(("serve",)),

@@ -1,0 +1,179 @@
+"""Coinbase Advanced Trade, `/api/v3/brokerage`: every request bears a token of its own, signed with ES256.
+
+Source: Coinbase's public Advanced Trade documentation, as of 2026-11. A login's secret is the key's PEM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from tieout.brokers.base import OrderRequest
+from tieout.errors import ActionRefused
+from tieout.model.amounts import dec
+from tieout.model.snapshot import Order
+
+from . import coinbase_rows as rows
+from .base import Asked, LoopbackVenue, Refused, Route
+from .bodies import EPOCH, Reply, milliseconds
+from .jwt import claims
+from .symbols import asset_of, by_asset, listed
+
+_PATH = "/api/v3/brokerage"
+_LARGEST_PAGE = 250
+_REASONS = {
+    "this venue lists no such instrument": "INVALID_PRODUCT_ID",
+    "insufficient funds": "INSUFFICIENT_FUND",
+    "quantity must be above 0": "INVALID_SIZE",
+}
+
+
+def failure(status: int, error: str, message: str) -> Reply:
+    """Coinbase's form of a refusal at the door."""
+    return Reply({"error": error, "error_details": message, "message": message}, status)
+
+
+class LoopbackCoinbase(LoopbackVenue):
+    """Coinbase over a world in which spot pairs are listed."""
+
+    kinds = frozenset(("type", "product_type", "platform"))
+
+    def routes(self) -> Iterable[Route]:
+        """What of Advanced Trade is there, and of the older API what its clients ask for the markets."""
+        private: dict[str, Callable[[Asked], object]] = {
+            "products": self._products,
+            "transaction_summary": lambda _asked: {"fee_tier": {"taker_fee_rate": "0.006", "maker_fee_rate": "0.004"}},
+            "accounts": self.accounts,
+            "cfm/positions": lambda _asked: {"positions": []},
+            "portfolios": lambda _asked: {"portfolios": []},
+            "orders/historical/batch": self.orders,
+            "orders/historical/fills": self.fills,
+            "orders/historical/{id}": self.order,
+        }
+        yield from (Route("GET", f"{_PATH}/{path}", handler) for path, handler in private.items())
+        yield Route("GET", f"{_PATH}/market/products", self._products, signed=False)
+        yield Route("GET", f"{_PATH}/time", self._time, signed=False)
+        yield Route("GET", "/v2/time", lambda asked: {"data": {"epoch": milliseconds(self.present()) // 1000}}, signed=False)
+        yield Route("POST", f"{_PATH}/orders", self.submit)
+        yield Route("POST", f"{_PATH}/orders/batch_cancel", self.cancel)
+        for path in ("currencies", "currencies/crypto"):
+            yield Route("GET", f"/v2/{path}", lambda _asked: {"data": []}, signed=False)
+        yield Route(
+            "GET", "/v2/exchange-rates", lambda _asked: {"data": {"currency": "USD", "rates": {}}}, signed=False
+        )
+
+    def authenticate(self, asked: Asked) -> str:
+        """By a token that names this very method, host and path, and is not too old."""
+        token = asked.headers.get("authorization", "").removeprefix("Bearer ")
+        for login in self.logins.values():
+            said = claims(token, login.secret)
+            if said is not None:
+                host = asked.headers.get("host", "")
+                wanted = {"kid": login.key, "sub": login.key, "uri": f"{asked.method} {host}{asked.path}"}
+                said["uri"] = str(said.get("uri", "")).replace("http://", "", 1)  # without TLS the client leaves it in
+                now = milliseconds(self.signing_time()) // 1000
+                fresh = int(said.get("nbf", 0)) <= now + 5 and now <= int(said.get("exp", 0))
+                if fresh and all(said.get(name) == value for name, value in wanted.items()):
+                    return login.account
+        raise Refused(Reply(b"Unauthorized", 401))
+
+    def no(self, asked: Asked, error: ActionRefused) -> Reply:
+        """Coinbase's word for the world's reason: with status 200 for an order, 404 for one that is not known."""
+        if asked.method == "GET":
+            return failure(404, "NOT_FOUND", "order with this orderID was not found")
+        word = _REASONS.get(error.reason, "UNSUPPORTED_ORDER_CONFIGURATION")
+        told = {"error": word, "message": error.reason, "error_details": "", "preview_failure_reason": word}
+        return Reply({"success": False, "failure_reason": word, "order_id": "", "error_response": told})
+
+    def _time(self, _asked: Asked) -> object:
+        now = self.present()
+        epoch = milliseconds(now)
+        return {"iso": rows.moment(now), "epochSeconds": str(epoch // 1000), "epochMillis": str(epoch)}
+
+    def _products(self, asked: Asked) -> object:
+        wanted = asked.fields.get("product_type", "SPOT") == "SPOT"
+        found = [rows.product(row) for row in listed(self.desk.state) if row.spot and wanted]
+        return {"products": found, "num_products": len(found)}
+
+    def accounts(self, asked: Asked) -> object:
+        """Every account, by pages."""
+        return _page(asked, "accounts", [rows.wallet(row) for row in self.desk.balances(asked.account)], 49)
+
+    def orders(self, asked: Asked) -> object:
+        """Orders of a status, newest first, by pages."""
+        named, wanted = by_asset(self.desk.state), asked.fields.get("order_status")
+        found = list(reversed(self.desk.all_orders(asked.account)))
+        told = [rows.order(row, named[row.asset]) for row in found if wanted in (None, rows.STATUS[row.status])]
+        return _page(asked, "orders", told, _LARGEST_PAGE)
+
+    def order(self, asked: Asked) -> object:
+        """One order, live or ended."""
+        found = self.desk.order(asked.account, broker_order_id=asked.names["id"])
+        if found is None:
+            raise ActionRefused("order", "no such order")
+        return {"order": rows.order(found.order, by_asset(self.desk.state)[found.order.asset])}
+
+    def fills(self, asked: Asked) -> object:
+        """Executions, newest first, by pages."""
+        named, said = by_asset(self.desk.state), asked.fields
+        start = (
+            datetime.fromisoformat(said["start_sequence_timestamp"]) if "start_sequence_timestamp" in said else EPOCH
+        )
+        found = [row for row in reversed(self.desk.fills(asked.account)) if row.at >= start]
+        wanted = [row for row in found if said.get("product_id") in (None, rows.symbol(named[row.asset]))]
+        return _page(asked, "fills", [rows.fill(row, named[row.asset]) for row in wanted], 100)
+
+    def submit(self, asked: Asked) -> object:
+        """Take an order; one whose client id was seen is the order that it was then."""
+        said = asked.document
+        client = str(said.get("client_order_id", ""))
+        known = self.desk.order(asked.account, client_order_id=client)
+        if known is not None:
+            self.world.submits_seen(asked.account)
+        order = self._taken(asked, said) if known is None else known.order
+        told = {"order_id": order.broker_order_id, "product_id": said["product_id"], "side": said["side"],
+                "client_order_id": client}  # fmt: skip
+        return {"success": True, "failure_reason": "UNKNOWN_FAILURE_REASON", "order_id": order.broker_order_id,
+                "success_response": told, "order_configuration": said["order_configuration"]}  # fmt: skip
+
+    def _taken(self, asked: Asked, said: dict[str, Any]) -> Order:
+        ((kind, terms),) = said["order_configuration"].items()
+        limit, stop = terms.get("limit_price"), terms.get("stop_price")
+        request = OrderRequest(
+            client_order_id=str(said.get("client_order_id", "")),
+            asset=asset_of(self.desk.state, lambda row: row.spot and rows.symbol(row) == said.get("product_id")),
+            side="buy" if said.get("side") == "BUY" else "sell",
+            quantity=dec(terms.get("base_size", "0")),
+            type="market" if kind.startswith("market") else "limit" if stop is None else "stop_limit",
+            limit_price=None if limit is None else dec(limit),
+            stop_price=None if stop is None else dec(stop),
+        )
+        return self.desk.submit(asked.account, request)
+
+    def cancel(self, asked: Asked) -> object:
+        """End orders by id, each with its own answer."""
+        return {"results": [self._ended(asked.account, id_) for id_ in asked.document.get("order_ids", [])]}
+
+    def _ended(self, account: str, id_: str) -> object:
+        found = self.desk.order(account, broker_order_id=id_)
+        live = found is not None and found.order.live
+        if live:
+            self.desk.cancel(account, broker_order_id=id_)
+        reason = "UNKNOWN_CANCEL_FAILURE_REASON" if live else "UNKNOWN_CANCEL_ORDER"
+        return {"success": live, "failure_reason": reason, "order_id": id_}
+
+
+def _page(asked: Asked, name: str, found: Sequence[object], size: int) -> object:
+    """A page, whether another follows, and where it begins."""
+    start = int(asked.fields.get("cursor") or 0)
+    limit = min(int(asked.fields.get("limit", size)), _LARGEST_PAGE)
+    more = start + limit < len(found)
+    page = list(found[start : start + limit])
+    return {
+        name: page,
+        "has_next": more,
+        "cursor": str(start + limit) if more else "",
+        "size": len(page),
+        "sequence": "0",
+    }

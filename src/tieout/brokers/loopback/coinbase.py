@@ -54,7 +54,9 @@ class LoopbackCoinbase(LoopbackVenue):
         yield from (Route("GET", f"{_PATH}/{path}", handler) for path, handler in private.items())
         yield Route("GET", f"{_PATH}/market/products", self._products, signed=False)
         yield Route("GET", f"{_PATH}/time", self._time, signed=False)
-        yield Route("GET", "/v2/time", lambda asked: {"data": {"epoch": milliseconds(self.present()) // 1000}}, signed=False)
+        yield Route(
+            "GET", "/v2/time", lambda asked: {"data": {"epoch": milliseconds(self.present()) // 1000}}, signed=False
+        )
         yield Route("POST", f"{_PATH}/orders", self.submit)
         yield Route("POST", f"{_PATH}/orders/batch_cancel", self.cancel)
         for path in ("currencies", "currencies/crypto"):

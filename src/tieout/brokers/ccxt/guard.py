@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _REFUSED = "not a number of JSON"
 _QUIET = logging.getLogger("tieout.ccxt.client")
+# What ccxt 4.5.90 signs in the account's name when it is only asked to read: at Hyperliquid, a fee for its own builder
+# and a referral code, as soon as there is a private key.
+_UNINVITED = frozenset(("handle_builder_fee_approval", "set_ref"))
 
 
 class Answer(Struct, frozen=True):
@@ -132,8 +135,15 @@ def arm(exchange: Any) -> None:
     exchange.number = str
     exchange.enableLastJsonResponse = exchange.enableLastResponseHeaders = False
     exchange.enableLastHttpResponse = exchange.id == "kraken"  # its cancel_order reads the text back to name the error
+    for uninvited in _UNINVITED & set(dir(exchange)):
+        setattr(exchange, uninvited, _nothing)
     _QUIET.setLevel(logging.WARNING)  # ccxt logs signed requests, keys included, at DEBUG
     exchange.logger = _QUIET
+
+
+async def _nothing() -> bool:
+    """Answers that there is nothing left to send."""
+    return True
 
 
 def set_markets(exchange: Any, markets: Iterable[Mapping[str, Any]]) -> None:

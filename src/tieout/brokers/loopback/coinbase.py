@@ -54,9 +54,7 @@ class LoopbackCoinbase(LoopbackVenue):
         yield from (Route("GET", f"{_PATH}/{path}", handler) for path, handler in private.items())
         yield Route("GET", f"{_PATH}/market/products", self._products, signed=False)
         yield Route("GET", f"{_PATH}/time", self._time, signed=False)
-        yield Route(
-            "GET", "/v2/time", lambda asked: {"data": {"epoch": milliseconds(self.present()) // 1000}}, signed=False
-        )
+        yield Route("GET", "/v2/time", self._old_time, signed=False)
         yield Route("POST", f"{_PATH}/orders", self.submit)
         yield Route("POST", f"{_PATH}/orders/batch_cancel", self.cancel)
         for path in ("currencies", "currencies/crypto"):
@@ -92,6 +90,9 @@ class LoopbackCoinbase(LoopbackVenue):
         now = self.present()
         epoch = milliseconds(now)
         return {"iso": rows.moment(now), "epochSeconds": str(epoch // 1000), "epochMillis": str(epoch)}
+
+    def _old_time(self, _asked: Asked) -> object:
+        return {"data": {"iso": rows.moment(self.present()), "epoch": milliseconds(self.present()) // 1000}}
 
     def _products(self, asked: Asked) -> object:
         wanted = asked.fields.get("product_type", "SPOT") == "SPOT"

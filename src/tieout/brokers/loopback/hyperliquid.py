@@ -1,6 +1,6 @@
 """Hyperliquid's `/info`: everything is asked by the address of the account, nothing is signed. Orders cannot be sent here.
 
-Source: Hyperliquid's public API documentation, as of 2026-11. Perpetuals are held in USDC, all other coins in the spot account.
+Source: Hyperliquid's public API documentation, as of 2026-11. Perpetuals are held in USDC, other coins in the spot account.
 """
 
 from __future__ import annotations

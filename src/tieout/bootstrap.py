@@ -34,6 +34,7 @@ from tieout.live.schedule import Cadence
 from tieout.observe.reading import MAX_LOOKUPS, Reach
 
 if TYPE_CHECKING:
+    from tieout.brokers.ccxt.shared import Shared
     from tieout.brokers.wire.shared import Wires
     from tieout.brokers.wire.tries import ReadPatience
     from tieout.record.recorder import StoreRecord
@@ -87,7 +88,8 @@ async def opened(
     clock, problems = clock or SystemClock(), list[Problem]()
     environment = os.environ if environment is None else environment
     async with AsyncExitStack() as closing:
-        accounts, making = {}, _Making(clock, environment, problems, closing, config.file, _wires(clock))
+        shared = _shared(clock, environment, closing)
+        accounts, making = {}, _Making(clock, environment, problems, closing, config.file, _wires(clock), shared)
         for name in chosen(config, names):
             built = _account(name, config, making)
             closing.push_async_callback(built.broker.close)
@@ -138,7 +140,7 @@ def cadence(told: ReconciliationSettings) -> Cadence:
 
 @dataclass(frozen=True, slots=True)
 class _Making:
-    """What every adapter is made with, and where it says what it lacks. `wires` load libraries: made when used."""
+    """What every adapter is made with, and where it says what it lacks. `wires` and `shared` are made when used."""
 
     clock: Clock
     environment: Mapping[str, str]
@@ -146,6 +148,7 @@ class _Making:
     closing: AsyncExitStack
     file: str
     wires: Callable[[], Wires]
+    shared: Callable[[], Shared]
 
 
 def _wires(clock: Clock) -> Callable[[], Wires]:
@@ -154,6 +157,21 @@ def _wires(clock: Clock) -> Callable[[], Wires]:
         from tieout.brokers.wire.shared import Wires
 
         return Wires(clock, Random(clock.monotonic_ns()))
+
+    return made
+
+
+def _shared(clock: Clock, environment: Mapping[str, str], closing: AsyncExitStack) -> Callable[[], Shared]:
+    @cache
+    def made() -> Shared:
+        from tieout.brokers.ccxt.shared import Shared
+
+        # Where this user's programs keep what they can fetch again.
+        told, home = environment.get("XDG_CACHE_HOME"), environment.get("HOME")
+        folder = Path(told) if told else Path(home) / ".cache" if home else None
+        one = Shared(clock, folder and folder / "tieout" / "markets")
+        closing.push_async_callback(one.close)
+        return one
 
     return made
 
@@ -248,11 +266,14 @@ def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making
             making.problems.append(Problem(making.file, f"{place}.sandbox", what, mend))
         else:
             client.set_sandbox_mode(True)
+    shared = making.shared()
     return CcxtBroker(
         source.exchange,
         account=name,
         credentials=credentials,
         assets=source.assets,
+        markets=shared.markets(source.exchange, sandbox=source.sandbox),
+        shared=shared,
         accept_gaps=source.accept_gaps,
         client=client,
         clock=making.clock,

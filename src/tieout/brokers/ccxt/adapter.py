@@ -17,8 +17,11 @@ from tieout.brokers.ccxt import parse
 from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.guard import connect, set_markets
 from tieout.brokers.ccxt.lookup import CcxtOrders
+from tieout.brokers.ccxt.markets import Markets
 from tieout.brokers.ccxt.orders import acknowledged, arguments
 from tieout.brokers.ccxt.reader import CcxtReader, Json, too_old
+from tieout.brokers.ccxt.shared import Shared
+from tieout.brokers.ccxt.strangers import introduced, market_of
 from tieout.brokers.ccxt.venues import Venue
 from tieout.brokers.ccxt.venues import venue as known_venue
 from tieout.clock import Clock, SystemClock
@@ -39,11 +42,13 @@ class CcxtBroker:
         account: The account's name, for reports.
         credentials: Under ccxt's names: apiKey, secret, password, walletAddress, …
         assets: The assets the account trades, by ccxt's symbols; needed where a venue is asked asset by asset.
-        markets: ccxt market entries to use instead of loading all of the venue's, which may take hundreds of megabytes.
+        markets: ccxt market entries, or where to have them from, instead of loading all of the venue's, which may take
+            hundreds of megabytes.
         accept_gaps: Sections of which the operator says that nothing is held where the adapter does not look.
         client: A ccxt client to use instead of a new one; it is armed here and closed here.
         clock: Where the present comes from.
         wire: How the venue is asked, shared with the other accounts of the key; None asks once, at ccxt's own pace.
+        shared: Whose session is used; without one the client makes its own.
     """
 
     def __init__(
@@ -53,11 +58,12 @@ class CcxtBroker:
         account: str,
         credentials: Mapping[str, str] | None = None,
         assets: Sequence[str] = (),
-        markets: Sequence[Mapping[str, Any]] | None = None,
+        markets: Markets | Sequence[Mapping[str, Any]] | None = None,
         accept_gaps: Collection[Section] = (),
         client: Any = None,
         clock: Clock | None = None,
         wire: Wire | None = None,
+        shared: Shared | None = None,
     ) -> None:
         known = known_venue(venue)
         gaps = {section: gap for section, gap in known.gaps.items() if section not in accept_gaps}
@@ -66,14 +72,20 @@ class CcxtBroker:
         self._venue = replace(known, gaps=gaps)
         self._clock, self._wired = clock or SystemClock(), wire is not None
 
+        self._markets = markets if isinstance(markets, Markets) else None
+        if self._markets is not None:
+            self._markets.want(assets)
+
         def make() -> Any:
             made = connect(venue, credentials or {}, known.options) if client is None else client
             made.options.update(known.options)
-            if markets is not None:
+            if markets is not None and not isinstance(markets, Markets):
                 set_markets(made, markets)
+            if shared is not None:
+                shared.lend(made)
             return made
 
-        self._asking = CcxtAsking(self.name, make, known.at_once, wire)
+        self._asking = CcxtAsking(self.name, make, known.at_once, wire, self._markets)
         self._reader = CcxtReader(self.name, self._venue, self._asking, tuple(assets))
         self._orders = CcxtOrders(self.name, self._venue, self._asking, tuple(assets))
 
@@ -105,7 +117,7 @@ class CcxtBroker:
         self, *, broker_order_id: str | None = None, client_order_id: str | None = None
     ) -> Order | None:
         """One order; None only where the venue said *no such order* in every market that was asked."""
-        return await self._orders.find(broker_order_id, client_order_id)
+        return await introduced(self._markets, lambda: self._orders.find(broker_order_id, client_order_id))
 
     async def get_account_info(self) -> AccountInfo:
         """Which account this is, as it was configured."""
@@ -114,6 +126,7 @@ class CcxtBroker:
     async def submit_order(self, request: OrderRequest) -> Order:
         """Send an order once, with the digits that were asked for or not at all."""
         action = f"submit {request.client_order_id}"
+        await market_of(self._markets, request.asset, action)
         await self._asking.load(action)
         told = await self._asking.act(action, _checked(self._venue, request, action))
         row = await self._asking.act(action, lambda client: client.create_order(**told))
@@ -170,7 +183,7 @@ class CcxtBroker:
         """The records of *section*, tidied as a whole; also those that come with an incomplete reading."""
         self._has(section)
         try:
-            found = await self._reader.rows(section, make, **how)
+            found = await introduced(self._markets, lambda: self._reader.rows(section, make, **how))
         except SourceIncomplete as part:
             raise SourceIncomplete(part.source, part.scope, part.why, self._tidied(section, part.rows, tidy)) from None
         return self._tidied(section, found, tidy)

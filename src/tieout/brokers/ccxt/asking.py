@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tieout.brokers.ccxt import parse
 from tieout.brokers.ccxt.errors import action_error, failures, source_error
 from tieout.brokers.ccxt.guard import Answers, answering, answers_in_hand, arm, take_turns
+from tieout.brokers.ccxt.markets import Markets
 from tieout.brokers.ccxt.parse import RowError
 from tieout.errors import ActionRefused, SourceError, SourceMalformed
 
@@ -32,10 +33,18 @@ class CcxtAsking:
         client: Makes the client, at first use.
         at_once: How many questions may be under way together.
         wire: How the venue is asked; None asks once, at ccxt's own pace.
+        markets: Where the client has its markets from; None leaves that to ccxt.
     """
 
-    def __init__(self, name: str, client: Callable[[], Any], at_once: int, wire: Wire | None = None) -> None:
-        self._name, self._connect, self._wire = name, client, wire
+    def __init__(
+        self,
+        name: str,
+        client: Callable[[], Any],
+        at_once: int,
+        wire: Wire | None = None,
+        markets: Markets | None = None,
+    ) -> None:
+        self._name, self._connect, self._wire, self._markets = name, client, wire, markets
         self._client: Any = None
         self._turns = asyncio.Semaphore(at_once)
 
@@ -59,6 +68,8 @@ class CcxtAsking:
         Raises:
             SourceError: In any case that is no usable answer; nothing of ccxt's own text is in it.
         """
+        if self._markets is not None:
+            await self._markets.ready(self.client())
         async with self._turns:
             if self._wire is None:
                 return await self._try(scope, question)
@@ -90,9 +101,9 @@ class CcxtAsking:
                 raise RowError("no time in the answer")
             return parse.at_milliseconds(told)
 
-        if self._wire is None:
-            return await self.ask("time", question)
-        async with self._turns:
+        async with self._turns:  # no market is needed for it
+            if self._wire is None:
+                return await self._try("time", question)
             return await self._wire.server_time(lambda: self._try("time", question), cost=0)
 
     async def load(self, action: str) -> None:

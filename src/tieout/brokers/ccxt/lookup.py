@@ -8,6 +8,7 @@ from typing import Any
 from tieout.brokers.ccxt import parse
 from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.reader import Json
+from tieout.brokers.ccxt.strangers import note
 from tieout.brokers.ccxt.venues import Venue
 from tieout.errors import SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Order
@@ -76,6 +77,7 @@ class CcxtOrders:
 
     def _known(self, row: Json) -> Order:
         if row.get("symbol") not in self._asking.client().markets:
+            note(row)
             raise SourceIncomplete(self._name, "orders", "an order in a market that is not known")
         try:
             return self.made(row)

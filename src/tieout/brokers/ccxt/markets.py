@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,7 @@ class Markets:
         self._fetching: asyncio.Task[None] | None = None
         self._failed: tuple[SourceError, int] | None = None
         self._served: WeakKeyDictionary[Any, Kept] = WeakKeyDictionary()
+        self._named: dict[str, None] = {}  # what stood in answers; no client waits for these
         self._unknown: dict[str, int] = {}  # names that the venue did not know -> when to ask again
 
     def want(self, names: Iterable[str]) -> None:
@@ -84,28 +86,31 @@ class Markets:
             self._kept = self._from_disk()
             self.want(self._symbols())  # those of another process, too, which may use the same file
         age = None if self._kept is None else self._clock.now() - self._kept.at
-        if age is None or age > LAST or self._lacks(self._wanted.names):
-            await self._fetched()
+        if age is None or age > LAST:
+            await self._fetched(self._wanted.names)
+        elif self._lacks(self._wanted.names):
+            with suppress(
+                SourceError
+            ):  # those that there are serve: what is not among them is a row in no known market
+                await self._fetched(self._wanted.names)
         elif age > FRESH and not self._resting():
             self._begin()
         assert self._kept is not None, "fetched, or refused"
         self._give(client, self._kept)
 
-    async def look_up(self, names: Iterable[str]) -> bool:
-        """Whether one of *names*, which stood in an answer, turned out to be a market that was not known before.
+    async def look_up(self, names: Collection[str]) -> bool:
+        """Whether one of *names*, which a client does not know, is a market: clients know it once they are `ready` again.
 
         Raises:
             SourceError: The venue's markets cannot be had.
         """
         now = self._clock.monotonic_ns()
         asked = [name for name in names if self._unknown.get(name, 0) <= now and not self._known(name)]
-        if not asked:
-            return False
-        before = self._symbols()
-        self.want(asked)
-        await self._fetched()
-        self._unknown |= {name: self._clock.monotonic_ns() + UNKNOWN_S * 10**9 for name in asked}
-        return bool(self._symbols() - before)
+        if asked:
+            self._named |= dict.fromkeys(asked)
+            await self._fetched(asked)
+            self._unknown |= {name: self._clock.monotonic_ns() + UNKNOWN_S * 10**9 for name in asked}
+        return any(self._known(name) for name in names)
 
     async def close(self) -> None:
         """End what is being fetched. Safe to repeat."""
@@ -122,15 +127,14 @@ class Markets:
     def _lacks(self, names: Iterable[str]) -> bool:
         return self._kept is None or not set(names) <= self._symbols().union(self._kept.listing.wanted.names)
 
-    async def _fetched(self) -> None:
-        """Return when a listing of all that is wanted is there; one process at a time fetches for everybody."""
+    async def _fetched(self, names: Collection[str]) -> None:
+        """Return when a listing that was asked for *names* is there; one process at a time fetches for everybody."""
         while True:
             if self._failed is not None and self._resting():
                 raise self._failed[0]
-            wanted = self._wanted
             # It goes on where somebody's patience ends: the next one finds it further on, or done.
             await asyncio.shield(self._begin())
-            if not self._lacks(wanted.names):
+            if not self._lacks(names):
                 return
 
     def _resting(self) -> bool:
@@ -138,7 +142,8 @@ class Markets:
 
     def _begin(self) -> asyncio.Task[None]:
         if self._fetching is None or self._fetching.done():
-            self._fetching = asyncio.create_task(self._fetch(self._wanted))
+            names = tuple(dict.fromkeys((*self._wanted.names, *self._named)))
+            self._fetching = asyncio.create_task(self._fetch(msgspec.structs.replace(self._wanted, names=names)))
             self._fetching.add_done_callback(_told)
         return self._fetching
 

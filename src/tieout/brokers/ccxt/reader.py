@@ -12,6 +12,7 @@ from tieout.brokers.ccxt.cash import Line, balances, coin_code, rows_at, walk
 from tieout.brokers.ccxt.errors import failures
 from tieout.brokers.ccxt.guard import answers_in_hand
 from tieout.brokers.ccxt.parse import RowError, RowLeft
+from tieout.brokers.ccxt.strangers import note
 from tieout.brokers.ccxt.together import together
 from tieout.brokers.ccxt.venues import Call, Venue
 from tieout.errors import SourceIncomplete
@@ -122,6 +123,7 @@ class CcxtReader:
         for row in unified:
             market = client.markets.get(row.get("symbol"))
             if market is None:
+                note(row)
                 missing.append("a row in a market that is not known")
                 continue
             try:

@@ -45,6 +45,9 @@ TELLS = {"live/telling.py"}  # takes what waits out of the record to those who s
 LIBRARIES: dict[str, frozenset[str]] = {
     "msgspec": EVERYTHING,
     "ccxt": frozenset(("brokers",)),
+    "ib_async": frozenset(("brokers",)),
+    "ibflex": frozenset(("brokers",)),
+    "pyarrow": frozenset(("brokers",)),
     "aiohttp": frozenset(("brokers", "record")),
     "yarl": frozenset(("brokers",)),  # aiohttp's own
     "tenacity": frozenset(("brokers",)),

@@ -23,6 +23,7 @@ from tieout.config.nouns import (
     BrokerDydx,
     BrokerFile,
     BrokerSimulated,
+    BrokerStatement,
     LocalEngine,
     LocalFile,
     ReconciliationSettings,
@@ -224,6 +225,8 @@ def _broker(name: str, told: AccountConfig, making: _Making) -> BrokerAdapter:
             from tieout.brokers.simulated.remote import RemoteSimulatedBroker
 
             return RemoteSimulatedBroker(url, account or name)
+        case BrokerStatement():
+            return _statement(name, told.broker, making)
         case BrokerCcxt():
             return _ccxt(name, told.broker, told.reconciliation, making)
         case BrokerDydx(address=address, subaccount=subaccount, url=url):
@@ -240,6 +243,25 @@ def _patience(told: ReconciliationSettings, each_seconds: int = 10) -> ReadPatie
     from tieout.brokers.wire.tries import ReadPatience
 
     return ReadPatience(tries_again=told.retry_count, seconds=told.timeout_seconds, each_seconds=each_seconds)
+
+
+def _statement(name: str, source: BrokerStatement, making: _Making) -> BrokerAdapter:
+    from tieout.brokers.statements.adapter import StatementBroker
+    from tieout.brokers.statements.mapping import read_mapping
+
+    place = f"accounts.{name}.broker.mapping"
+    if source.mapping is None:
+        mend = "write the name of the TOML file that says which column is which field: see docs/statements.md"
+        raise BadInput([Problem(making.file, place, "missing", mend)])
+    return StatementBroker(
+        Path(source.path),
+        name,
+        making.clock,
+        mapping=read_mapping(Path(source.mapping)),
+        format=source.format,
+        called=source.account,
+        max_age_seconds=source.max_age_seconds,
+    )
 
 
 def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making: _Making) -> BrokerAdapter:

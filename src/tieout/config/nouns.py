@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -95,6 +95,24 @@ class BrokerSimulated(Struct, frozen=True, forbid_unknown_fields=True):
     account: Text | None = None
 
 
+class BrokerStatement(Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker is statements of the day's end, for daily checks. They take no orders.
+
+    Attributes:
+        path: The file, or the folder that statements are put into: the newest counts.
+        format: How they are written.
+        mapping: The TOML file that says which column is which field.
+        account: What the statements call the account; None is by the account's own name.
+        max_age_seconds: A statement of a moment longer ago is no answer; None takes any.
+    """
+
+    path: Text
+    format: Literal["csv", "parquet"]
+    mapping: Text | None = None
+    account: Text | None = None
+    max_age_seconds: Seconds | None = 4 * 86400
+
+
 class BrokerCcxt(Struct, frozen=True, forbid_unknown_fields=True):
     """The broker is a venue that ccxt reaches.
 
@@ -137,11 +155,12 @@ class BrokerDydx(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 LocalSource = LocalFile | LocalEngine
-BrokerSource = BrokerFile | BrokerSimulated | BrokerCcxt | BrokerDydx
+BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx
 LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile, "engine": LocalEngine}
 BROKER_KINDS: dict[str, type[BrokerSource]] = {
     "file": BrokerFile,
     "simulated": BrokerSimulated,
+    "statement": BrokerStatement,
     "ccxt": BrokerCcxt,
     "dydx": BrokerDydx,
 }

@@ -37,6 +37,8 @@ from tieout.serve.reported import (
 EXTRA_OF = dict.fromkeys(("sqlalchemy", "alembic", "asyncpg", "cryptography", "aiohttp"), "service") | {
     "rfc3161_client": "timestamps",
     "ccxt": "brokers",
+    "ib_async": "ib",
+    "ibflex": "ib",
 }
 
 app = App(

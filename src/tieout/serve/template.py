@@ -25,6 +25,7 @@ HEAD = """\
 EXAMPLES = {
     "address": "dydx1youraddress",
     "path": "snapshot.json",
+    "format": "csv",
     "folder": "engine-state",
     "url": "http://127.0.0.1:8080",
     "exchange": "binanceusdm",
@@ -95,6 +96,9 @@ MEANINGS: dict[str, str] = {
     "broker.dydx": "dYdX v4, read from its public indexer: no key is needed, and it takes no orders",
     "address": "the account's address on the chain; it is public",
     "subaccount": "the parent sub-account, 0 to 127; isolated positions that hang on it are counted in",
+    "broker.statement": "Statements of the day's end, for daily checks: see docs/statements.md",
+    "format": "csv or parquet",
+    "mapping": "the TOML file that says which column is which field",
     "path": "the file",
     "writable": "write approved changes into the file; only where its writer takes them over",
     "max_age_seconds": "a file that says it is older counts as not read, and never as what is held now",

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
@@ -226,7 +226,9 @@ def _broker(name: str, told: AccountConfig, making: _Making) -> BrokerAdapter:
 
             return RemoteSimulatedBroker(url, account or name)
         case BrokerStatement():
-            return _statement(name, told.broker, making)
+            from tieout.brokers.statements.opening import open_statement
+
+            return open_statement(name, making.clock, **asdict(told.broker))
         case BrokerCcxt():
             return _ccxt(name, told.broker, told.reconciliation, making)
         case BrokerDydx(address=address, subaccount=subaccount, url=url):
@@ -243,25 +245,6 @@ def _patience(told: ReconciliationSettings, each_seconds: int = 10) -> ReadPatie
     from tieout.brokers.wire.tries import ReadPatience
 
     return ReadPatience(tries_again=told.retry_count, seconds=told.timeout_seconds, each_seconds=each_seconds)
-
-
-def _statement(name: str, source: BrokerStatement, making: _Making) -> BrokerAdapter:
-    from tieout.brokers.statements.adapter import StatementBroker
-    from tieout.brokers.statements.mapping import read_mapping
-
-    place = f"accounts.{name}.broker.mapping"
-    if source.mapping is None:
-        mend = "write the name of the TOML file that says which column is which field: see docs/statements.md"
-        raise BadInput([Problem(making.file, place, "missing", mend)])
-    return StatementBroker(
-        Path(source.path),
-        name,
-        making.clock,
-        mapping=read_mapping(Path(source.mapping)),
-        format=source.format,
-        called=source.account,
-        max_age_seconds=source.max_age_seconds,
-    )
 
 
 def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making: _Making) -> BrokerAdapter:

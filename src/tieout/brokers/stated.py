@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from tieout.brokers.base import AccountInfo, OrderRequest
+from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.errors import ActionRefused, SourceIncomplete
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Section, Snapshot
 
@@ -48,6 +48,10 @@ class StatedBroker(ABC):
         Raises:
             SourceError: There is none, or not a whole one.
         """
+
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What such a statement can hold. Needs no network."""
 
     async def get_statement(self) -> Snapshot:
         """The whole statement, with the coverage that it claims itself.

@@ -203,7 +203,13 @@ _EMPTY: dict[str, str] = {
     "bybit": '{"retCode":0,"retMsg":"OK","result":{"list":[],"nextPageCursor":""}}',
     "okx": '{"code":"0","msg":"","data":[]}',
     "gate": "[]",
-    "coinbase": '{"orders":[],"has_next":false}',
+    "coinbase": '{"orders":[],"accounts":[],"portfolios":[],"has_next":false,"cursor":""}',
+}
+_INFO: dict[str, str] = {
+    "clearinghouseState": '{"marginSummary":{"accountValue":"0"},"assetPositions":[]}',
+    "spotClearinghouseState": '{"balances":[]}',
+    "userAbstraction": '"default"',
+    "perpDexs": "[null]",
 }
 
 
@@ -229,6 +235,5 @@ def _coin(coin: str) -> dict[str, Any]:
 def empty(venue: str, said: str = "") -> str:
     """How the venue says *nothing*, for the requests that no recording answers; *said* is the request's own text."""
     if venue == "hyperliquid":
-        perpetuals = '{"marginSummary":{"accountValue":"0"},"assetPositions":[]}'
-        return '{"balances":[]}' if "spotClearinghouseState" in said else perpetuals
+        return next((text for kind, text in _INFO.items() if f'"{kind}"' in said), "[]")
     return _EMPTY.get(venue, "{}")

@@ -18,6 +18,7 @@ from tieout.brokers.loopback.symbols import number_of
 from tieout.brokers.simulated import Fault, World
 from tieout.brokers.simulated.faults import Call
 from tieout.clock import SystemClock, VirtualClock
+from tieout.model.snapshot import SECTIONS
 
 PATIENCE_MS = 250
 SEED = 7
@@ -130,7 +131,14 @@ def over_ccxt(entry: Entry) -> Callable[[str, str, bool], AbstractAsyncContextMa
             venue_client = client(entry.name, int(server.url.rpartition(":")[2]))
 
             def make(assets: tuple[str, ...]) -> BrokerAdapter:
-                return CcxtBroker(entry.name, account=account, client=venue_client, assets=assets, clock=world.clock)
+                return CcxtBroker(
+                    entry.name,
+                    account=account,
+                    client=venue_client,
+                    assets=assets,
+                    leave=frozenset(SECTIONS) - entry.traits.sections,
+                    clock=world.clock,
+                )
 
             def hurry() -> None:
                 venue_client.timeout = PATIENCE_MS

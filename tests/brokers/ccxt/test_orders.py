@@ -97,8 +97,8 @@ async def test_an_order_whose_market_is_not_known_cannot_be_looked_up() -> None:
 
 
 async def test_a_venue_that_is_not_searched_has_no_none() -> None:
-    """Bybit finds only recent orders: not found there proves nothing, so it is not asked."""
-    async with venue("bybit", always(200, '{"retCode":0,"result":{"list":[]}}'), assets=("QQQ/USDT",)) as (broker, _):
+    """Kraken's futures know an order for seconds after its end: not found proves nothing, so it is not asked."""
+    async with venue("krakenfutures", always(200, '{"result":"success","orders":[]}')) as (broker, _):
         assert not broker.capabilities().order_lookup
         with pytest.raises(SourceIncomplete):
             await broker.get_order(broker_order_id="77")

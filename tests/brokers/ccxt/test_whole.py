@@ -41,9 +41,9 @@ async def test_a_venue_asked_by_asset_needs_assets() -> None:
 
 async def test_more_time_than_one_request_reaches_is_not_whole() -> None:
     """A start further back than the venue's window is refused before anything is asked."""
-    async with venue("binance", always(200, "[]"), assets=("QQQ/EUR",)) as (broker, asked):
+    async with venue("kucoin", always(200, "[]")) as (broker, asked):
         with pytest.raises(SourceIncomplete):
-            await broker.get_fills(SINCE - timedelta(days=2))
+            await broker.get_fills(SINCE - timedelta(days=8))
         assert not asked
 
 
@@ -76,12 +76,12 @@ async def test_a_position_that_ccxt_thinks_flat_is_missed() -> None:
 
 async def test_a_known_gap_is_never_complete_unless_it_is_accepted() -> None:
     """A section of which a part is not read is complete only on the operator's word."""
-    body = '{"positions":[]}'
-    async with venue("coinbase", at({"/cfm/positions": body})) as (broker, _):
+    body = '{"accounts":[],"has_next":false}'
+    async with venue("coinbase", at({"/accounts": body})) as (broker, _):
         with pytest.raises(SourceIncomplete):
-            await broker.get_positions()
-    async with venue("coinbase", at({"/cfm/positions": body}), accept_gaps=("positions",)) as (broker, _):
-        assert await broker.get_positions() == ()
+            await broker.get_balances()
+    async with venue("coinbase", at({"/accounts": body}), accept_gaps=("balances",)) as (broker, _):
+        assert await broker.get_balances() == ()
 
 
 async def test_more_pages_are_more_pages() -> None:
@@ -110,9 +110,9 @@ async def test_a_missing_amount_is_malformed() -> None:
             await broker.get_balances()
 
 
-async def test_activities_are_not_read_yet() -> None:
-    """They are no section here, and asking for them raises."""
-    async with venue("binance", always(200, "[]")) as (broker, _):
+async def test_activities_that_are_not_read_are_no_empty_list() -> None:
+    """They are no section there, and asking for them raises."""
+    async with venue("kucoin", always(200, "[]")) as (broker, _):
         assert "activities" not in broker.capabilities().sections
         with pytest.raises(SourceIncomplete):
             await broker.get_activities(SINCE)

@@ -26,6 +26,8 @@ MARKETS: Mapping[str, list[dict[str, Any]]] = {
     "kraken": [market("QQQZEUR", "QQQ/EUR", altname="QQQEUR"), market("ZZZZEUR", "ZZZ/EUR", altname="ZZZEUR")],
     "krakenfutures": [market("PI_QQQUSD", "QQQ/USD:QQQ", "1")],
     "bybit": [market("QQQUSDT", "QQQ/USDT"), market("QQQUSDT", "QQQ/USDT:USDT", "1")],
+    "kucoin": [market("QQQ-USDT", "QQQ/USDT")],
+    "hyperliquid": [market("QQQ/USDC:USDC", "QQQ/USDC:USDC", "1"), market("@7", "ZZZ/USDC")],
     "coinbase": [market("QQQ-EUR", "QQQ/EUR")],
     "okx": [market("QQQ-USDT-SWAP", "QQQ/USDT:USDT", "0.01")],
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -31,6 +31,8 @@ from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Sect
 if TYPE_CHECKING:
     from tieout.brokers.wire.wire import Wire
 
+T = TypeVar("T")
+
 
 class CcxtBroker:
     """One account at the venue that ccxt calls *venue*.
@@ -45,6 +47,7 @@ class CcxtBroker:
         markets: ccxt market entries, or where to have them from, instead of loading all of the venue's, which may take
             hundreds of megabytes.
         accept_gaps: Sections of which the operator says that nothing is held where the adapter does not look.
+        leave: Sections that are not to be read, such as a ledger that takes a dozen requests.
         client: A ccxt client to use instead of a new one; it is armed here and closed here.
         clock: Where the present comes from.
         wire: How the venue is asked, shared with the other accounts of the key; None asks once, at ccxt's own pace.
@@ -60,6 +63,7 @@ class CcxtBroker:
         assets: Sequence[str] = (),
         markets: Markets | Sequence[Mapping[str, Any]] | None = None,
         accept_gaps: Collection[Section] = (),
+        leave: Collection[Section] = (),
         client: Any = None,
         clock: Clock | None = None,
         wire: Wire | None = None,
@@ -69,7 +73,8 @@ class CcxtBroker:
         gaps = {section: gap for section, gap in known.gaps.items() if section not in accept_gaps}
         self.name = f"{venue}:{account}"
         self._id, self._account = venue, account
-        self._venue = replace(known, gaps=gaps)
+        left: dict[str, Any] = dict.fromkeys(leave, ())
+        self._venue = replace(known, gaps=gaps, **left)
         self._clock, self._wired = clock or SystemClock(), wire is not None
 
         self._markets = markets if isinstance(markets, Markets) else None
@@ -86,8 +91,8 @@ class CcxtBroker:
             return made
 
         self._asking = CcxtAsking(self.name, make, known.at_once, wire, self._markets)
-        self._reader = CcxtReader(self.name, self._venue, self._asking, tuple(assets))
-        self._orders = CcxtOrders(self.name, self._venue, self._asking, tuple(assets))
+        self._reader = CcxtReader(self.name, self._venue, self._asking, tuple(assets), self._clock)
+        self._orders = CcxtOrders(self.name, self._venue, self._asking, self._reader, tuple(assets))
 
     async def get_positions(self) -> tuple[Position, ...]:
         """Every open position in the scopes of this venue, signed, netted over margin modes."""
@@ -100,7 +105,7 @@ class CcxtBroker:
 
     async def get_open_orders(self) -> tuple[Order, ...]:
         """Every live order in the scopes of this venue."""
-        return await self._section("orders", self._order)
+        return await self._section("orders", self._order, _latest)
 
     async def get_fills(self, since: datetime) -> tuple[Fill, ...]:
         """Every fill with ``at >= since``."""
@@ -110,8 +115,8 @@ class CcxtBroker:
         return await self._section("fills", self._fill, _once_each, since=since)
 
     async def get_activities(self, since: datetime) -> tuple[Activity, ...]:
-        """Not read through ccxt yet: always `SourceIncomplete`."""
-        raise SourceIncomplete(self.name, "activities", "not read at this venue")
+        """Everything but trades with ``at >= since``, by the venue's own ledger; kinds that are not known are named."""
+        return await self._section("activities", _unread, _once_each, since=since)
 
     async def get_order(
         self, *, broker_order_id: str | None = None, client_order_id: str | None = None
@@ -169,7 +174,7 @@ class CcxtBroker:
             sections=self._venue.sections,
             hedge_mode=self._venue.hedge_mode,
             reduce_only="positions" in self._venue.sections,
-            order_lookup=self._venue.lookup != "none",
+            order_lookup=self._venue.lookup != "none" or bool(self._venue.finds),
             tries_again=self._wired,
         )
 
@@ -217,6 +222,15 @@ def _checked(venue: Venue, request: OrderRequest, action: str) -> Callable[[Any]
     return question
 
 
-def _once_each(fills: Sequence[Fill]) -> tuple[Fill, ...]:
-    """Each fill once: scopes may overlap. Equal ids with unequal values are left for the snapshot's rules to refuse."""
+def _unread(_row: Json, _market: Json) -> None:
+    """Activities are read by the venue's own readers, never through ccxt's parsers."""
+
+
+def _latest(orders: Sequence[Order]) -> tuple[Order, ...]:
+    """Each order as it was read last: one that changes while lists are read may be in two of them."""
+    return tuple({(order.asset, order.broker_order_id or order.client_order_id): order for order in orders}.values())
+
+
+def _once_each(fills: Sequence[T]) -> tuple[T, ...]:
+    """Each record once: scopes may overlap. Equal ids with unequal values are left for the snapshot's rules to refuse."""
     return tuple(dict.fromkeys(fills))

@@ -76,6 +76,20 @@ class CcxtAsking:
             endpoint = "public" if scope in PUBLIC else "read"
             return await self._wire.read(scope, lambda: self._try(scope, question), endpoint=endpoint, cost=0)
 
+    def made(self, scope: str, parse: Callable[[], T]) -> T:
+        """What is made of answers that are there already.
+
+        Raises:
+            SourceMalformed: Nothing can be.
+        """
+        try:
+            with localcontext(_ROOM):
+                return parse()
+        except RowError as error:
+            raise SourceMalformed(self._name, scope, str(error)) from None
+        except failures() as error:
+            raise SourceMalformed(self._name, scope, type(error).__name__) from None
+
     async def act(self, action: str, deed: Callable[[Any], Awaitable[T]]) -> T:
         """What *deed* gives, done once and never again.
 

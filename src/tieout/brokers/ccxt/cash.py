@@ -129,6 +129,23 @@ def _less(value: Decimal, parts: list[Decimal]) -> Decimal:
     return value - sum(parts, Decimal(0))
 
 
+def hyperliquid_builder(body: Any) -> Iterator[Line]:
+    """A builder's exchange may keep its cash in a coin of its own, which its answer does not name."""
+    if due(walk(body, ["marginSummary"]), "accountValue"):
+        raise RowLeft("value in a builder's exchange")
+    return iter(())
+
+
+def hyperliquid_margin(body: Any) -> Iterator[Line]:
+    """Nothing, but where spot and perpetuals are one account their cash stands in both answers."""
+    word = body.strip('"') if isinstance(body, str) else None
+    if word not in ("default", "disabled", "dexAbstraction", "unifiedAccount", "portfolioMargin"):
+        raise RowError("no word on how margin is kept")
+    if word in ("unifiedAccount", "portfolioMargin"):
+        raise RowLeft("a unified account, whose cash is not told apart from its profit")
+    return iter(())
+
+
 def kraken_futures(body: Any) -> Iterator[Line]:
     """Cash and multi-collateral wallets; a single-collateral wallet mixes coins and contracts, so one in use is left."""
     accounts, left = walk(body, ["accounts"]), list[str]()

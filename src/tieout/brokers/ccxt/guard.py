@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tieout.brokers.wire.wire import Wire
 
 _REFUSED = "not a number of JSON"
+# Hyperliquid's whole answer to how an account's margin is kept is one of these words.
+_WORDS = frozenset(('"unifiedAccount"', '"portfolioMargin"', '"disabled"', '"default"', '"dexAbstraction"'))
 _QUIET = logging.getLogger("tieout.ccxt.client")
 # What ccxt 4.5.90 signs in the account's name when it is only asked to read: at Hyperliquid, a fee for its own builder
 # and a referral code, as soon as there is a private key.
@@ -121,6 +123,8 @@ def arm(exchange: Any) -> None:
         answers.note_headers(code, headers)
         answers.note(exchange.id, response)
         fine = 200 <= code < 300
+        if fine and body in _WORDS:
+            return None
         if fine and (response is None or isinstance(response, str) or response == {}):
             raise BadResponse("an answer without content")
         verdict = classify(code, reason, url, method, headers, body, response, *rest)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from tieout.brokers.ccxt import parse
 from tieout.brokers.ccxt.asking import CcxtAsking
-from tieout.brokers.ccxt.reader import Json
+from tieout.brokers.ccxt.calls import Find
+from tieout.brokers.ccxt.reader import CcxtReader, Json
 from tieout.brokers.ccxt.strangers import note
 from tieout.brokers.ccxt.venues import Venue
 from tieout.errors import SourceIncomplete, SourceMalformed
@@ -19,8 +22,11 @@ _REMEMBERED = 10_000
 class CcxtOrders:
     """Makes orders of rows and remembers in which asset each was, for most venues want that named."""
 
-    def __init__(self, name: str, venue: Venue, asking: CcxtAsking, assets: tuple[str, ...]) -> None:
-        self._name, self._venue, self._asking, self._assets = name, venue, asking, assets
+    def __init__(
+        self, name: str, venue: Venue, asking: CcxtAsking, reader: CcxtReader, assets: tuple[str, ...]
+    ) -> None:
+        self._name, self._venue, self._asking, self._reader = name, venue, asking, reader
+        self._assets = assets
         self._seen: dict[str, str] = {}  # order ids, either side's -> asset
 
     async def find(self, broker_order_id: str | None, client_order_id: str | None) -> Order | None:
@@ -29,6 +35,8 @@ class CcxtOrders:
         Raises:
             SourceError: The venue did not answer that question, or cannot be asked it.
         """
+        if not self._asked_by(broker_order_id):
+            return await self._searched(broker_order_id, client_order_id)
         id_, params = self._by(broker_order_id, client_order_id)
         for asset in self._places(broker_order_id, client_order_id):
             for extra in self._venue.lookup_params:
@@ -37,6 +45,26 @@ class CcxtOrders:
                     order = self._known(row)
                     other = client_order_id is not None and order.client_order_id not in (None, client_order_id)
                     return None if other else order
+        return None
+
+    def _asked_by(self, broker_order_id: str | None) -> bool:
+        """Whether the venue answers for single orders by what is known of this one, or lists have to be narrowed to it."""
+        finds = self._venue.finds
+        told = self._venue.lookup != "none" if broker_order_id is not None else self._venue.client_id is not None
+        return told or not any(_narrowed(find, broker_order_id, "") for find in finds)
+
+    async def _searched(self, broker_order_id: str | None, client_order_id: str | None) -> Order | None:
+        """The order, in the lists where it can be; None only where each of them came without it."""
+        for find in self._venue.finds:
+            told = _narrowed(find, broker_order_id, client_order_id)
+            if told is None:
+                continue
+            found = await self._reader.narrowed("orders", replace(find.call, params={**find.call.params, **told}))
+            for row in found:
+                order = self._known(row)
+                if order.broker_order_id != broker_order_id and order.client_order_id != client_order_id:
+                    raise SourceMalformed(self._name, "orders", "another order than the one that was asked for")
+                return order
         return None
 
     def made(self, row: Json) -> Order:
@@ -83,6 +111,13 @@ class CcxtOrders:
             return self.made(row)
         except ValueError as error:  # RowError or RowLeft
             raise SourceMalformed(self._name, "orders", str(error)) from None
+
+
+def _narrowed(find: Find, broker_order_id: str | None, client_order_id: str | None) -> Json | None:
+    """What narrows a list to one order; None where it cannot be."""
+    if broker_order_id is not None:
+        return None if find.by_id is None else {find.by_id: broker_order_id}
+    return None if find.by_client_id is None or client_order_id is None else {find.by_client_id: client_order_id}
 
 
 def _question(

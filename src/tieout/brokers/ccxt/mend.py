@@ -16,6 +16,7 @@ from tieout.model.amounts import exact, plain
 Mend = Callable[[Mapping[str, Any]], "dict[str, Any] | None"]  # None: no such record at all
 _BYBIT_TRADES = frozenset(("Trade", "AdlTrade", "BustTrade", "BlockTrade"))
 _BYBIT_CASH = frozenset(("Funding", "SessionSettlePnL"))
+_COINBASE_LIVE = frozenset(("PENDING", "QUEUED", "OPEN", "EDIT_QUEUED", "CANCEL_QUEUED"))
 _FORCED = frozenset(("AdlTrade", "BustTrade"))
 
 
@@ -36,10 +37,16 @@ def binance_position(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def okx_position(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A margin position counts the currency that was bought, base or quote: not read yet."""
-    if raw(row).get("instType") == "MARGIN":
-        raise RowLeft("a spot margin position")
-    return {}
+    """A margin position counts what was bought: the base of a long one; a short one owes the base, and that is its amount."""
+    info = raw(row)
+    if info.get("instType") != "MARGIN":
+        return {}
+    base = str(info.get("instId")).partition("-")[0]
+    if info.get("posCcy") == base:
+        return {"contracts": plain(abs(due(info, "pos"))), "side": "long", "contractSize": "1"}
+    if info.get("liabCcy") == base:
+        return {"contracts": plain(abs(due(info, "liab"))), "side": "short", "contractSize": "1"}
+    raise RowLeft("a spot margin position in neither of its currencies")
 
 
 def okx_order(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,6 +140,11 @@ def coinbase_position(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value(told: Any) -> Any:
     return told.get("value") if isinstance(told, dict) else told
+
+
+def coinbase_order(row: Mapping[str, Any]) -> dict[str, Any]:
+    """ccxt passes on the words for orders on their way in, or on their way out, which are live as well."""
+    return {"status": "open"} if raw(row).get("status") in _COINBASE_LIVE else {}
 
 
 def coinbase_fill(row: Mapping[str, Any]) -> dict[str, Any]:

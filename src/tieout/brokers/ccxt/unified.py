@@ -1,0 +1,48 @@
+"""One request through ccxt's unified methods, and raw rows through its parsers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tieout.brokers.ccxt import parse
+from tieout.brokers.ccxt.calls import Call
+from tieout.model.snapshot import Section
+
+Json = dict[str, Any]
+
+
+async def one_page(
+    client: Any, section: Section, call: Call, *, asset: str | None, since: datetime | None
+) -> list[Json]:
+    """One page through ccxt's unified method."""
+    params = dict(call.params)
+    if section == "positions":
+        found = await client.fetch_positions(None, params)
+    elif section == "orders":
+        found = await client.fetch_open_orders(asset, None, None, params)
+    else:
+        start = None if since is None else parse.milliseconds(since)
+        found = await client.fetch_my_trades(asset, start, None, params)
+    return list(found)
+
+
+def unified(client: Any, section: Section, call: Call, rows: list[Json], asset: str | None) -> Any:
+    """The venue's rows through ccxt's parsers, told what the rows do not say: ids repeat between categories.
+
+    For Bybit's orders ccxt goes by whether a row has a `tpslMode`, which rows of spot orders may have as well.
+    """
+    if "category" in call.told:
+        rows = [{"tpslMode": None, **row} for row in rows]
+    rows = [{**row, **call.told} for row in rows]
+    if call.told.get("category") == "spot":
+        rows = [{name: value for name, value in row.items() if name != "tpslMode"} for row in rows]
+    if section == "positions":
+        return client.parse_positions(rows)
+    market = None if asset is None else client.market(asset)
+    return client.parse_orders(rows, market) if section == "orders" else client.parse_trades(rows, market)
+
+
+def counted(call: Call, raw: list[Any]) -> int:
+    """How many of the rows ccxt has to give, and gave if these are what it was given for its rows."""
+    return len(raw) if call.zero is None else sum(1 for row in raw if parse.due(row, call.zero))

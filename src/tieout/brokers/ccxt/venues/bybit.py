@@ -1,0 +1,115 @@
+"""Bybit: the unified trading account, over all its categories and settle coins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tieout.brokers.ccxt import cash, mend
+from tieout.brokers.ccxt.calls import Call, Find, Json, Told, Venue
+from tieout.brokers.ccxt.ledger import Table, kind_of, moves, number_at
+from tieout.brokers.ccxt.pages import Path, Span, cursor, field, moment_of
+from tieout.model.snapshot import Activity
+
+_ROWS: Path = ("result", "list")
+_MARK: Path = ("result", "nextPageCursor")
+_WEEK = Span("startTime", "endTime", days=7, kept_days=730)
+_SCOPES: tuple[Json, ...] = (
+    {"category": "linear", "settleCoin": "USDT"},
+    {"category": "linear", "settleCoin": "USDC"},
+    {"category": "inverse"},
+    {"category": "option"},
+)
+_SPOT: Json = {"category": "spot"}
+_CATEGORIES: tuple[Json, ...] = tuple({"category": name} for name in ("linear", "inverse", "spot", "option"))
+
+# `change` is what the wallet moved by: what the fills tell is left to them.
+_KINDS: Table = {
+    "TRADE": None, "LIQUIDATION": None, "ADL": None,
+    "TRANSFER_IN": "transfer", "TRANSFER_OUT": "transfer",
+    "SETTLEMENT": "funding",
+    "BONUS": "rebate", "BONUS_RECOLLECT": "rebate", "FEE_REFUND": "rebate", "AIRDROP": "dividend",
+    "INTEREST": "interest",
+    "CURRENCY_BUY": "conversion", "CURRENCY_SELL": "conversion",
+    "TOKENS_SUBSCRIPTION": "transfer", "TOKENS_REDEMPTION": "transfer",
+    "FLEXIBLE_STAKING_SUBSCRIPTION": "transfer", "FLEXIBLE_STAKING_REDEMPTION": "transfer",
+    "FIXED_STAKING_SUBSCRIPTION": "transfer",
+}  # fmt: skip
+
+
+def entry(row: Mapping[str, Any], told: Told) -> Iterator[Activity]:
+    """A line of the transaction log. A trade pays its funding with it, where it closes what funding is due for."""
+    kind, said = str(field(row, "type")), field(row, "id")
+    sort, at, currency = (
+        kind_of(kind, _KINDS),
+        moment_of(row, "transactionTime"),
+        told.code(str(field(row, "currency"))),
+    )
+    if sort is None:
+        if row.get("funding") not in (None, "", "0"):
+            yield from moves(f"funding-{said}", "funding", at, currency, number_at(row, "funding"))
+        return
+    yield from moves(f"{kind}-{said}", sort, at, currency, number_at(row, "change"))
+
+
+def _asked(endpoint: str, method: str, limit: int, *scopes: Json, **more: Any) -> tuple[Call, ...]:
+    """Endpoint by endpoint: ccxt's own methods add a settle coin of USDT even to inverse contracts."""
+    return tuple(
+        Call(
+            endpoint,
+            _ROWS,
+            {**scope, "limit": limit},
+            method=method,
+            pages=cursor(_MARK, "cursor"),
+            told={"category": scope["category"]},
+            **more,
+        )
+        for scope in scopes
+    )
+
+
+def _orders(endpoint: str, method: str, *scopes: Json) -> tuple[Call, ...]:
+    return _asked(endpoint, method, 50, *scopes, ident=("orderId",))
+
+
+_REALTIME = _orders("/v5/order/realtime", "privateGetV5OrderRealtime", *_SCOPES, _SPOT)
+_HISTORY = _orders("/v5/order/history", "privateGetV5OrderHistory", *_CATEGORIES)
+
+VENUES: dict[str, Venue] = {
+    "bybit": Venue(
+        positions=_asked(
+            "/v5/position/list", "privateGetV5PositionList", 200, *_SCOPES, ident=("symbol", "positionIdx")
+        ),
+        orders=_REALTIME,
+        fills=_asked(
+            "/v5/execution/list",
+            "privateGetV5ExecutionList",
+            100,
+            *_CATEGORIES,
+            span=_WEEK,
+            ident=("execId", "symbol", "side"),
+        ),
+        balances=(
+            Call(
+                "/v5/account/wallet-balance",
+                params={"type": "unified"},
+                cash=cash.table("result", "list", 0, "coin", currency="coin", total="walletBalance", locked="locked"),
+            ),
+        ),
+        activities=(
+            Call(
+                "/v5/account/transaction-log",
+                _ROWS,
+                {"accountType": "UNIFIED", "limit": 50},
+                method="privateGetV5AccountTransactionLog",
+                pages=cursor(_MARK, "cursor"),
+                span=_WEEK,
+                read=entry,
+            ),
+        ),
+        fill=mend.bybit_fill,
+        finds=tuple(Find(call, by_id="orderId", by_client_id="orderLinkId") for call in (*_REALTIME, *_HISTORY)),
+        legs={"long": {"positionIdx": 1}, "short": {"positionIdx": 2}},
+        hedge_mode=True,
+    )
+}

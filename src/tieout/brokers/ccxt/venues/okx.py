@@ -1,0 +1,79 @@
+"""OKX: the trading account, conditional orders of every sort and spot margin positions included."""
+
+from __future__ import annotations
+
+from tieout.brokers.ccxt import cash, mend
+from tieout.brokers.ccxt.calls import Call, Json, Venue
+from tieout.brokers.ccxt.ledger import Table, entries
+from tieout.brokers.ccxt.pages import Path, Span, after
+
+_DATA: Path = ("data",)
+_ALGOS = ("conditional,oco", "trigger", "move_order_stop", "iceberg", "twap", "chase")
+_QUARTER = Span("begin", kept_days=90)
+
+# By OKX's numbers. Trades, deliveries and forced ones are what the fills tell.
+_BILLS: Table = {
+    "1": "transfer",
+    "2": None, "3": None, "5": None, "9": None, "14": None, "24": None, "30": None,
+    "7": "interest", "8": "funding",
+    "11": "conversion", "27": "conversion", "28": "conversion",
+}  # fmt: skip
+
+
+def _pending(endpoint: str, method: str, name: str, turn: int, **params: str) -> Call:
+    said: Json = {"limit": 100, **params}
+    return Call(endpoint, _DATA, said, method=method, pages=after(name, "after", 100), ident=(name,), turn=turn)
+
+
+VENUES: dict[str, Venue] = {
+    "okx": Venue(
+        positions=(Call("/account/positions", _DATA),),
+        # A conditional order that is triggered between the two is then in both, and not in neither.
+        orders=(
+            *(
+                _pending("/trade/orders-algo-pending", "privateGetTradeOrdersAlgoPending", "algoId", 0, ordType=kind)
+                for kind in _ALGOS
+            ),
+            _pending("/trade/orders-pending", "privateGetTradeOrdersPending", "ordId", 1),
+        ),
+        fills=tuple(
+            Call(
+                "/trade/fills-history",
+                _DATA,
+                {"instType": kind, "limit": 100},
+                method="privateGetTradeFillsHistory",
+                pages=after("billId", "after", 100),
+                span=_QUARTER,
+                ident=("billId",),
+            )
+            for kind in ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION")
+        ),
+        balances=(
+            Call(
+                "/account/balance",
+                cash=cash.table(
+                    "data", 0, "details", currency="ccy", total="cashBal", available="availBal", locked="frozenBal"
+                ),
+            ),
+        ),
+        activities=(
+            Call(
+                "/account/bills-archive",
+                _DATA,
+                {"limit": 100},
+                method="privateGetAccountBillsArchive",
+                pages=after("billId", "after", 100),
+                span=_QUARTER,
+                ident=("billId",),
+                read=entries("type", _BILLS, ident=("billId",), at="ts", currency="ccy", amount="balChg"),
+            ),
+        ),
+        position=mend.okx_position,
+        order=mend.okx_order,
+        lookup="asset",
+        client_id="clOrdId",
+        lookup_params=({}, {"trigger": True}),
+        legs={"long": {"posSide": "long"}, "short": {"posSide": "short"}},
+        hedge_mode=True,
+    )
+}

@@ -21,6 +21,7 @@ from tieout.brokers.wire import verdict
 if TYPE_CHECKING:
     from tieout.brokers.wire.wire import Wire
 
+_DESCRIBED = ("api", "features", "exceptions", "fees", "has")  # a third of a megabyte at Binance; ccxt only reads them
 _REFUSED = "not a number of JSON"
 # Hyperliquid's whole answer to how an account's margin is kept is one of these words.
 _WORDS = frozenset(('"unifiedAccount"', '"portfolioMargin"', '"disabled"', '"default"', '"dexAbstraction"'))
@@ -155,6 +156,16 @@ def set_markets(exchange: Any, markets: Iterable[Mapping[str, Any]]) -> None:
     exchange.set_markets([dict(market) for market in markets])
     named = {market.get("altname"): market for market in exchange.markets.values()}
     exchange.options["marketsByAltname"] = {name: market for name, market in named.items() if name}
+    for helper in exchange.options.get("marketHelperProps", ()):
+        exchange.options.setdefault(helper, {})  # ccxt looks each up when markets are shared
+
+
+def share(client: Any, twin: Any) -> None:
+    """Have *client* use the markets of *twin*, a client of the same venue, and its descriptions of the venue's interface."""
+    client.set_markets_from_exchange(twin)
+    for name in _DESCRIBED:
+        if getattr(client, name) == getattr(twin, name):
+            setattr(client, name, getattr(twin, name))
 
 
 def connect(

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 from msgspec import Struct
 
-from tieout.brokers.ccxt.guard import set_markets
+from tieout.brokers.ccxt.guard import set_markets, share
 from tieout.brokers.ccxt.listed import COMMAND, ask, believable, read
 from tieout.brokers.ccxt.listing import Listing, Wanted, named
 from tieout.clock import Clock
@@ -163,7 +163,7 @@ class Markets:
             return
         twin = next((other for other, had in self._served.items() if had is kept and other is not client), None)
         if twin is not None:
-            client.set_markets_from_exchange(twin)
+            share(client, twin)
         else:
             _set(client, kept.listing)
         client.load_markets = _given(client)
@@ -200,8 +200,6 @@ def _set(client: Any, listing: Listing) -> None:
     set_markets(client, listing.markets)
     for id_, code in listing.currencies.items():
         client.currencies_by_id[id_] = client.safe_currency_structure({"id": id_, "code": code})
-    for helper in client.options.get("marketHelperProps", ()):
-        client.options.setdefault(helper, {})  # ccxt looks each up when markets are shared
 
 
 def _given(client: Any) -> Callable[..., Awaitable[Any]]:

@@ -12,18 +12,24 @@ import pytest
 from tests.decide.building import START, pos, side
 from tieout.books.durable import DurableBooks
 from tieout.bootstrap import opened
+from tieout.brokers.alpaca.adapter import AlpacaBroker
 from tieout.brokers.ccxt import adapter as ccxt_adapter
 from tieout.brokers.ccxt.adapter import CcxtBroker
+from tieout.brokers.loopback.alpaca import LoopbackAlpaca
+from tieout.brokers.loopback.base import Login
+from tieout.brokers.simulated import World
 from tieout.brokers.simulated.remote import RemoteSimulatedBroker
 from tieout.clock import SystemClock
 from tieout.config import Config, load
 from tieout.errors import BadInput, SourceUnreachable, StateError
 from tieout.live.schedule import Cadence
+from tieout.model.amounts import dec
 from tieout.observe.reading import Reach
 
 SIDES = '[accounts.main.local]\nkind = "file"\npath = "local.json"\n[accounts.main.broker]\n'
 HELD = side(pos("X", "1")).said("local", START, "main")
 CCXT = SIDES + 'kind = "ccxt"\nexchange = "binanceusdm"\nassets = ["BTC/USDT:USDT"]\n'
+ALPACA = SIDES + 'kind = "alpaca"\n'
 
 
 def configured(tmp_path: Path, text: str) -> Config:
@@ -88,6 +94,51 @@ async def test_secrets_come_from_where_they_are(tmp_path: Path, monkeypatch: pyt
             await running.accounts["main"].broker.get_positions()
     assert seen == {"venue": "binanceusdm", "apiKey": "key-of-nobody", "secret": "of-nobody"}
     assert "of-nobody" not in repr(config)
+
+
+async def test_alpaca_is_asked_with_its_own_key_alone(tmp_path: Path) -> None:
+    """Key and secret come from where they are, the server that is named is asked with them, and reads what is held."""
+    world = World(SystemClock(), seed=7)
+    world.add_account("main", currency="USD")
+    world.office.pay("main", "deposit", "USD", dec("10.01"))
+    (tmp_path / "secret").write_text("of-nobody\n")
+    async with LoopbackAlpaca(world, Login(account="main", key="key-of-nobody", secret="of-nobody")) as server:
+        keys = f'api_key_env = "VENUE_KEY"\nsecret_file = "{tmp_path / "secret"}"\nurl = "{server.url}"\n'
+        config = configured(tmp_path, ALPACA + keys)
+        async with opened(config, environment={"VENUE_KEY": "key-of-nobody", "OTHER": "other"}) as running:
+            (balance,) = await running.accounts["main"].broker.get_balances()
+            await running.accounts["main"].broker.close()
+    assert (balance.currency, balance.total) == ("USD", dec("10.01"))
+    assert "of-nobody" not in repr(config)
+    assert not any("other" in value for asked in server.asked for value in asked.headers.values())
+
+
+async def test_alpaca_without_a_key_is_not_asked(tmp_path: Path) -> None:
+    """Both halves are missed at once, and a paper account is never asked at the live address."""
+    with pytest.raises(BadInput) as raised:
+        async with opened(configured(tmp_path, ALPACA), environment={}):
+            raise AssertionError("unreachable")
+    assert [problem.place for problem in raised.value.problems] == [
+        "accounts.main.broker.api_key_env",
+        "accounts.main.broker.secret_env",
+    ]
+
+
+@pytest.mark.parametrize(("paper", "host"), [("true", "paper-api.alpaca.markets"), ("false", "api.alpaca.markets")])
+async def test_a_paper_account_has_its_own_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paper: str, host: str
+) -> None:
+    """`paper` decides where Alpaca is asked."""
+    urls, made = list[str](), AlpacaBroker.__init__
+
+    def note(self: AlpacaBroker, *arguments: Any, **named: Any) -> None:
+        urls.append(named["url"])
+        made(self, *arguments, **named)
+
+    monkeypatch.setattr(AlpacaBroker, "__init__", note)
+    text = ALPACA + f'api_key_env = "K"\nsecret_env = "K"\npaper = {paper}\n'
+    async with opened(configured(tmp_path, text), environment={"K": "k"}):
+        assert urls == [f"https://{host}"]
 
 
 async def test_a_sandbox_is_never_the_real_venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

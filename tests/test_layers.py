@@ -29,7 +29,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "books": frozenset(("model", "errors", "clock")),
     "config": frozenset(("model", "errors", "decide", "record.settings")),
     "live": PORTS | frozenset(("books", "observe", "compare", "explain", "decide", "act", "record", "config")),
-    "bootstrap": PORTS | STAGES | frozenset(("brokers", "books", "live", "config")),
+    "sides": PORTS | frozenset(("brokers", "books", "config")),
+    "bootstrap": PORTS | STAGES | frozenset(("brokers", "books", "live", "config", "sides")),
     "serve": EVERYTHING,
     "__init__": EVERYTHING,  # names the library, and fetches each name where it is first used
     "__main__": frozenset(("serve",)),

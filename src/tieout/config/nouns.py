@@ -154,8 +154,25 @@ class BrokerDydx(Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[str, Meta(pattern="^https?://[^/@]+$")] = "https://indexer.dydx.trade"
 
 
+class BrokerAlpaca(Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker is Alpaca. A key that may only read suffices for everything but acting.
+
+    Attributes:
+        api_key_env: The environment variable that holds the key's id; api_key_file is a file that does. The secret alike.
+        paper: Whether the key is one of a paper account.
+        url: Where it listens, if not at one of Alpaca's own two addresses.
+    """
+
+    api_key_env: VariableName | None = None
+    api_key_file: Text | None = None
+    secret_env: VariableName | None = None
+    secret_file: Text | None = None
+    paper: bool = False
+    url: Annotated[str, Meta(pattern="^https?://[^/@]+$")] | None = None
+
+
 LocalSource = LocalFile | LocalEngine
-BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx
+BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx | BrokerAlpaca
 LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile, "engine": LocalEngine}
 BROKER_KINDS: dict[str, type[BrokerSource]] = {
     "file": BrokerFile,
@@ -163,6 +180,7 @@ BROKER_KINDS: dict[str, type[BrokerSource]] = {
     "statement": BrokerStatement,
     "ccxt": BrokerCcxt,
     "dydx": BrokerDydx,
+    "alpaca": BrokerAlpaca,
 }
 
 

@@ -94,6 +94,8 @@ MEANINGS: dict[str, str] = {
     "broker.simulated": "A simulated venue that runs as a process of its own (python -m tieout.brokers.simulated.server)",
     "broker.ccxt": "A venue that ccxt reaches. No secret stands here: only the name of where it is",
     "broker.dydx": "dYdX v4, read from its public indexer: no key is needed, and it takes no orders",
+    "broker.alpaca": "Alpaca. No secret stands here, only the name of where it is; a key that may read suffices for reading",
+    "paper": "the key is one of a paper account",
     "address": "the account's address on the chain; it is public",
     "subaccount": "the parent sub-account, 0 to 127; isolated positions that hang on it are counted in",
     "broker.statement": "Statements of the day's end, for daily checks: see docs/statements.md",

@@ -1,0 +1,235 @@
+"""The two sides of an account, built from its configuration. What is lacking is told, not raised: all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
+
+from tieout.books.base import LocalBooks
+from tieout.brokers.base import BrokerAdapter
+from tieout.clock import Clock
+from tieout.config import AccountConfig
+from tieout.config.fields import nearest
+from tieout.config.nouns import (
+    BrokerAlpaca,
+    BrokerCcxt,
+    BrokerDydx,
+    BrokerFile,
+    BrokerSimulated,
+    BrokerStatement,
+    LocalEngine,
+    LocalFile,
+    ReconciliationSettings,
+)
+from tieout.errors import BadInput, Problem
+
+if TYPE_CHECKING:
+    from tieout.brokers.ccxt.shared import Shared
+    from tieout.brokers.wire.shared import Wires
+    from tieout.brokers.wire.tries import ReadPatience
+
+CREDENTIALS = {
+    "apiKey": "api_key",
+    "secret": "secret",
+    "password": "password",
+    "privateKey": "private_key",
+}  # ccxt's name: ours
+OWN_ADAPTERS = {
+    "dydx": 'write kind = "dydx" and the address',
+    "alpaca": 'write kind = "alpaca" and where its key and secret are',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What every adapter is made with, and where it says what it lacks. `wires` and `shared` are made when used."""
+
+    clock: Clock
+    environment: Mapping[str, str]
+    problems: list[Problem]
+    closing: AsyncExitStack
+    file: str
+    wires: Callable[[], Wires]
+    shared: Callable[[], Shared]
+
+
+def wires_of(clock: Clock) -> Callable[[], Wires]:
+    """The wires of all accounts, made when one is used."""
+
+    @cache
+    def made() -> Wires:
+        from tieout.brokers.wire.shared import Wires
+
+        return Wires(clock, Random(clock.monotonic_ns()))
+
+    return made
+
+
+def shared_of(clock: Clock, environment: Mapping[str, str], closing: AsyncExitStack) -> Callable[[], Shared]:
+    """What accounts at ccxt's venues share, made when one is used, let go of with *closing*."""
+
+    @cache
+    def made() -> Shared:
+        from tieout.brokers.ccxt.shared import Shared
+
+        # Where this user's programs keep what they can fetch again.
+        told, home = environment.get("XDG_CACHE_HOME"), environment.get("HOME")
+        folder = Path(told) if told else Path(home) / ".cache" if home else None
+        one = Shared(clock, folder and folder / "tieout" / "markets")
+        closing.push_async_callback(one.close)
+        return one
+
+    return made
+
+
+def local_side(name: str, told: AccountConfig, making: Making, *, recorded: bool) -> LocalBooks:
+    """The books of the account *name*; without a record nothing is written into them.
+
+    Raises:
+        BadInput: They are not where the configuration says.
+    """
+    match told.local:
+        case LocalFile(path=path, writable=writable, max_age_seconds=age):
+            from tieout.books.snapshot_file import SnapshotFile
+
+            may_write = writable and recorded
+            return SnapshotFile(Path(path), name, making.clock, writable=may_write, max_age_seconds=age)
+        case LocalEngine(folder=folder):
+            from tieout.books.durable import DurableBooks
+
+            # Opening would make new, empty books there: a misspelt folder must never look like an empty account.
+            if not Path(folder).is_dir() or not any(Path(folder).iterdir()):
+                place, mend = f"accounts.{name}.local.folder", "mend the path, or start the engine once"
+                raise BadInput([Problem(making.file, place, "no engine ever kept its books there", mend)])
+            books = DurableBooks.open(name, Path(folder), making.clock)
+            making.closing.callback(books.close)
+            return books
+        case None:
+            raise AssertionError("chosen for having two sides")
+
+
+def broker_side(name: str, told: AccountConfig, making: Making) -> BrokerAdapter:
+    """The adapter of the account *name*. Secrets that are not there are told in `problems`."""
+    match told.broker:
+        case BrokerFile(path=path, max_age_seconds=age):
+            from tieout.brokers.snapshot_file import SnapshotFileBroker
+
+            return SnapshotFileBroker(Path(path), name, making.clock, max_age_seconds=age)
+        case BrokerSimulated(url=url, account=account):
+            from tieout.brokers.simulated.remote import RemoteSimulatedBroker
+
+            return RemoteSimulatedBroker(url, account or name)
+        case BrokerStatement():
+            from tieout.brokers.statements.opening import open_statement
+
+            return open_statement(name, making.clock, **asdict(told.broker))
+        case BrokerCcxt():
+            return _ccxt(name, told.broker, told.reconciliation, making)
+        case BrokerDydx(address=address, subaccount=subaccount, url=url):
+            from tieout.brokers.dydx.adapter import DydxBroker
+
+            wire = making.wires().wire("dydx", "", _patience(told.reconciliation), place=url)
+            return DydxBroker(address, account=name, wire=wire, subaccount=subaccount, url=url)
+        case BrokerAlpaca():
+            return _alpaca(name, told.broker, told.reconciliation, making)
+        case None:
+            raise AssertionError("chosen for having two sides")
+
+
+def _patience(told: ReconciliationSettings, each_seconds: int = 10) -> ReadPatience:
+    """How patiently reads are done, each single try for *each_seconds* at most."""
+    from tieout.brokers.wire.tries import ReadPatience
+
+    return ReadPatience(tries_again=told.retry_count, seconds=told.timeout_seconds, each_seconds=each_seconds)
+
+
+def _alpaca(name: str, source: BrokerAlpaca, reading: ReconciliationSettings, making: Making) -> BrokerAdapter:
+    from tieout.brokers.alpaca.adapter import LIVE, PAPER, AlpacaBroker
+
+    place = f"accounts.{name}.broker"
+    key, secret = (_due_secret(ours, source, place, making) for ours in ("api_key", "secret"))
+    url = source.url or (PAPER if source.paper else LIVE)
+    wire = making.wires().wire("alpaca", key, _patience(reading), place="" if url == LIVE else url)
+    return AlpacaBroker(name, key=key, secret=secret, wire=wire, url=url)
+
+
+def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making: Making) -> BrokerAdapter:
+    from tieout.brokers.ccxt.adapter import CcxtBroker
+    from tieout.brokers.ccxt.guard import connect
+    from tieout.brokers.ccxt.venues import VENUES, venue
+
+    place = f"accounts.{name}.broker"
+    given = {theirs: _secret(ours, source, place, making) for theirs, ours in CREDENTIALS.items()}
+    credentials = {theirs: secret for theirs, secret in given.items() if secret}
+    if source.wallet_address:
+        credentials["walletAddress"] = source.wallet_address
+    client = None
+    if source.exchange in OWN_ADAPTERS:
+        what, mend = "a venue that is not read through ccxt", OWN_ADAPTERS[source.exchange]
+        making.problems.append(Problem(making.file, f"{place}.exchange", what, mend))
+    elif source.exchange not in VENUES:
+        known = nearest(source.exchange, tuple(sorted(VENUES)))
+        making.problems.append(Problem(making.file, f"{place}.exchange", "no venue that Tieout can read", known))
+    elif source.sandbox:
+        client = connect(source.exchange, credentials, venue(source.exchange).options)
+        if client.urls.get("test") is None:
+            what, mend = "a venue without a test network", "take it away, and use a key that may only read"
+            making.problems.append(Problem(making.file, f"{place}.sandbox", what, mend))
+        else:
+            client.set_sandbox_mode(True)
+    shared = making.shared()
+    return CcxtBroker(
+        source.exchange,
+        account=name,
+        credentials=credentials,
+        assets=source.assets,
+        markets=shared.markets(source.exchange, sandbox=source.sandbox),
+        shared=shared,
+        accept_gaps=source.accept_gaps,
+        client=client,
+        clock=making.clock,
+        wire=making.wires().wire(
+            source.exchange,
+            credentials.get("apiKey") or credentials.get("walletAddress") or f"account {name}",
+            _patience(reading, each_seconds=reading.timeout_seconds),  # a question may be several requests
+            place="sandbox" if source.sandbox else "",
+        ),
+    )
+
+
+def _due_secret(ours: str, source: BrokerAlpaca, place: str, making: Making) -> str:
+    """A secret that the venue cannot be asked without; empty where that is a problem."""
+    if getattr(source, f"{ours}_env") is None and getattr(source, f"{ours}_file") is None:
+        what, mend = (
+            "nothing says where it is",
+            f"write {ours}_env = the name of the environment variable that holds it",
+        )
+        making.problems.append(Problem(making.file, f"{place}.{ours}_env", what, mend))
+        return ""
+    return _secret(ours, source, place, making) or ""
+
+
+def _secret(ours: str, source: BrokerCcxt | BrokerAlpaca, place: str, making: Making) -> str | None:
+    """A secret from where the configuration says that it is. No problem repeats what was written there."""
+    variable: str | None = getattr(source, f"{ours}_env")
+    file: str | None = getattr(source, f"{ours}_file")
+    setting, secret, what = f"{ours}_env", None, "the environment has no variable of the name that stands there"
+    if variable is not None:
+        secret = making.environment.get(variable, "").strip()
+    elif file is not None:
+        setting, what = f"{ours}_file", "the file that is named there cannot be read, or is empty"
+        try:
+            secret = Path(file).read_text("utf-8").strip()
+        except (OSError, ValueError):
+            secret = ""
+    if secret == "":
+        mend = "set it, or give the right name; the secret itself never stands in the configuration"
+        making.problems.append(Problem(making.file, f"{place}.{setting}", what, mend))
+    return secret or None

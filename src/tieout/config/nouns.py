@@ -100,16 +100,18 @@ class BrokerStatement(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         path: The file, or the folder that statements are put into: the newest counts.
-        format: How they are written.
-        mapping: The TOML file that says which column is which field.
+        format: How they are written; "flex" is Interactive Brokers' Flex XML.
+        mapping: The TOML file that says which column is which field; "flex" needs none.
         account: What the statements call the account; None is by the account's own name.
+        zone: The time zone of a Flex query's times; a mapping has its own.
         max_age_seconds: A statement of a moment longer ago is no answer; None takes any.
     """
 
     path: Text
-    format: Literal["csv", "parquet"]
+    format: Literal["csv", "parquet", "flex"]
     mapping: Text | None = None
     account: Text | None = None
+    zone: Text = "America/New_York"
     max_age_seconds: Seconds | None = 4 * 86400
 
 

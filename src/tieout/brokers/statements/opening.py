@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tieout.brokers.stated import StatedBroker
-from tieout.brokers.statements.adapter import Format, StatementBroker
+from tieout.brokers.statements.adapter import StatementBroker
 from tieout.brokers.statements.mapping import read_mapping
 from tieout.clock import Clock
 from tieout.errors import BadInput, Problem
@@ -16,16 +18,19 @@ def open_statement(
     clock: Clock,
     *,
     path: str,
-    format: Format,  # noqa: A002
+    format: Literal["csv", "parquet", "flex"],  # noqa: A002
     mapping: str | None,
     account: str | None,
+    zone: str,
     max_age_seconds: int | None,
 ) -> StatedBroker:
     """The broker of the account *name*, by the settings of `kind = "statement"`.
 
     Raises:
-        BadInput: There is no mapping, or it makes no sense.
+        BadInput: There is no mapping, or it makes no sense, or the zone is none.
     """
+    if format == "flex":
+        return _flex(name, clock, Path(path), account=account, zone=zone, max_age_seconds=max_age_seconds)
     if mapping is None:
         mend = "name the TOML file that says which column is which field: see docs/statements.md"
         raise BadInput([Problem("configuration", f"accounts.{name}.broker.mapping", "missing", mend)])
@@ -38,3 +43,16 @@ def open_statement(
         called=account,
         max_age_seconds=max_age_seconds,
     )
+
+
+def _flex(
+    name: str, clock: Clock, path: Path, *, account: str | None, zone: str, max_age_seconds: int | None
+) -> StatedBroker:
+    from tieout.brokers.statements.flex import FlexBroker
+
+    try:
+        zoned = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        place, mend = f"accounts.{name}.broker.zone", 'write one such as "America/New_York"'
+        raise BadInput([Problem("configuration", place, "no time zone", mend)]) from None
+    return FlexBroker(path, name, clock, called=account, zone=zoned, max_age_seconds=max_age_seconds)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from tests.conform import alpaca
+from tests.conform import alpaca, dydx_document
 from tests.conform.openapi import Judged
 
-DOCUMENTED: tuple[Callable[[], AbstractAsyncContextManager[Judged]], ...] = (alpaca.documented,)
+DOCUMENTED: tuple[Callable[[], AbstractAsyncContextManager[Judged]], ...] = (
+    alpaca.documented,
+    dydx_document.documented,
+)

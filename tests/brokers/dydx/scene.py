@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import aiohttp
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.dydx.adapter import DydxBroker
@@ -26,6 +28,16 @@ ADDRESS = "dydx1tester"
 BTC, ETH = "BTC-USD", "ETH-USD"
 
 
+READS: dict[str, Callable[[DydxBroker], Awaitable[object]]] = {
+    "get_positions": lambda broker: broker.get_positions(),
+    "get_balances": lambda broker: broker.get_balances(),
+    "get_open_orders": lambda broker: broker.get_open_orders(),
+    "get_fills": lambda broker: broker.get_fills(EPOCH),
+    "get_activities": lambda broker: broker.get_activities(EPOCH),
+    "get_account_info": lambda broker: broker.get_account_info(),
+}
+
+
 @dataclass
 class Scene:
     """The world's account "main" is sub-account 0 of `ADDRESS`; "far" is sub-account 5."""
@@ -34,6 +46,11 @@ class Scene:
     clock: VirtualClock
     venue: DydxVenue
     broker: DydxBroker
+
+    async def body(self, path: str) -> bytes:
+        """What the indexer answers there now."""
+        async with aiohttp.ClientSession() as session, session.get(self.venue.url + path) as response:
+            return await response.read()
 
     def trade(self, asset: str, quantity: str, price: str) -> None:
         """A trade of "main", signed."""
@@ -74,5 +91,7 @@ async def staged() -> AsyncIterator[Scene]:
     async with DydxVenue(world, *logins) as venue:
         assert isinstance(venue, DydxVenue)
         broker = adapter(venue, clock)
-        yield Scene(world, clock, venue, broker)
-        await broker.close()
+        try:
+            yield Scene(world, clock, venue, broker)
+        finally:
+            await broker.close()

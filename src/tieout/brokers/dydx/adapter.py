@@ -23,7 +23,6 @@ from tieout.model.snapshot import SECTIONS, Activity, Balance, Fill, Order, Posi
 
 MAINNET = "https://indexer.dydx.trade"
 _READS_ONLY = "dYdX takes orders as signed transactions, and this adapter holds no key: it only reads"
-_ALL_LIVE = ",".join(parse.LIVE)
 
 
 class DydxBroker:
@@ -58,9 +57,14 @@ class DydxBroker:
         scope = "get_open_orders"
         await self._indexer.require_known(scope)
         height = await self._indexer.height(scope)
-        rows = await self._indexer.orders(scope, status=_ALL_LIVE)
+        rows = await self._indexer.orders(scope, status=",".join(parse.LIVE))
+        full = len(rows) >= SIZE
+        if full:
+            # Orders that were cancelled by best effort are never tidied up there: of those, only what may still fill.
+            parts = [await self._indexer.orders(scope, **asked) for asked in self._indexer.narrowed(height)]
+            rows, full = [row for part in parts for row in part], any(len(part) >= SIZE for part in parts)
         orders = [order for order in self._orders(scope, rows, height) if order.live]
-        if len(rows) >= SIZE:
+        if full:
             raise SourceIncomplete(self.name, scope, "more orders than the venue gives at once", orders)
         return _named_apart(orders)
 

@@ -38,6 +38,7 @@ class Indexer:
         self._whose = {"address": owner.address, "parentSubaccountNumber": str(owner.parent), "limit": str(SIZE)}
         self._used = False
         self._asking = asyncio.Lock()
+        self._behind: tuple[datetime, int] | None = None  # a time that had long passed, and when it was told
         self._newest: tuple[int, int] | None = None  # when it was asked for, and what it was
 
     async def time(self, scope: str) -> datetime:
@@ -49,14 +50,22 @@ class Indexer:
         due = self._wire.offset.now()
 
         async def told() -> datetime:
-            return self._read(
-                scope, await self._get(scope, "/v4/time"), lambda body: moment(table(body, "time"), "iso")
-            )
+            now = self._read(scope, await self._get(scope, "/v4/time"), lambda body: moment(table(body, "time"), "iso"))
+            if due is None or due - now <= STILL:
+                self._behind = None
+            elif not self._goes_on(now):
+                raise SourceMalformed(self._name, scope, "its clock does not go on: old answers are handed out")
+            return now
 
-        now = await self._wire.offset.measure(told)
-        if due is not None and due - now > STILL:
-            raise SourceMalformed(self._name, scope, "its clock does not go on: old answers are handed out")
-        return now
+        return await self._wire.offset.measure(told)
+
+    def _goes_on(self, now: datetime) -> bool:
+        """Whether a clock that is behind what it should be has moved since it was first behind: then it was set back."""
+        at = self._wire.clock.monotonic_ns()
+        first, began = self._behind or (now, at)
+        passed = timedelta(microseconds=(at - began) // 1000)
+        self._behind = None if passed > STILL and now - first > passed - STILL else (first, began)
+        return self._behind is None
 
     async def height(self, scope: str) -> int:
         """The newest block that the indexer has taken in, as it was a second ago at most.
@@ -113,6 +122,17 @@ class Indexer:
         """Orders of the account, `SIZE` of them at most, those that are good for longest first."""
         answer = await self._get(scope, "/v4/orders/parentSubaccountNumber", self._whose | narrowed)
         return self._read(scope, answer, lambda body: listed(body, "orders"))
+
+    def narrowed(self, height: int) -> tuple[dict[str, str], ...]:
+        """Questions that together miss no order that is live, or may still fill after block *height*."""
+        now = self._wire.offset.now()
+        assert now is not None, "it was measured for the height"
+        ended = {"status": parse.CANCELLED_BY_BEST_EFFORT}
+        return (
+            {"status": ",".join(status for status in parse.LIVE if status != parse.CANCELLED_BY_BEST_EFFORT)},
+            ended | {"goodTilBlockAfter": str(height - 1)},
+            ended | {"goodTilBlockTimeAfter": (now - LAG).isoformat(timespec="milliseconds").replace("+00:00", "Z")},
+        )
 
     async def order(self, scope: str, id_: str) -> Json | None:
         """One order of anybody; None where the venue says that it knows none, or that this is no id of an order."""

@@ -16,7 +16,6 @@ from tieout.brokers.dydx.parse import Entry
 
 SIZE = 1000  # the most rows that the indexer gives at once
 _MOST = 25
-_WALKS = 2
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)  # older than anything
 
 
@@ -44,24 +43,22 @@ async def walk(ask: Ask, since: datetime, size: int = SIZE) -> tuple[Entry, ...]
     Raises:
         Unproven: Pages overlap, come short, or are too many.
     """
-    for left in reversed(range(_WALKS)):
+    try:
+        return _from(await _walked(ask, since, size, tied=False), since)
+    except Unproven:
         try:
-            entries = await _walked(ask, since, size)
+            return _from(await _walked(ask, since, size, tied=True), since)
         except Unproven as part:
-            if not left:
-                raise Unproven(str(part), _from(part.entries, since)) from None
-        else:
-            return _from(entries, since)
-    raise AssertionError("the last walk returns or raises")
+            raise Unproven(str(part), _from(part.entries, since)) from None
 
 
-async def _walked(ask: Ask, since: datetime, size: int) -> list[Entry]:
+async def _walked(ask: Ask, since: datetime, size: int, *, tied: bool) -> list[Entry]:
     first = await ask(1)
     if first.total is None and len(first.entries) >= size:
         return _latest_alone(first, since)
     total = len(first.entries) if first.total is None else first.total
     seen: list[Entry] = []
-    for count, number in enumerate(_order(first, total, size), 1):
+    for count, number in enumerate(_order(first, total, size, tied=tied), 1):
         page = first if number == 1 else await ask(number)
         _require_in_order(page, seen)
         seen += page.entries
@@ -73,11 +70,15 @@ async def _walked(ask: Ask, since: datetime, size: int) -> list[Entry]:
     return seen
 
 
-def _order(first: Page, total: int, size: int) -> range:
-    """The numbers of the pages, newest rows first."""
+def _order(first: Page, total: int, size: int, *, tied: bool) -> range:
+    """The numbers of the pages, newest rows first; *tied* is whether a page of one moment is taken for rising."""
     last = max(1, -(-total // size))
-    rising = not first.entries or first.entries[0].at <= first.entries[-1].at
+    rising = bool(first.entries) and (first.entries[0].at < first.entries[-1].at or (tied and _alike(first)))
     return range(last, 0, -1) if rising else range(1, last + 1)
+
+
+def _alike(page: Page) -> bool:
+    return page.entries[0].at == page.entries[-1].at
 
 
 def _due(number: int, total: int, size: int) -> int:

@@ -30,7 +30,8 @@ R = TypeVar("R", Order, Fill, Activity)
 
 # What can still trade. A validator's word is no block: an order that is cancelled by best effort may fill until its block has
 # passed, and one that rests in memory is known by best effort only.
-LIVE = ("OPEN", "UNTRIGGERED", "BEST_EFFORT_OPENED", "BEST_EFFORT_CANCELED")
+CANCELLED_BY_BEST_EFFORT = "BEST_EFFORT_CANCELED"
+LIVE = ("OPEN", "UNTRIGGERED", "BEST_EFFORT_OPENED", CANCELLED_BY_BEST_EFFORT)
 _STATUS: dict[str, OrderStatus] = {
     **dict.fromkeys(LIVE, "open"), "FILLED": "filled", "CANCELED": "cancelled", "ERROR": "unknown",
 }  # fmt: skip
@@ -95,7 +96,7 @@ def _status(row: Json, filled: Decimal, height: int) -> OrderStatus:
     if told not in _STATUS:
         raise RowLeft("an order with a status that is not known here")
     if told in LIVE and row.get("goodTilBlock") is not None and height > whole(row, "goodTilBlock"):
-        return "cancelled" if told == "BEST_EFFORT_CANCELED" else "expired"
+        return "cancelled" if told == CANCELLED_BY_BEST_EFFORT else "expired"
     return "partially_filled" if told in LIVE and filled else _STATUS[told]
 
 

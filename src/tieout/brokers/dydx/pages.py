@@ -44,41 +44,41 @@ async def walk(ask: Ask, since: datetime, size: int = SIZE) -> tuple[Entry, ...]
         Unproven: Pages overlap, come short, or are too many.
     """
     try:
-        return _from(await _walked(ask, since, size, tied=False), since)
+        return _from(await _walked(ask, since, size), since)
     except Unproven:
         try:
-            return _from(await _walked(ask, since, size, tied=True), since)
+            return _from(await _walked(ask, since, size), since)
         except Unproven as part:
             raise Unproven(str(part), _from(part.entries, since)) from None
 
 
-async def _walked(ask: Ask, since: datetime, size: int, *, tied: bool) -> list[Entry]:
+async def _walked(ask: Ask, since: datetime, size: int) -> list[Entry]:
     first = await ask(1)
     if first.total is None and len(first.entries) >= size:
         return _latest_alone(first, since)
     total = len(first.entries) if first.total is None else first.total
+    pages, newest_first = _order(first, total, size)
     seen: list[Entry] = []
-    for count, number in enumerate(_order(first, total, size, tied=tied), 1):
+    for count, number in enumerate(pages, 1):
         page = first if number == 1 else await ask(number)
-        _require_in_order(page, seen)
+        if newest_first:
+            _require_in_order(page, seen)
         seen += page.entries
         if count > _MOST or len(page.entries) != _due(number, total, size) or page.total not in (None, total):
             raise Unproven("its pages are too many, or do not fit together", seen)
-        if _oldest(page) < since:
+        if newest_first and _oldest(page) < since:
             break  # what is left is older still
     _require_once(seen)
     return seen
 
 
-def _order(first: Page, total: int, size: int, *, tied: bool) -> range:
-    """The numbers of the pages, newest rows first; *tied* is whether a page of one moment is taken for rising."""
+def _order(first: Page, total: int, size: int) -> tuple[range, bool]:
+    """The numbers of the pages, and whether their rows are then newest first: a first page of one moment does not tell."""
     last = max(1, -(-total // size))
-    rising = bool(first.entries) and (first.entries[0].at < first.entries[-1].at or (tied and _alike(first)))
-    return range(last, 0, -1) if rising else range(1, last + 1)
-
-
-def _alike(page: Page) -> bool:
-    return page.entries[0].at == page.entries[-1].at
+    if not first.entries or first.entries[0].at == first.entries[-1].at:
+        return range(1, last + 1), False
+    rising = first.entries[0].at < first.entries[-1].at
+    return range(last, 0, -1) if rising else range(1, last + 1), True
 
 
 def _due(number: int, total: int, size: int) -> int:

@@ -84,7 +84,7 @@ class Limiter:
 
     def pause(self, seconds: int) -> None:
         """Let nothing through for *seconds*, an hour at most; a pause that lasts longer already stays."""
-        until = self._now_ms() + min(seconds, LONGEST_PAUSE_S) * 1000
+        until = self._now_ms() + 1 + min(seconds, LONGEST_PAUSE_S) * 1000  # a part of a millisecond counts as one
         self._paused_until_ms = max(self._paused_until_ms, until)
 
     async def _room(self, weight: int, scope: str, until_ns: int) -> None:

@@ -186,3 +186,27 @@ async def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> Non
     places = [problem.place for problem in failure.value.problems]
     assert places == [f"accounts.main.broker.{name}" for name in ("api_key_env", "secret_env", "exchange")]
     assert "did you mean binanceusdm?" in str(failure.value)
+
+
+async def test_accounts_of_one_key_share_its_wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One limiter and one breaker for both; each account as patient as it is configured; another key is another wire."""
+    wires = []
+    made = CcxtBroker.__init__
+
+    def note(self: CcxtBroker, *arguments: Any, **named: Any) -> None:
+        wires.append(named["wire"])
+        made(self, *arguments, **named)
+
+    monkeypatch.setattr(CcxtBroker, "__init__", note)
+    text = ""
+    for name, key, tries in (("a", "ONE", 1), ("b", "ONE", 4), ("c", "TWO", 4)):
+        own = f'[accounts.{name}.reconciliation]\nretry_count = {tries}\ntimeout_seconds = {7 + tries}\n'
+        text += CCXT.replace("binanceusdm", "okx").replace("main", name) + f'api_key_env = "{key}"\n{own}'
+    async with opened(configured(tmp_path, text), environment={"ONE": "1", "TWO": "2"}) as running:
+        assert all(account.broker.capabilities().tries_again for account in running.accounts.values())
+        told = {name: each["read"].requests for name, each in running.measured.items() if each}
+        assert told == {}
+    a, b, c = wires
+    assert a.limiter is b.limiter
+    assert c.limiter is not a.limiter
+    assert [(each.patience.tries_again, each.patience.seconds) for each in wires] == [(1, 8), (4, 11), (4, 11)]

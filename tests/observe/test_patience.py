@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.decide.building import START
 from tests.observe.test_reading import FULL, Books, Venue, failure
-from tieout.clock import VirtualClock
+from tieout.brokers.base import Capabilities
+from tieout.clock import DEADLINE, VirtualClock
 from tieout.errors import (
     SourceError,
     SourceIncomplete,
@@ -106,3 +108,29 @@ async def test_without_tries_nothing_is_tried_again() -> None:
     venue = Flaky("time", failure(SourceUnreachable))
     one, tenths = await read(venue, Reach(retry_count=0))
     assert (one.broker, tenths) == (SideError(SideFailure.UNAVAILABLE), 0)
+
+
+class TryingAgain(Flaky):
+    """A venue whose adapter tries again by itself, and notes how long it was given."""
+
+    left: list[float]
+
+    def capabilities(self) -> Capabilities:
+        """As before, and that."""
+        return replace(super().capabilities(), tries_again=True)
+
+    async def _answer(self, question: str, default: object = None) -> object:
+        deadline = DEADLINE.get()
+        assert deadline is not None
+        self.left = [*getattr(self, "left", []), deadline.left_ns() / 1e9]
+        return await super()._answer(question, default)
+
+
+async def test_what_tries_again_by_itself_is_asked_once() -> None:
+    """And every one of its reads knows when the whole side has to be read."""
+    venue = TryingAgain("positions", failure(SourceUnreachable))
+    one, tenths = await read(venue, Reach(retry_count=5, timeout_seconds=9))
+    assert isinstance(one.broker, Snapshot)
+    assert (one.broker.positions, venue.asked.count("positions"), tenths) == (None, 1, 0)
+    assert set(venue.left) == {9}
+    assert DEADLINE.get() is None

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import pytest
-from tests.brokers.wire.wires import wire
+from tests.brokers.wire.wires import ONCE, wire
 from tests.live.virtual import START, LoopClock, virtual
 
 from tieout.brokers.wire.breaker import Tolerance
 from tieout.brokers.wire.limits import Limits
+from tieout.brokers.wire.shared import Wires
 from tieout.brokers.wire.tries import ReadPatience
 from tieout.brokers.wire.wire import Wire
-from tieout.clock import DEADLINE, Deadline
+from tieout.clock import DEADLINE, Deadline, SystemClock
 from tieout.errors import (
     ActionRefused,
     OutcomeUnknown,
@@ -309,3 +311,31 @@ async def test_the_venue_s_clock_is_measured(clock: LoopClock) -> None:
     with pytest.raises(SourceUnreachable):
         await way.patient(ReadPatience(tries_again=0)).server_time(gone)
     assert way.offset.ahead == timedelta(seconds=30 - 3600)
+
+
+@virtual
+async def test_an_open_breaker_uses_up_no_room(clock: LoopClock) -> None:
+    """What is refused at once takes nothing of the limit from what may be asked."""
+    way = wire(clock, ReadPatience(tries_again=0), tolerance=Tolerance(failures=1), limits=Limits(((3, 10_000),)))
+    venue = Venue(clock, no())
+    for _ in range(5):
+        with pytest.raises(SourceUnreachable):
+            await way.read("s", venue.ask)
+    assert await way.read("s", venue.ask, endpoint="else") == await way.read("s", venue.ask, endpoint="else")
+    assert clock.passed() == 0
+
+
+async def test_wires_are_shared_by_venue_and_key() -> None:
+    """One wire for a venue and key, each account with its own patience; a limiter of all keys where addresses are counted."""
+    wires = Wires(SystemClock(), random.Random(7))
+    first, second = wires.wire("okx", "a", ONCE), wires.wire("okx", "a", PATIENT)
+    other, tested = wires.wire("okx", "b", ONCE), wires.wire("okx", "a", ONCE, place="sandbox")
+    assert (first.patience, second.patience) == (ONCE, PATIENT)
+    assert first.limiter is second.limiter
+    assert len({id(each.limiter) for each in (first, other, tested)}) == 3
+    assert wires.wire("binance", "a", ONCE).limiter is wires.wire("binance", "b", ONCE).limiter
+    await first.read("s", lambda: asyncio.sleep(0, "x"))
+    told = wires.measured
+    assert [name for name in told] == ["okx", "okx #2", "okx sandbox", "binance", "binance #2"]
+    assert (told["okx"]["read"].requests, second.measured["read"].requests, dict(told["okx #2"])) == (1, 1, {})
+    assert first.measured["read"] == told["okx"]["read"]

@@ -200,7 +200,7 @@ async def test_accounts_of_one_key_share_its_wire(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(CcxtBroker, "__init__", note)
     text = ""
     for name, key, tries in (("a", "ONE", 1), ("b", "ONE", 4), ("c", "TWO", 4)):
-        own = f'[accounts.{name}.reconciliation]\nretry_count = {tries}\ntimeout_seconds = {7 + tries}\n'
+        own = f"[accounts.{name}.reconciliation]\nretry_count = {tries}\ntimeout_seconds = {7 + tries}\n"
         text += CCXT.replace("binanceusdm", "okx").replace("main", name) + f'api_key_env = "{key}"\n{own}'
     async with opened(configured(tmp_path, text), environment={"ONE": "1", "TWO": "2"}) as running:
         assert all(account.broker.capabilities().tries_again for account in running.accounts.values())

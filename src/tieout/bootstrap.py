@@ -18,9 +18,11 @@ from tieout.live.alarm import Alarm
 from tieout.live.reconciler import Account, PositionReconciler, Reported
 from tieout.live.schedule import Cadence
 from tieout.observe.reading import MAX_LOOKUPS, Reach
-from tieout.sides import Making, broker_side, local_side, shared_of, wires_of
+from tieout.sides import Making, Wiring, broker_side, local_side, shared_of
 
 if TYPE_CHECKING:
+    from tieout.brokers.wire.measured import EndpointMeasured
+    from tieout.brokers.wire.shared import Wires
     from tieout.record.recorder import StoreRecord
 
 
@@ -34,6 +36,7 @@ class Running:
         cadences: When each is reconciled.
         record: Where it keeps everything; None where the configuration has no [record].
         clock: Where time comes from.
+        wires: How venues are asked, for those that are asked over wires.
     """
 
     accounts: Mapping[str, Account]
@@ -41,6 +44,12 @@ class Running:
     reconciler: PositionReconciler
     record: StoreRecord | None
     clock: Clock
+    wires: Wires | None = None
+
+    @property
+    def measured(self) -> Mapping[str, Mapping[str, EndpointMeasured]]:
+        """What was asked of each venue so far, by class of endpoint."""
+        return {} if self.wires is None else self.wires.measured
 
 
 @asynccontextmanager
@@ -65,7 +74,7 @@ async def opened(
     environment = os.environ if environment is None else environment
     async with AsyncExitStack() as closing:
         shared = shared_of(clock, environment, closing)
-        accounts, making = {}, Making(clock, environment, problems, closing, config.file, wires_of(clock), shared)
+        accounts, making = {}, Making(clock, environment, problems, closing, config.file, Wiring(clock), shared)
         for name in chosen(config, names):
             built = _account(name, config, making)
             closing.push_async_callback(built.broker.close)
@@ -80,7 +89,7 @@ async def opened(
             closing.push_async_callback(record.close)
         reconciler = PositionReconciler(accounts, clock, record=record, alarm=alarm, reported=reported)
         cadences = {name: cadence(config.account(name).reconciliation) for name in accounts}
-        yield Running(accounts, cadences, reconciler, record, clock)
+        yield Running(accounts, cadences, reconciler, record, clock, making.wires.made)
 
 
 def chosen(config: Config, names: Collection[str]) -> tuple[str, ...]:

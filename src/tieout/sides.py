@@ -47,6 +47,22 @@ OWN_ADAPTERS = {
 }
 
 
+class Wiring:
+    """The wires of all accounts, made when one is used; `made` is None until then."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.made: Wires | None = None
+
+    def __call__(self) -> Wires:
+        """The wires."""
+        if self.made is None:
+            from tieout.brokers.wire.shared import Wires
+
+            self.made = Wires(self._clock, Random(self._clock.monotonic_ns()))
+        return self.made
+
+
 @dataclass(frozen=True, slots=True)
 class Making:
     """What every adapter is made with, and where it says what it lacks. `wires` and `shared` are made when used."""
@@ -56,20 +72,8 @@ class Making:
     problems: list[Problem]
     closing: AsyncExitStack
     file: str
-    wires: Callable[[], Wires]
+    wires: Wiring
     shared: Callable[[], Shared]
-
-
-def wires_of(clock: Clock) -> Callable[[], Wires]:
-    """The wires of all accounts, made when one is used."""
-
-    @cache
-    def made() -> Wires:
-        from tieout.brokers.wire.shared import Wires
-
-        return Wires(clock, Random(clock.monotonic_ns()))
-
-    return made
 
 
 def shared_of(clock: Clock, environment: Mapping[str, str], closing: AsyncExitStack) -> Callable[[], Shared]:

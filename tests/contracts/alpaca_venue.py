@@ -138,7 +138,7 @@ async def alpaca(account: str, _url: str, hedge_mode: bool) -> AsyncIterator[Ove
             return AlpacaBroker(account, key="k", secret="s", wire=wire, url=server.url)
 
         def hurry() -> None:
-            wire.patience = ReadPatience(tries_again=0, seconds=PATIENCE_S)  # type: ignore[arg-type]
+            wire.patience = ReadPatience(tries_again=0, seconds=PATIENCE_S)
 
         venue = OverAlpaca(server, account, traits=TRAITS, make=make, calls=CALLS, hurry=hurry)
         yield venue

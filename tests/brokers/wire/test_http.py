@@ -27,7 +27,7 @@ from tieout.errors import (
 )
 
 HTML = "<!DOCTYPE html><html><body>checking your browser</body></html>"
-QUICK = ReadPatience(tries_again=0, seconds=1, each_seconds=1)
+QUICK = ReadPatience(tries_again=0, seconds=0.3, each_seconds=0.3)
 
 
 def answering(status: int, text: str, **headers: str) -> Answering:
@@ -50,6 +50,17 @@ async def reset(request: web.Request) -> web.StreamResponse:
 async def short(request: web.Request) -> web.StreamResponse:
     """The body ends before what was announced; what came is JSON by itself."""
     response = web.StreamResponse(headers={"Content-Length": "99"})
+    await response.prepare(request)
+    await response.write(b"[]")
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    """The body comes in chunks, of which the last one is missing; what came is JSON by itself."""
+    response = web.StreamResponse()
+    response.enable_chunked_encoding()
     await response.prepare(request)
     await response.write(b"[]")
     assert request.transport is not None
@@ -86,6 +97,9 @@ async def asking(answer: Answering, patience: ReadPatience = QUICK) -> AsyncIter
 FAULTS: dict[str, tuple[Answering, type[SourceError]]] = {
     "connection reset": (reset, SourceUnreachable),
     "short body": (short, SourceUnreachable),
+    "chunks without an end": (endless, SourceUnreachable),
+    "a name twice": (answering(200, '{"positions":[{"a":1}],"positions":[]}'), SourceMalformed),
+    **{f"{s} with rows": (answering(s, "[]"), SourceMalformed) for s in (201, 202, 203, 206, 207)},
     "truncated JSON": (answering(200, '{"rows":[{"a'), SourceMalformed),
     "HTML": (answering(200, HTML), SourceMalformed),
     "empty": (answering(200, ""), SourceMalformed),
@@ -123,7 +137,7 @@ async def test_who_does_not_finish_in_time_did_not_answer(answer: Answering) -> 
     """Silence and a body that drips for ever end with the deadline."""
     async with serving(answer) as server:
         way = wire(patience=ReadPatience(tries_again=0, seconds=30, each_seconds=30))
-        http = Http("v:main", server.url, way.patient(ReadPatience(tries_again=0, seconds=1, each_seconds=1)))
+        http = Http("v:main", server.url, way.patient(QUICK))
         with pytest.raises(SourceTimeout):
             await http.get("positions", "/p")
         await http.close()
@@ -160,11 +174,11 @@ async def test_an_answer_may_be_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(http_module, "MAX_BYTES", 100_000)
 
     async def bomb(_request: web.Request) -> web.StreamResponse:
-        response = web.Response(text='["' + "0" * 10**7 + '"]')
+        response = web.Response(text='["' + "0" * 10**6 + '"]')
         response.enable_compression(web.ContentCoding.gzip)
         return response
 
-    async with asking(bomb) as (_, http):
+    async with asking(bomb, ReadPatience(tries_again=0)) as (_, http):
         with pytest.raises(SourceMalformed, match="size"):
             await http.get("positions", "/p")
 
@@ -250,13 +264,29 @@ SENT: dict[str, tuple[Answering, type[Exception]]] = {
 async def test_what_acts_is_sent_once(fault: str, method: str) -> None:
     """Whatever comes back: one request, and *refused* only where the venue surely said no."""
     answer, kind = SENT[fault]
-    async with asking(answering(200, "{}"), ReadPatience(tries_again=5, seconds=1)) as (server, http):
+    async with asking(answering(200, "{}"), ReadPatience(tries_again=5, seconds=0.3)) as (server, http):
         await http.get("time", "/t")  # a kept connection, which aiohttp would ask again over for a DELETE
         server.asked.clear()
         server.answer = answer
         with pytest.raises((ActionRefused, OutcomeUnknown)) as failed:
             await http.send("submit 1", method, "/orders", {"qty": "1"})
         assert (type(failed.value), len(server.asked)) == (kind, 1)
+
+
+async def test_a_venue_that_does_not_know_itself_refuses_nothing() -> None:
+    """Where its own code says that the outcome is unknown, or that it is down, a status of 400 changes nothing about it."""
+    codes = {"-1007": SourceTimeout, "10016": SourceUnreachable, "-2015": SourceRefused}
+    for code, kind in (
+        ("-1007", OutcomeUnknown),
+        ("10016", OutcomeUnknown),
+        ("-2015", ActionRefused),
+        ("1", ActionRefused),
+    ):
+        async with serving(answering(400, f'{{"code":{code}}}')) as server:
+            http = Http("v", server.url, wire(), codes=codes)
+            with pytest.raises(kind):
+                await http.send("submit 1", "POST", "/orders", {})
+            await http.close()
 
 
 async def test_no_content_is_a_good_end_for_a_deed() -> None:

@@ -336,6 +336,6 @@ async def test_wires_are_shared_by_venue_and_key() -> None:
     assert wires.wire("binance", "a", ONCE).limiter is wires.wire("binance", "b", ONCE).limiter
     await first.read("s", lambda: asyncio.sleep(0, "x"))
     told = wires.measured
-    assert [name for name in told] == ["okx", "okx #2", "okx sandbox", "binance", "binance #2"]
+    assert list(told) == ["okx", "okx #2", "okx sandbox", "binance", "binance #2"]
     assert (told["okx"]["read"].requests, second.measured["read"].requests, dict(told["okx #2"])) == (1, 1, {})
     assert first.measured["read"] == told["okx"]["read"]

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tieout.brokers.ccxt.lazy import exchange_class
 from tieout.brokers.wire import verdict
+from tieout.brokers.wire.exact import once
 
 if TYPE_CHECKING:
     from tieout.brokers.wire.wire import Wire
@@ -102,9 +103,9 @@ def exact_json(text: str) -> Any:
     """The document with each fraction as its own text, so that no digit passes through a float.
 
     Raises:
-        ValueError: It is not JSON, or holds NaN or an infinity.
+        ValueError: It is not JSON, names something twice, or holds NaN or an infinity.
     """
-    return json.loads(text, parse_float=str, parse_constant=_refuse)
+    return json.loads(text, parse_float=str, parse_constant=_refuse, object_pairs_hook=once)
 
 
 def _refuse(_name: str) -> None:

@@ -28,11 +28,16 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> Any:
+    """An object of *pairs*, for a decoder's `object_pairs_hook`.
+
+    Raises:
+        ValueError: A name stands there twice.
+    """
     told = dict(pairs)
     if len(told) != len(pairs):
         raise ValueError("one name stands twice")  # which of the two the venue meant nobody knows
     return told
 
 
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_once)
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=once)

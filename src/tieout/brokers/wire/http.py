@@ -123,7 +123,9 @@ class Http:
         cost: int = 1,
         answers: Collection[int] = (),
     ) -> Answer:
-        """The answer to a GET: a JSON object or list, with status 2xx or one of *answers* (a 404 may be the venue's word).
+        """The answer to a GET: a JSON object or list, with status 200 or one of *answers* (a 404 may be the venue's word).
+
+        Every other 2xx is a part, a copy or a promise of an answer.
 
         Raises:
             SourceError: Anything else came, or nothing did.
@@ -134,8 +136,8 @@ class Http:
             failed = self._failure(answer)
             if failed is not None and answer.status not in answers:
                 raise failed
-            if not isinstance(answer.body, (dict, list)):
-                raise SourceMalformed(self._source, scope, f"no JSON, HTTP {answer.status}")
+            if answer.status not in (200, *answers) or not isinstance(answer.body, (dict, list)):
+                raise SourceMalformed(self._source, scope, f"no whole JSON, HTTP {answer.status}")
             return answer
 
         try:
@@ -252,6 +254,7 @@ def _parsed(data: bytes) -> Any:
 
 
 def _not_done(action: str, failed: SourceError, surely: bool) -> ActionError:
-    if surely or isinstance(failed, (SourceRefused, SourceThrottled)):
+    """A venue that says that it did not find out itself refuses nothing, whatever its status."""
+    if isinstance(failed, (SourceRefused, SourceThrottled)) or (surely and not isinstance(failed, SourceUnreachable)):
         return ActionRefused(action, failed.why)
     return OutcomeUnknown(action, failed.why)

@@ -25,8 +25,8 @@ class ReadPatience(Struct, frozen=True):
     """
 
     tries_again: int = 2
-    seconds: int = 30
-    each_seconds: int = 10
+    seconds: int | float = 30
+    each_seconds: int | float = 10
 
 
 PATIENCE = ReadPatience()

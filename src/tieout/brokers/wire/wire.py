@@ -113,7 +113,7 @@ class Wire:
         Raises:
             SourceError: The last failure.
         """
-        common, seconds = DEADLINE.get(), self.patience.seconds * 10**9
+        common, seconds = DEADLINE.get(), _ns(self.patience.seconds)
         until = self.clock.monotonic_ns() + (seconds if common is None else min(seconds, common.left_ns()))
         counts = self._counts[endpoint]
 
@@ -147,11 +147,11 @@ class Wire:
         except SourceError as error:
             counts.failures[_kind(error)] += 1
             raise ActionRefused(action, f"nothing was sent: {error.why}") from error
-        seconds = self.patience.seconds
-        ends = self.clock.monotonic_ns() + seconds * 10**9
+        left = _ns(self.patience.seconds)
+        ends = self.clock.monotonic_ns() + left
         asking = _Asking(action, counts, now + ACT_WAIT_S * 10**9, ends, sent=1 if cost else 0)
         try:
-            return await self._sent(asking, deed, permit, seconds * 10**9)
+            return await self._sent(asking, deed, permit, left)
         except TimeoutError:
             counts.failures["unknown"] += 1
             raise OutcomeUnknown(action, "no answer in time") from None
@@ -208,7 +208,7 @@ class Wire:
     async def _ask(self, scope: str, question: Callable[[], Awaitable[T]], endpoint: str, cost: int, until: int) -> T:
         """One try."""
         permit = await self._admitted(scope, endpoint, cost, until)
-        left = min(until - self.clock.monotonic_ns(), self.patience.each_seconds * 10**9)
+        left = min(until - self.clock.monotonic_ns(), _ns(self.patience.each_seconds))
         ends = self.clock.monotonic_ns() + left
         asking = _Asking(scope, self._counts[endpoint], ends, ends, sent=1 if cost else 0)
         try:
@@ -269,6 +269,10 @@ class Wire:
             permit.answered()
         if isinstance(told, SourceThrottled) and not isinstance(told, OverLimit) and told.retry_after_s:
             self.limiter.pause(told.retry_after_s)
+
+
+def _ns(seconds: int | float) -> int:
+    return round(seconds * 10**9)
 
 
 def _kind(error: SourceError) -> str:

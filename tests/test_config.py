@@ -18,6 +18,7 @@ from tieout.config.reading import of_profile
 from tieout.decide.policy import CRITICAL, MODERATE, Facts, Policy, S, judge
 from tieout.errors import BadInput
 from tieout.model.discrepancy import DOUBTS, CauseCode, Difference, DiscrepancyType, Domain, Key, Severity
+from tieout.model.settings import AssetSettings
 from tieout.serve.profiles import profile_rows
 from tieout.serve.template import render_template
 
@@ -324,7 +325,7 @@ def test_the_template_says_the_defaults(tmp_path: Path) -> None:
     whole = settings.sub(r"\1", general.replace('# BTC = "0.5"', "").replace('# exclude = ["XYZ"]', ""))
     # Tables of assets and of what is set aside stay comments; what stands below them would belong to [settings].
     whole = re.sub(
-        r"^(include|smallest_unit|step|multiplier|settlement|usd_price|min_quantity|min_notional_usd|price_tick) = .*$",
+        rf"^(include|{'|'.join(AssetSettings.__struct_fields__)}) = .*$",
         "",
         whole,
         flags=re.MULTILINE,

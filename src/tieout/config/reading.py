@@ -32,6 +32,7 @@ from tieout.decide.policy import Policy, Rule
 from tieout.errors import BadInput, Problem
 from tieout.model.alerting import AlertSettings
 from tieout.model.codec import MAX_BYTES, read_bytes
+from tieout.model.identity import Clash, clashes
 from tieout.model.settings import AssetSettings, Settings
 from tieout.record.settings import RecordSettings, Retention
 
@@ -71,12 +72,13 @@ class _Said(Struct, frozen=True):
     profile: str | None
     tables: Mapping[str, Table]
     rules: tuple[Rule, ...]
-    assets: Mapping[str, AssetSettings]
+    assets: Mapping[str, Table]
 
 
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.notes = Notes()
+        self._unclear: set[Clash] = set()
         self._environment = environment
 
     def config(self, config: Path | None, policy: Path | None) -> Config:
@@ -86,6 +88,7 @@ class _Reader:
                 tables.update(self._tables(path))
         forced = self._forced()
         general = self._said(tables, "", rules_too=True)
+        for_all = self._built((general,), forced, "")
         accounts = {}
         for name, own in table_of(tables, "accounts").items():
             place = f"accounts.{name}"
@@ -97,7 +100,7 @@ class _Reader:
             built = self._built((general, said), forced, place)
             accounts[name] = self._with_sides(built, own, place)
         return Config(
-            self._built((general,), forced, ""),
+            for_all,
             accounts,
             _convert(Limits, self.notes.fields(Limits, tables.get("limits", {}), "limits")),
             self._record(tables),
@@ -150,7 +153,7 @@ class _Reader:
         policy = dict(table_of(tables, "policy"))
         rules = tuple(self._rules(policy.pop("rules", []), f"{at}policy"))
         assets = {
-            name: _convert(AssetSettings, self.notes.fields(AssetSettings, each, f"{at}assets.{name}"))
+            name: self.notes.fields(AssetSettings, each, f"{at}assets.{name}")
             for name, each in table_of(tables, "assets").items()
         }
         good = {
@@ -187,8 +190,9 @@ class _Reader:
             for name, table in said.items():
                 merged[name] |= table
         own_rules = [rule for level in reversed(levels) for rule in level.rules]
-        assets = {name: each for level in levels for name, each in level.assets.items()}
+        assets = self._assets(levels)
         settings = _convert(Settings, merged["settings"])
+        self._require_clear(assets, settings, place)
         bands = {"moderate_from_percent", "critical_above_percent"} & levels[-1].tables["settings"].keys()
         if bands and settings.moderate_from_percent > settings.critical_above_percent:
             what = "moderate_from_percent is above critical_above_percent"
@@ -199,6 +203,23 @@ class _Reader:
             _convert(ReconciliationSettings, merged["reconciliation"]),
             named,
         )
+
+    def _assets(self, levels: tuple[_Said, ...]) -> dict[str, AssetSettings]:
+        """What is told of each asset; an account's own word counts setting by setting."""
+        told: dict[str, Table] = {}
+        for level in levels:
+            for name, table in level.assets.items():
+                told[name] = {**told.get(name, {}), **table}
+        return {name: _convert(AssetSettings, table) for name, table in told.items()}
+
+    def _require_clear(self, assets: Mapping[str, AssetSettings], settings: Settings, place: str) -> None:
+        """Note every name that would mean two things; what the general tables say is noted once."""
+        others = ("unmanaged", settings.unmanaged), ("scope", {*settings.scope.include, *settings.scope.exclude})
+        for clash in clashes(assets, others):
+            if clash not in self._unclear:
+                self._unclear.add(clash)
+                at = place or ("" if clash.place.startswith("assets") else "settings")
+                self.notes.add(f"{at}.{clash.place}".removeprefix("."), clash.what, clash.mend)
 
     def _record(self, tables: Table) -> RecordSettings:
         table = dict(table_of(tables, "record"))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from tieout.brokers.base import OrderRequest
 from tieout.model.halt import Halt
+from tieout.model.identity import Identity
 
 NOT_RECONCILED = "not_reconciled"
 HaltMode = Literal["reduce_only", "all"]
@@ -26,6 +27,7 @@ class Gate:
         self._closed: dict[str, Shut] = {NOT_RECONCILED: "everything"}
         self._halts: tuple[Halt, ...] = ()
         self._mode: HaltMode = "reduce_only"
+        self._identity = Identity()
 
     @property
     def halts(self) -> tuple[Halt, ...]:
@@ -37,9 +39,11 @@ class Gate:
         """The reasons, besides halts, for which it is closed, oldest first; none where it is open."""
         return tuple(self._closed)
 
-    def follow(self, halts: Iterable[Halt], *, mode: HaltMode = "reduce_only") -> None:
-        """Let *halts* be all that stand from now on, each refusing as *mode* says."""
-        self._halts, self._mode = tuple(halts), mode
+    def follow(
+        self, halts: Iterable[Halt], *, mode: HaltMode = "reduce_only", identity: Identity | None = None
+    ) -> None:
+        """Let *halts* be all that stand from now on, each refusing as *mode* says, under every name of its asset."""
+        self._halts, self._mode, self._identity = tuple(halts), mode, identity or Identity()
 
     def close(self, reason: str = NOT_RECONCILED, *, to: Shut = "everything") -> None:
         """Refuse every order for *reason*, or only those that may open a position, until it is opened for that reason."""
@@ -76,8 +80,9 @@ class Gate:
 
     def _concerning(self, asset: str) -> Iterable[Halt]:
         # A coin that is halted is halted in every pair that moves it.
-        names = {None, asset, *asset.replace(":", "/").replace("-", "/").split("/")}
-        return (halt for halt in self._halts if halt.asset in names)
+        names = {asset, *asset.replace(":", "/").replace("-", "/").split("/")}
+        names |= {meant for name in names for meant in self._identity.meanings(name)}
+        return (halt for halt in self._halts if halt.asset is None or halt.asset in names)
 
 
 def _opens(request: OrderRequest, local: Decimal, broker: Decimal | None, *, enforced: bool) -> str | None:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.act import Effect, Unrecorded, Waiting, apply, recover
+from tieout.act.terms import Terms
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
@@ -21,7 +22,7 @@ from tieout.model.case import Approved
 from tieout.model.intent import Ended
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import Settings
-from tieout.model.snapshot import Observation, Snapshot
+from tieout.model.snapshot import Observation
 from tieout.record.base import Past, Reading, Record, Verdict, Word
 
 NO_AUDIT, SHADOW = "no_audit", "shadow"
@@ -46,6 +47,7 @@ class Keeping:
         clock: What the end of an order is waited for on.
 
     Attributes:
+        terms: What its sides call things, and in which units they count.
         refusal: Why nothing is acted on in this reconciliation, in a sentence; None where nothing stands in the way.
         established: Whether what the record holds was read: until then nobody knows which halts stand.
     """
@@ -59,7 +61,9 @@ class Keeping:
         clock: Clock | None = None,
     ) -> None:
         self._account, self._configuration = account, configuration
-        self._waiting_for_orders = _waiting(configuration, clock or SystemClock())
+        clock = clock or SystemClock()
+        self._waiting_for_orders = _waiting(configuration, clock)
+        self.terms = Terms(configuration.settings.assets, clock)
         self._record, self._alarm = record, alarm
         self._name: str | None = None
         self._since_whole: int | None = WHOLE_EVERY  # None where what the record holds does not lead to the state
@@ -184,6 +188,7 @@ class Keeping:
         attempts = await self._permitted()
         if self.refusal is not None:
             return tuple(Effect(plan, None, NO_AUDIT) for plan in plans)
+        books, broker = self.terms.sides(books, broker, observation)
         return await apply(
             plans,
             account=self._account,
@@ -192,7 +197,7 @@ class Keeping:
             broker=broker,
             journal=Unrecorded() if self._record is None else RecordJournal(self._record, self._refuse),
             attempts=attempts,
-            observed=observation.local if isinstance(observation.local, Snapshot) else None,
+            observed=self.terms.local(observation),
             waiting=self._waiting_for_orders,
         )
 
@@ -238,6 +243,7 @@ class Keeping:
         open_intents = await record.unfinished(self._account)
         # Where an end may have been kept, or not, only the record tells what the state is: the next one starts from it.
         name, self._name = self._name, None if open_intents else self._name
+        books, broker = self.terms.sides(books, broker)
         effects = await recover(
             open_intents, books, broker, RecordJournal(record, self._refuse), self._waiting_for_orders
         )

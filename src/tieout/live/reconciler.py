@@ -16,7 +16,7 @@ from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
 from tieout.decide import Policy, attempted
 from tieout.errors import SourceIncomplete
-from tieout.live.alarm import Alarm, LoggedAlarm
+from tieout.live.alarm import Alarm, LoggedAlarm, Standing
 from tieout.live.gate import Gate
 from tieout.live.keeping import SHADOW, Configuration, Keeping
 from tieout.live.reporting import report_id
@@ -24,6 +24,7 @@ from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.model.case import Approved, Refused
 from tieout.model.changes import KIND_OF_CHANGE
 from tieout.model.discrepancy import ActionStatus
+from tieout.model.identity import identity_of
 from tieout.model.intent import Ended
 from tieout.model.report import Action, ReconciliationReport, Trigger
 from tieout.model.settings import Settings
@@ -84,7 +85,7 @@ class PositionReconciler:
         self._ahead: dict[str, dict[str, bool]] = {
             name: {} for name in self._accounts
         }  # halts not heard yet: are they kept?
-        self._reported = reported
+        self._reported, self._units = reported, Standing(alarm or LoggedAlarm())
         self.observed: dict[str, Observation] = {}
         self.plans: dict[str, tuple[Approved | Refused, ...]] = {}
         self._dry: dict[str, tuple[State, State]] = {}  # from which state on, and where dry runs led
@@ -114,6 +115,7 @@ class PositionReconciler:
             self._steer(account, outcome)
             if keeping.refusal is None:
                 self._heard(account, kept)
+            await self._units.tell(account, outcome.units)
             await keeping.keep(observation, outcome, before)
             effects = await keeping.act(observation, outcome, known.local, known.broker)
             report = self._remember(account, outcome, effects, keeping.refusal)
@@ -177,8 +179,7 @@ class PositionReconciler:
             word = Word(id=name, account=account, subject=account, verdict=Verdict.ADOPT, actor=actor, text=why)
             await self._keepings[account].say(word)
             # A crash here leaves a wish and empty books: the person is asked again. Books refuse a second adoption.
-            await known.local.adopt(stated)
-            return stated
+            return await self._keepings[account].terms.adopt(stated, known.local)
 
     async def reconcile_positions(self, account: str) -> ReconciliationReport:
         """Compare positions alone. Looks and reports; what it finds is acted on by a whole reconciliation only."""
@@ -252,7 +253,8 @@ class PositionReconciler:
         gate, policy = self._accounts[account].gate, self._accounts[account].policy
         if gate is None or policy.mode == SHADOW:
             return
-        gate.follow(outcome.state.history.halts.values(), mode=policy.halt_mode)
+        identity = identity_of(self._accounts[account].settings.assets)
+        gate.follow(outcome.state.history.halts.values(), mode=policy.halt_mode, identity=identity)
         if self._keepings[account].established:
             gate.open(HALTS_UNKNOWN)
         else:

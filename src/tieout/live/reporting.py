@@ -11,6 +11,7 @@ from tieout.decide.reading import Reading
 from tieout.model.discrepancy import SEVERITY_RANK, Severity
 from tieout.model.report import Discrepancy, ReconciliationReport, Status, Summary, Trigger
 from tieout.model.snapshot import Observation, Snapshot
+from tieout.model.units import words_of
 
 BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,9 +32,15 @@ def report_id(account: str, at: datetime, number: int) -> str:
 
 
 def build_report(
-    observation: Observation, reading: Reading, decided: Decided, *, trigger: Trigger, finished_at: datetime
+    observation: Observation,
+    reading: Reading,
+    decided: Decided,
+    *,
+    trigger: Trigger,
+    finished_at: datetime,
+    warnings: tuple[str, ...] = (),
 ) -> ReconciliationReport:
-    """The report of one reconciliation."""
+    """The report of one reconciliation; *warnings* are sentences for a person, besides its own."""
     found = decided.discrepancies
     return ReconciliationReport(
         report_id=report_id(observation.account, observation.at, reading.number),
@@ -46,7 +53,7 @@ def build_report(
         coverage=reading.coverage,
         discrepancies=found,
         actions=decided.actions,
-        summary=_summary(observation, reading, found),
+        summary=_summary(observation, reading, found, warnings),
         halts=tuple(decided.history.halts.values()),
         notices=decided.notices,
     )
@@ -58,10 +65,12 @@ def _status(found: Iterable[Discrepancy], *, complete: bool) -> Status:
     return "matched" if complete else "incomplete"
 
 
-def _summary(observation: Observation, reading: Reading, found: tuple[Discrepancy, ...]) -> Summary:
+def _summary(
+    observation: Observation, reading: Reading, found: tuple[Discrepancy, ...], warnings: tuple[str, ...]
+) -> Summary:
     compared = _compared(observation, reading.coverage)
     counts = {severity: sum(1 for row in found if row.severity is severity) for severity in Severity}
-    return Summary(compared, counts, _text(reading, found, compared), tuple(_warnings(observation, reading)))
+    return Summary(compared, counts, _text(reading, found, compared), (*warnings, *_warnings(observation, reading)))
 
 
 def _compared(observation: Observation, coverage: Mapping[str, str]) -> dict[str, int]:
@@ -105,5 +114,7 @@ def _warnings(observation: Observation, reading: Reading) -> Iterable[str]:
         skew = abs((broker.as_of - local.as_of).total_seconds())
         if skew > SKEW_WARNING_S:
             yield f"The two sides' times are {skew:.0f} s apart (clock skew, or one was read long before the other)."
+    for name in sorted({key.asset for key in reading.causes}):
+        yield from words_of(name, reading.settings.asset(name))
     for name, amount in sorted(reading.settings.unmanaged.items()):
         yield f"{amount} {name} at the broker is set aside as unmanaged."

@@ -15,11 +15,14 @@ from tieout.explain import explain
 from tieout.live.reporting import build_report
 from tieout.model.case import Explanation
 from tieout.model.discrepancy import DOUBTS, Difference, Key
+from tieout.model.identified import meant
+from tieout.model.identity import identity_of
 from tieout.model.memory import Memory
 from tieout.model.pairing import paired_orders
 from tieout.model.report import ReconciliationReport, SectionCoverage, Trigger
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, SideError, Snapshot
+from tieout.model.units import unit_doubts
 from tieout.model.word import Word
 from tieout.observe import coverage_of, is_complete, is_empty, remember
 
@@ -34,11 +37,12 @@ class State(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """One reconciliation: its report, what was decided, and the state after it."""
+    """One reconciliation: its report, what was decided, the state after it, and which units a person should look at."""
 
     report: ReconciliationReport
     decided: Decided
     state: State
+    units: tuple[str, ...] = ()
 
 
 def reconcile_observation(
@@ -63,11 +67,31 @@ def reconcile_observation(
         trigger, finished_at: What asked for it, and when it ended where that is not the observation's own time.
         words: What people said since the reading before.
     """
+    # What both sides said stays as they said it; from here on it goes by one name an asset, in local's units.
+    seen, refusals = meant(observation, identity_of(settings.assets))
+    reading = _reading(seen, state, settings, policy, settled=settled, words=words)
+    decided = decide(reading, state.history)
+    units = tuple(unit_doubts(decided.discrepancies, seen, settings))
+    at = finished_at or seen.at
+    report = build_report(seen, reading, decided, trigger=trigger, finished_at=at, warnings=(*refusals, *units))
+    return Outcome(report, decided, State(reading.memory, decided.history), units)
+
+
+def _reading(
+    observation: Observation,
+    state: State,
+    settings: Settings,
+    policy: Policy,
+    *,
+    settled: bool,
+    words: tuple[Word, ...],
+) -> Reading:
+    """One observation compared, explained and remembered, as deciding looks at it."""
     coverage = coverage_of(observation, settings)
     differences, explanation = _established(observation, coverage, state.memory, settings)
     doubted = _doubted(differences, explanation, hear(state.history, words, observation.at))
     memory = remember(state.memory, observation, doubted)
-    reading = Reading(
+    return Reading(
         account=observation.account,
         now=observation.at,
         number=memory.readings,
@@ -86,9 +110,6 @@ def reconcile_observation(
         words=words,
         observed=observation,
     )
-    decided = decide(reading, state.history)
-    report = build_report(observation, reading, decided, trigger=trigger, finished_at=finished_at or observation.at)
-    return Outcome(report, decided, State(memory, decided.history))
 
 
 def _doubted(differences: tuple[Difference, ...], explanation: Explanation, history: History) -> list[Key]:

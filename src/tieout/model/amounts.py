@@ -105,6 +105,16 @@ def ratio(numerator: Decimal, denominator: Decimal) -> Decimal:
 
 
 @exact
+def divided(value: Decimal, size: Decimal) -> Decimal | None:
+    """*value* ÷ *size*, exactly; None where that has no end, or too many digits."""
+    try:
+        quotient = value / size
+    except Inexact:
+        return None
+    return quotient if fits(quotient) else None
+
+
+@exact
 def percent(part: Decimal, *amounts: Decimal) -> Decimal:
     """100 · |part| ÷ the largest of |amounts|, to 4 decimals, half even; 0 when all are 0."""
     base = max(abs(amount) for amount in amounts)

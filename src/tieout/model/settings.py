@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 from msgspec import Struct, field
@@ -35,6 +36,12 @@ class AssetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     min_quantity: Decimal | None = None
     min_notional_usd: Decimal | None = None
     price_tick: Decimal | None = None
+    aliases: tuple[str, ...] = ()
+    same_as: tuple[str, ...] = ()
+    renamed: dict[str, date] | None = None
+    contract_size: Decimal | None = None
+    broker_name: str | None = None
+    local_name: str | None = None
 
 
 class AssetScope(Struct, frozen=True, forbid_unknown_fields=True):

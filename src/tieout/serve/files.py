@@ -9,10 +9,13 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from tieout.config import Config
-from tieout.errors import BadInput, Problem
+from tieout.errors import BadInput, Problem, SourceError
 from tieout.live.road import State, reconcile_observation
 from tieout.model.codec import decode_history, decode_snapshot, encode, read_bytes
+from tieout.model.identified import identified
+from tieout.model.identity import identity_of
 from tieout.model.report import ReconciliationReport
+from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Snapshot
 from tieout.observe import is_empty
 
@@ -42,8 +45,19 @@ def compare_files(local: Path, broker: Path, config: Config) -> ReconciliationRe
     held, stated = sides
     observation = Observation(max(held.as_of, stated.as_of), held.account, held, stated)
     known = config.account(held.account)
+    for side, path in ((held, local), (stated, broker)):
+        _require_clear(side, path, known.settings)
     outcome = reconcile_observation(observation, State(), known.settings, known.policy, trigger="manual", settled=True)
     return outcome.report
+
+
+def _require_clear(side: Snapshot, path: Path, settings: Settings) -> None:
+    """Refuse a file with rows that mean one asset and do not add up."""
+    try:
+        identified(side, identity_of(settings.assets))
+    except SourceError as error:
+        mend = "mend the file, or [assets] in the configuration"
+        raise BadInput([Problem(str(path), error.scope, error.why, mend)]) from error
 
 
 def opening_of(account: str, local: Path, broker: Path) -> Snapshot:

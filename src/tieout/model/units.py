@@ -1,0 +1,58 @@
+"""Whether the two sides count an asset in different units, and in which they were counted here: sentences for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from tieout.model.amounts import ONE, divided, exact, plain
+from tieout.model.discrepancy import CauseCode
+from tieout.model.report import Discrepancy
+from tieout.model.settings import AssetSettings, Settings
+from tieout.model.snapshot import Observation, Snapshot
+
+
+@exact
+def unit_doubts(found: Iterable[Discrepancy], observation: Observation, settings: Settings) -> Iterator[str]:
+    """A sentence for each position whose two amounts differ by nothing but a factor that contracts have.
+
+    A difference that records explain to the end is none of these, whatever its factor.
+    """
+    for row in found:
+        if row.domain != "position" or not row.local_amount or not row.broker_amount:
+            continue
+        if not row.cause.residual and row.cause.code is not CauseCode.MULTIPLIER:
+            continue
+        told, factor = settings.asset(row.asset), divided(row.local_amount, row.broker_amount)
+        if factor is None or factor <= 0 or factor == ONE:
+            continue
+        sizes = _sizes(row.asset, observation, told)
+        if not (_is_power_of_ten(factor) or factor in sizes or divided(ONE, factor) in sizes):
+            continue
+        size = plain(factor * (told.contract_size or ONE))
+        yield (
+            f"{row.asset}: local has exactly {plain(factor)} times what the broker has. "
+            f'If local counts units and the broker contracts, write contract_size = "{size}" in [assets."{row.asset}"].'
+        )
+
+
+def words_of(asset: str, told: AssetSettings) -> Iterator[str]:
+    """What the amounts of an asset in a report mean, where they are not what both sides said, to the letter."""
+    if told.contract_size is not None:
+        yield f"{asset}: the broker counts contracts of {plain(told.contract_size)}; here they are counted in local's unit."
+    others = [*told.aliases, *(name for name in (told.broker_name, told.local_name) if name), *(told.renamed or {})]
+    if others:
+        yield f"{asset} is what a side may call {', '.join(dict.fromkeys(others))}."
+    if told.same_as:
+        yield f"{asset} is the sum of {', '.join((asset, *told.same_as))}, which you declared equal."
+
+
+def _sizes(asset: str, observation: Observation, told: AssetSettings) -> set[Decimal]:
+    """Contract sizes that anybody states for the asset."""
+    sides = [side for side in (observation.local, observation.broker) if isinstance(side, Snapshot)]
+    rows = [row for side in sides for row in side.positions or () if row.asset == asset]
+    return {size for size in (told.multiplier, told.step, *(row.multiplier for row in rows)) if size}
+
+
+def _is_power_of_ten(value: Decimal) -> bool:
+    return value.normalize().as_tuple().digits == (1,)

@@ -1,0 +1,121 @@
+"""Books in coins against a venue in contracts, under other names: what is healed, what goes out, what a person is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from tests.act.sending_desk import SENDS, WatchedBroker
+from tieout.books import EngineBooks
+from tieout.brokers.simulated import Instrument, World
+from tieout.clock import VirtualClock
+from tieout.decide import Policy
+from tieout.live.reconciler import Account, PositionReconciler
+from tieout.model.discrepancy import CauseCode
+from tieout.model.report import ReconciliationReport
+from tieout.model.settings import AssetSettings, Settings
+from tieout.model.snapshot import Position
+
+START = datetime(2026, 11, 20, 14, tzinfo=UTC)
+PERP, SWAP = "BTC-PERP", "BTC-USDT-SWAP"
+COINS = AssetSettings(aliases=(SWAP,), contract_size=Decimal("0.01"))
+
+
+class Heard:
+    """The way to a person: what was said."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    async def raise_alarm(self, account: str, sentence: str) -> None:
+        """Keep it."""
+        self.sentences.append(sentence)
+
+
+class Desk:
+    """The venue holds 100 contracts of 0.01 BTC, bought at 50,000; the books hold *held* of what they call BTC-PERP."""
+
+    def __init__(self, held: str = "1", *, told: AssetSettings | None = COINS, policy: Policy | None = None) -> None:
+        self.clock, self.heard = VirtualClock(START), Heard()
+        self.world = World(self.clock, seed=5)
+        self.world.add_account("main")
+        terms = Instrument(asset=SWAP, kind="margin", currency="USD", multiplier=Decimal("0.01"))
+        self.world.add_instrument(terms)
+        self.world.set_price(SWAP, Decimal(50_000))
+        self.world.office.pay("main", "deposit", "USD", Decimal(100_000))
+        self.world.trade("main", SWAP, "buy", Decimal(100), Decimal(50_000))
+        self.clock.advance(120)
+        self.broker = WatchedBroker(self.world, "main")
+        row = Position(PERP, Decimal(held), average_price=Decimal(50_000), currency="USD", settlement="margin")
+        said = replace(self.world.snapshot("main"), source="local", positions=(row,), fills=(), orders=())
+        self.books = EngineBooks.opened_from(said, self.clock)
+        settings = Settings(assets={PERP: told} if told else {}, own_client_ids=("mine-",))
+        account = Account(
+            name="main", local=self.books, broker=self.broker, settings=settings, policy=policy or Policy()
+        )
+        self.reconciler = PositionReconciler({"main": account}, self.clock, alarm=self.heard)
+
+    async def read(self, seconds: int = 30) -> ReconciliationReport:
+        """One reconciliation after a while."""
+        self.clock.advance(seconds)
+        return await self.reconciler.reconcile("main")
+
+    async def held(self) -> dict[str, Decimal]:
+        """What the books hold, under their own names."""
+        return {row.asset: row.amount for row in (await self.books.read()).positions or ()}
+
+
+async def test_coins_match_contracts() -> None:
+    """1 BTC-PERP in the books is 100 contracts at the venue, to the digit, whatever each calls it."""
+    report = await Desk().read()
+    assert (report.status, report.discrepancies, report.summary.warnings) == ("matched", (), ())
+
+
+async def test_a_missed_fill_is_booked_in_the_books_own_terms() -> None:
+    """50 contracts that the books missed go in as 0.5 under the books' name, and cash agrees."""
+    desk = Desk()
+    desk.world.trade("main", SWAP, "buy", Decimal(50), Decimal(51_000), client_order_id="mine-1")
+    report = await desk.read()
+    (found,) = report.discrepancies
+    assert (found.asset, found.difference, found.cause.code) == (PERP, Decimal("0.5"), CauseCode.MISSED_FILL)
+    assert any("contracts of 0.01" in warning for warning in report.summary.warnings)
+    assert await desk.held() == {PERP: Decimal("1.5")}
+    booked = (await desk.books.read()).fills or ()
+    assert [(row.asset, row.quantity, row.price) for row in booked] == [(PERP, Decimal("0.5"), Decimal(51_000))]
+    assert (await desk.read()).status == "matched"
+
+
+async def test_an_order_goes_out_in_the_venues_terms() -> None:
+    """Local's 0.75 against 1.0 sends a sell of 25 contracts under the venue's own name; then both agree."""
+    desk = Desk("0.75", policy=Policy(rules=(SENDS,), send_max_usd=Decimal(50_000), send_usd_per_day=Decimal(50_000)))
+    for _ in range(4):
+        await desk.read()
+    assert [(sent.asset, sent.side, sent.quantity) for sent in desk.broker.asked] == [(SWAP, "sell", Decimal(25))]
+    assert {row.asset: row.amount for row in desk.world.snapshot("main").positions or ()} == {SWAP: Decimal(75)}
+    assert await desk.held() == {PERP: Decimal("0.75")}
+
+
+async def test_a_unit_error_is_named_and_healed_by_nobody() -> None:
+    """Without contract_size a person is told once which setting is missing; the books stay as they are."""
+    desk = Desk(told=AssetSettings(aliases=(SWAP,)))
+    reports = [await desk.read() for _ in range(3)]
+    for report in reports:
+        assert any('write contract_size = "0.01"' in warning for warning in report.summary.warnings)
+    assert len(desk.heard.sentences) == 1
+    assert "100000" not in desk.heard.sentences[0]
+    assert await desk.held() == {PERP: Decimal(1)}
+    assert desk.broker.asked == []
+
+
+async def test_an_empty_account_is_adopted_in_the_books_own_terms() -> None:
+    """Adopted are 1 BTC-PERP, not 100 contracts, and the next reading matches."""
+    desk = Desk()
+    desk.books = EngineBooks("main", desk.clock)
+    settings = Settings(assets={PERP: replace(COINS, local_name="BTC")})
+    account = Account(name="main", local=desk.books, broker=desk.broker, settings=settings)
+    desk.reconciler = PositionReconciler({"main": account}, desk.clock)
+    await desk.reconciler.adopt("main")
+    assert await desk.held() == {"BTC": Decimal(1)}
+    assert (await desk.read()).status == "matched"

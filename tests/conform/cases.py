@@ -136,7 +136,7 @@ FEEDS: tuple[Feed, ...] = (
 
 LEFT: tuple[Left, ...] = (
     Left("ccxt/dydx, nautilus/dydx", "dYdX is read by a native adapter, not through ccxt: see below"),
-    Left("ccxt/alpaca, alpaca_py", "Alpaca is read by a native adapter, not through ccxt"),
+    Left("ccxt/alpaca, alpaca_py", "Alpaca has an adapter of its own: alpaca_recorded.py"),
     Left("ccxt/coinbase fetchBalance", "the old v2 form, which has no holds; v3 is what is asked"),
     Left(
         "nautilus/coinbase http_orders_list",

@@ -39,6 +39,19 @@ class _Wrapped(msgspec.Struct):
     result: Raw
 
 
+class Sdk(msgspec.Struct):
+    """An answer that an SDK's own tests hold."""
+
+    test: str
+    method: str
+    url: str
+    body: str
+
+
+class _Items(msgspec.Struct):
+    items: list[Sdk]
+
+
 class Payloads:
     """The folder of recorded answers."""
 
@@ -54,6 +67,10 @@ class Payloads:
         """The bodies of ccxt's own test cases for one of its methods."""
         cases = msgspec.json.decode((self._root / "ccxt" / f"{file}.json").read_bytes(), type=_Cases)
         return [bytes(case.httpResponse).decode() for case in cases.methods.get(method, [])]
+
+    def alpaca(self) -> list[Sdk]:
+        """The answers in the tests of Alpaca's own SDK."""
+        return msgspec.json.decode((self._root / "alpaca_py" / "trading.json").read_bytes(), type=_Items).items
 
     def nautilus(self, path: str) -> list[str]:
         """A recorded file, as it is."""

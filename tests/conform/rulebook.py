@@ -18,6 +18,7 @@ from tests.conform.rules import (
     iso,
     live,
     magnitude,
+    micros,
     minus,
     ms,
     negated,
@@ -284,6 +285,25 @@ RULES: dict[tuple[str, str], Rule | Callable[[Any], Rule]] = {
     ),
     ("hyperliquid", "fills"): _fill("", "tid", "sz", "px", _hyperliquid_fee, ms("time"))._replace(
         side=_word("side", A="sell", B="buy")
+    ),
+    ("alpaca", "positions"): Rule(
+        under(), lambda row: f"{row['symbol']} net",
+        {
+            "amount": signed("qty", "side", "short"), "average_price": num("avg_entry_price"),
+            "market_price": num("current_price"),
+        },
+    ),
+    ("alpaca", "balances"): Rule(lambda body: [body], text("currency"), {**_CASH, "total": num("cash")}),
+    ("alpaca", "orders"): Rule(
+        lambda body: body if isinstance(body, list) else [body], text("id"),
+        {
+            "quantity": num("qty"), "filled": num("filled_qty"), "limit_price": num("limit_price"),
+            "stop_price": num("stop_price"), "created_at": micros("created_at"), "updated_at": micros("updated_at"),
+        },
+    ),
+    ("alpaca", "fills"): Rule(
+        under(), text("id"),
+        {"quantity": num("qty"), "price": num("price"), "fee": _NONE, "at": micros("transaction_time")},
     ),
     ("dydx", "positions"): _position(
         "positions", num("size"), price("entryPrice"), _dydx_oracle, _net("market"), live("size"),

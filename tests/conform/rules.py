@@ -101,6 +101,11 @@ def iso(path: str) -> Get:
     return get
 
 
+def micros(path: str) -> Get:
+    """A time as text, to the microsecond."""
+    return lambda row: datetime.fromisoformat(at(row, path)) if at(row, path) else None
+
+
 def under(path: str = "") -> Callable[[Any], Iterable[Row]]:
     """The rows at *path*; an object's keys are put into its rows as `_key`."""
 

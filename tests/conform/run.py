@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.conform import dydx, faults, incidents, openapi, recorded, vectors
+from tests.conform import alpaca_recorded, dydx, faults, incidents, openapi, recorded, vectors
 from tests.conform.output import say
 
 
@@ -27,11 +27,12 @@ def main(shared: Path) -> int:
 async def _run(shared: Path) -> tuple[int, int]:
     fed = await recorded.run(shared)
     native = await dydx.run(shared)
+    own = await alpaca_recorded.run(shared)
     broken = await faults.run()
     kept = await openapi.run(shared)
     judged = await asyncio.to_thread(incidents.run, shared)
     proved = await asyncio.to_thread(vectors.run, shared)
-    rounds = (fed, native, broken, kept, judged, proved)
+    rounds = (fed, native, own, broken, kept, judged, proved)
     return sum(passed for passed, _ in rounds), sum(failed for _, failed in rounds)
 
 

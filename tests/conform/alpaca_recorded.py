@@ -47,7 +47,7 @@ def _feeds(payloads: Payloads) -> list[Feed]:
 
 def _of_sdk(item: Sdk) -> Feed | None:
     section = SECTIONS.get(item.test) or ("orders" if "order" in item.test or "close_position" in item.test else None)
-    return section and Feed(section, f"alpaca_py {item.test}", item.body, sends=item.method == "POST")
+    return None if section is None else Feed(section, f"alpaca_py {item.test}", item.body, sends=item.method == "POST")
 
 
 async def run(shared: Path) -> tuple[int, int]:

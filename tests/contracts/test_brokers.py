@@ -128,7 +128,10 @@ async def test_a_lie_lasts_one_answer(venue: Venue, ticker: str, call: Call, fau
     await populate(venue, ticker)
     whole = await ROWS[call](venue)
     await venue.go_wrong(FaultRule(fault=fault, calls=frozenset({call})))
-    lie = await ROWS[call](venue)
+    try:
+        lie = await ROWS[call](venue)
+    except SourceIncomplete as found_out:  # what the venue says elsewhere contradicts it
+        lie = tuple(row for row in whole if row in found_out.rows)
     assert set(lie) < set(whole)
     assert lie == () or fault is Fault.DROPPED or len(whole) > 1
     assert await ROWS[call](venue) == whole

@@ -55,9 +55,16 @@ class AlpacaBroker:
         self._orders = AlpacaOrders(self.name, self._http, self._pages)
 
     async def get_positions(self) -> tuple[Position, ...]:
-        """Every holding, coins among them; Alpaca lists all on one page."""
+        """Every holding, coins among them; Alpaca lists all on one page. An empty one is held against the account's worth."""
         rows = await self._pages.page("positions", _POSITIONS, {})
-        return self._made("positions", rows, lambda row: [found for found in [parse.position(row)] if found])
+        found = self._made("positions", rows, lambda row: [held for held in [parse.position(row)] if held])
+        if not found:
+            account = await self._get("positions", _ACCOUNT)
+            if believed(self.name, "positions", parse.holds, account):
+                raise SourceIncomplete(
+                    self.name, "positions", "none are listed, and the account says that it holds some"
+                )
+        return found
 
     async def get_balances(self) -> tuple[Balance, ...]:
         """The account's cash, unsettled cash included. Coins are positions here."""

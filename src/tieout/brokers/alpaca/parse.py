@@ -35,6 +35,15 @@ def balance(account: Json) -> Balance:
     return Balance(currency=due_word(account, "currency"), total=due(account, "cash"))
 
 
+def holds(account: Json) -> bool:
+    """Whether the account says that its holdings are worth something.
+
+    Raises:
+        RowError: What it says is no number.
+    """
+    return any(number(account, worth) for worth in ("long_market_value", "short_market_value", "position_market_value"))
+
+
 def position(row: Json) -> Position | None:
     """A holding, signed by its side; None where it is zero. The whole of it, what open orders hold back included.
 

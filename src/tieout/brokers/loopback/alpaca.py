@@ -17,7 +17,7 @@ from tieout.errors import ActionRefused
 from tieout.model.amounts import dec
 from tieout.model.snapshot import Order
 
-from .alpaca_rows import Json, activity_rows, alpaca_id, coin_row, fill_row, order_row, position_row, time_text
+from .alpaca_rows import Json, activity_rows, alpaca_id, coin_row, fill_row, order_row, position_row, time_text, worth
 from .base import Asked, Handler, Login, LoopbackVenue, Refused, Route
 from .bodies import Reply, text
 
@@ -37,7 +37,7 @@ class LoopbackAlpaca(LoopbackVenue):
         page: No list is longer, whatever was asked for.
     """
 
-    kinds = frozenset(("asset_class", "activity_type", "currency"))
+    kinds = frozenset(("asset_class", "activity_type"))
 
     def __init__(self, world: World, *logins: Login, clock: Clock | None = None) -> None:
         super().__init__(world, *logins, clock=clock)
@@ -82,7 +82,7 @@ class LoopbackAlpaca(LoopbackVenue):
         currency = self.world.state.account(asked.account).currency
         own = [row for row in self.desk.balances(asked.account) if row.currency == currency]
         cash, free = (text(own[0].total), text(own[0].available)) if own else ("0", "0")
-        return {
+        return worth(self.desk.positions(asked.account)) | {
             "id": alpaca_id(asked.account), "account_number": "PA0000000000", "status": "ACTIVE", "currency": currency,
             "cash": cash, "buying_power": free, "multiplier": "1", "shorting_enabled": True, "daytrade_count": 0,
             "pattern_day_trader": False, "trading_blocked": False, "transfers_blocked": False,

@@ -73,6 +73,14 @@ def _holding(symbol: str, kind: str, amount: Decimal, free: Decimal) -> Json:
 
 
 @exact
+def worth(positions: Iterable[Position]) -> Json:
+    """What the account says of its holdings' worth; without a price, what they cost."""
+    values = [row.amount * (row.multiplier or 1) * (row.market_price or row.average_price or ZERO) for row in positions]
+    long, short = (sum((value for value in values if value * sign > 0), ZERO) for sign in (1, -1))
+    return {"long_market_value": text(long), "short_market_value": text(short)}
+
+
+@exact
 def position_row(row: Position, orders: Iterable[Order]) -> Json:
     """A holding; *orders* are those that are live, for what they hold back."""
     closing = "sell" if row.amount > 0 else "buy"

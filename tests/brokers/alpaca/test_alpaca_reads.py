@@ -96,6 +96,17 @@ async def test_an_account_without_cash_is_malformed(shop: Shop, text: str) -> No
         await shop.broker.get_balances()
 
 
+async def test_no_holdings_are_believed_only_where_the_account_has_no_other_worth(shop: Shop) -> None:
+    """An empty list while the account says that it holds shares is incomplete; else it is flat."""
+    assert await shop.broker.get_positions() == ()
+    shop.world.trade("main", "AAPL", "sell", dec(3), dec(190))
+    shop.answers("[]", "GET /v2/positions")
+    with pytest.raises(SourceIncomplete):
+        await shop.broker.get_positions()
+    (position,) = await shop.broker.get_positions()
+    assert position.amount == dec(-3)
+
+
 async def test_a_wrong_secret_is_refused(shop: Shop) -> None:
     """Keys are checked, and a wrong one is a person's to mend."""
     other = connected(shop.server.url, secret="x")

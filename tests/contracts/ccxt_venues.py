@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from msgspec import Struct
-from tests.conform.loopback import SECRET, client
+from tests.conform.loopback import client, credentials
 from tests.contracts.venues import START, OverHttp, Traits
 
 from tieout.brokers.base import BrokerAdapter
 from tieout.brokers.ccxt.adapter import CcxtBroker
 from tieout.brokers.loopback.base import Login, LoopbackVenue
 from tieout.brokers.loopback.binance import LoopbackBinance
+from tieout.brokers.loopback.bybit import LoopbackBybit
+from tieout.brokers.loopback.coinbase import LoopbackCoinbase
+from tieout.brokers.loopback.hyperliquid import LoopbackHyperliquid
+from tieout.brokers.loopback.kraken import LoopbackKraken
+from tieout.brokers.loopback.okx import LoopbackOkx
 from tieout.brokers.loopback.symbols import number_of
 from tieout.brokers.simulated import Fault, World
 from tieout.brokers.simulated.faults import Call
 from tieout.clock import SystemClock, VirtualClock
-from tieout.model.snapshot import SECTIONS
+from tieout.model.snapshot import SECTIONS, Section
 
 PATIENCE_MS = 250
 SEED = 7
@@ -44,6 +50,11 @@ def linear(name: str) -> str:
     return f"{name}/USDT:USDT"
 
 
+def in_usdc(name: str) -> str:
+    """A contract that settles in USDC."""
+    return f"{name}/USDC:USDC"
+
+
 _NO_PARTS = {Fault.PARTIAL: "an answer of this venue never says that it is partial"}
 _FILLS = ("client_order_id", "position_side", "liquidation")
 
@@ -57,7 +68,8 @@ class Entry(Struct, frozen=True):
     calls: Mapping[Call, str]
 
 
-ENTRIES: tuple[Entry, ...] = (
+ENTRIES: tuple[Entry, ...] = ()
+ENTRIES += (
     Entry(
         "binance",
         LoopbackBinance,
@@ -117,6 +129,109 @@ ENTRIES: tuple[Entry, ...] = (
 )
 
 
+_READ: frozenset[Section] = frozenset({"positions", "balances", "orders", "fills"})
+_UNFOUND: frozenset[Call] = frozenset({"get_account_info", "get_activities", "get_order"})
+
+
+def _reading(
+    name: str, kind: str, asset: Callable[[str], str], *untold: tuple[Section, tuple[str, ...]], **more: Any
+) -> Traits:
+    """A venue of which the readings are tested so far."""
+    return Traits(
+        name=name,
+        asset=asset,
+        kind=kind,
+        since=START - timedelta(hours=1),
+        untold={"balances": ("usd_price",), **dict(untold)},
+        local=_UNFOUND,
+        cannot=_NO_PARTS,
+        sections=_READ,
+        hedge_mode=False,
+        finds=False,
+        **more,
+    )
+
+
+ENTRIES += (
+    Entry(
+        "okx",
+        LoopbackOkx,
+        _reading("okx", "margin", linear, ("fills", ("liquidation",)), ids=numbered, world_id=from_number),
+        {
+            "get_positions": "GET /api/v5/account/positions",
+            "get_balances": "GET /api/v5/account/balance",
+            "get_open_orders": "GET /api/v5/trade/orders-pending*",
+            "get_fills": "GET /api/v5/trade/fills-history*SWAP*",
+            "server_time": "GET /api/v5/public/time",
+        },
+    ),
+    Entry(
+        "bybit",
+        LoopbackBybit,
+        _reading("bybit", "margin", linear, ("balances", ("usd_price", "available"))),
+        {
+            "get_positions": "GET /v5/position/list*settleCoin=USDT*",
+            "get_balances": "GET /v5/account/wallet-balance*",
+            "get_open_orders": "GET /v5/order/realtime*settleCoin=USDT*",
+            "get_fills": "GET /v5/execution/list*category=linear*",
+            "server_time": "GET /v5/market/time",
+        },
+    ),
+    Entry(
+        "kraken",
+        LoopbackKraken,
+        _reading(
+            "kraken",
+            "spot",
+            spot,
+            ("balances", ("usd_price", "available")),
+            ("orders", ("updated_at",)),
+            ("fills", _FILLS),
+        ),
+        {
+            "get_positions": "POST /0/private/OpenPositions",
+            "get_balances": "POST /0/private/BalanceEx",
+            "get_open_orders": "POST /0/private/OpenOrders",
+            "get_fills": "POST /0/private/TradesHistory",
+            "server_time": "GET /0/public/Time",
+        },
+    ),
+    Entry(
+        "coinbase",
+        LoopbackCoinbase,
+        _reading("coinbase", "spot", spot, ("orders", ("updated_at",)), ("fills", _FILLS)),
+        {
+            "get_positions": "GET /api/v3/brokerage/cfm/positions",
+            "get_balances": "GET /api/v3/brokerage/accounts*",
+            "get_open_orders": "GET /api/v3/brokerage/orders/historical/batch*OPEN*",
+            "get_fills": "GET /api/v3/brokerage/orders/historical/fills*",
+            "server_time": "GET /v2/time",
+        },
+    ),
+    Entry(
+        "hyperliquid",
+        LoopbackHyperliquid,
+        _reading(
+            "hyperliquid",
+            "margin",
+            in_usdc,
+            ("balances", ("usd_price", "available")),
+            ("orders", ("updated_at",)),
+            ids=numbered,
+            world_id=from_number,
+            quote="USDC",
+        ),
+        {
+            "get_positions": "POST /info clearinghouseState",
+            "get_balances": "POST /info spotClearinghouseState",
+            "get_open_orders": "POST /info frontendOpenOrders",
+            "get_fills": "POST /info userFillsByTime",
+            "server_time": "POST /info exchangeStatus",
+        },
+    ),
+)
+
+
 def over_ccxt(entry: Entry) -> Callable[[str, str, bool], AbstractAsyncContextManager[OverHttp]]:
     """How a test gets that venue, with an empty account of its own."""
 
@@ -125,10 +240,12 @@ def over_ccxt(entry: Entry) -> Callable[[str, str, bool], AbstractAsyncContextMa
         world = World(VirtualClock(START), seed=SEED)
         world.add_account(account, currency="USDT", hedge_mode=hedge_mode)
         world.add_instrument(entry.traits.instrument(entry.traits.asset("NIL")))
-        async with entry.server(
-            world, Login(account=account, key="nobody", secret=SECRET), clock=SystemClock()
-        ) as server:
+        secrets = credentials(entry.name)
+        key = secrets["walletAddress"] if entry.name == "hyperliquid" else secrets["apiKey"]
+        login = Login(account=account, key=key, secret=secrets["secret"], password=secrets.get("password", ""))
+        async with entry.server(world, login, clock=SystemClock()) as server:
             venue_client = client(entry.name, int(server.url.rpartition(":")[2]))
+            venue_client.secret = login.secret
 
             def make(assets: tuple[str, ...]) -> BrokerAdapter:
                 return CcxtBroker(
@@ -138,6 +255,7 @@ def over_ccxt(entry: Entry) -> Callable[[str, str, bool], AbstractAsyncContextMa
                     assets=assets,
                     leave=frozenset(SECTIONS) - entry.traits.sections,
                     clock=world.clock,
+                    accept_gaps=SECTIONS,
                 )
 
             def hurry() -> None:

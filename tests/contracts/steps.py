@@ -37,6 +37,8 @@ READS: Mapping[Call, Callable[[Venue], Awaitable[object]]] = {
 
 def told(venue: Venue, call: Call) -> bool:
     """Whether this venue tells that section; one that it does not is `SourceIncomplete`, as the adapter declares."""
+    if call == "get_order":
+        return venue.traits.finds
     return call not in SECTION or SECTION[call] in venue.traits.sections
 
 
@@ -64,11 +66,14 @@ def buy(client_order_id: str, asset: str, quantity: str = "1", price: str = "100
 
 async def sent(venue: Venue, request: OrderRequest) -> Order:
     """The order, sent through the adapter where it sends any, as the venue has it then."""
-    if venue.traits.acts:
+    if venue.traits.acts and venue.traits.finds:
         return await venue.broker.submit_order(request)
     assert isinstance(venue, OverHttp), "a venue whose world is at hand"
-    venue.world.submit(venue.account, request)
-    return await found(venue, request.client_order_id)
+    placed = venue.world.submit(venue.account, request)
+    if venue.traits.finds:
+        return await found(venue, request.client_order_id)
+    live = {row.broker_order_id: row for row in await venue.broker.get_open_orders()}
+    return live[venue.traits.ids(placed.broker_order_id or "")]
 
 
 async def cancelled(venue: Venue, client_order_id: str) -> None:

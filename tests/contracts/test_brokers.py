@@ -63,10 +63,17 @@ async def test_reads_are_the_whole_truth(venue: Venue, ticker: str) -> None:
     for call, read in ROWS.items():
         if told(venue, call):
             assert sorted_rows(await read(venue)) == sorted_rows(due[SECTION[call]])
-            assert len(due[SECTION[call]]) >= (venue.traits.currencies if call == "get_balances" else 2)
+            assert len(due[SECTION[call]]) >= least(venue, call)
         else:
             with pytest.raises(SourceIncomplete):
                 await read(venue)
+
+
+def least(venue: Venue, call: Call) -> int:
+    """How many rows there are at least once the account is populated; coins that are bought are balances."""
+    if call == "get_positions" and venue.traits.kind == "spot":
+        return 0
+    return venue.traits.currencies if call == "get_balances" else 2
 
 
 @pytest.mark.parametrize("call", ROWS)
@@ -123,8 +130,8 @@ async def test_a_partial_answer_raises_with_its_rows(venue: Venue, ticker: str, 
 @pytest.mark.parametrize("call", ROWS)
 async def test_a_lie_lasts_one_answer(venue: Venue, ticker: str, call: Call, fault: Fault) -> None:
     """Rows that the venue hides without a word cannot be missed here; the next answer is whole again."""
-    if not told(venue, call):
-        pytest.skip("this venue does not tell the section")
+    if not told(venue, call) or (fault is Fault.DROPPED and not least(venue, call)):
+        pytest.skip("this venue does not tell the section, or has nothing in it")
     await populate(venue, ticker)
     whole = await ROWS[call](venue)
     await venue.go_wrong(FaultRule(fault=fault, calls=frozenset({call})))
@@ -195,7 +202,8 @@ async def test_numbers_keep_every_digit(venue: Venue, ticker: str, digits: str) 
         "0.000000000000000003",
         "0.1",
     ]
-    assert await venue.broker.get_order(client_order_id="c-1") == order
+    if venue.traits.finds:
+        assert await venue.broker.get_order(client_order_id="c-1") == order
 
 
 async def test_reads_are_safe_to_repeat(venue: Venue, ticker: str) -> None:
@@ -209,6 +217,8 @@ async def test_reads_are_safe_to_repeat(venue: Venue, ticker: str) -> None:
 
 async def test_orders_are_found_by_either_id_also_ended(venue: Venue, ticker: str) -> None:
     """A live, a filled, a cancelled and an expired order are found by the broker's and by the client's id."""
+    if not venue.traits.finds:
+        pytest.skip("orders are not looked up by the client's id there")
     await list_share(venue, ticker)
     for name in ("live", "cancelled", "expired"):
         await sent(venue, buy(name, ticker, price="50"))
@@ -226,6 +236,8 @@ async def test_orders_are_found_by_either_id_also_ended(venue: Venue, ticker: st
 
 async def test_none_is_the_word_that_there_is_no_such_order(venue: Venue, ticker: str) -> None:
     """Only an order that the venue does not know is None; two ids of different orders name none."""
+    if not venue.traits.finds:
+        pytest.skip("orders are not looked up by the client's id there")
     await populate(venue, ticker)
     other = await found(venue, "c-rest-2")
     assert await venue.broker.get_order(client_order_id="c-never") is None

@@ -39,6 +39,8 @@ class Traits(Struct, frozen=True, kw_only=True):
         name: How its adapter names it.
         pages: How many requests one reading of fills takes.
         currencies: In how many it has cash, of the two that tests pay in; what it holds of the other is a position.
+        finds: Whether an order is looked up by the client's id; where it is not, acting is not tested either.
+        quote: The currency that it trades in.
         acts: Whether its adapter sends orders; where it does not, they get to the venue in another way.
         currency: What its adapter calls the account's currency.
         statuses: What it calls the status of an order, where it knows fewer.
@@ -58,7 +60,9 @@ class Traits(Struct, frozen=True, kw_only=True):
     pages: int = 1
     currencies: int = 2
     acts: bool = True
+    finds: bool = True
     currency: str = "USDT"
+    quote: str = "USDT"
     statuses: Mapping[str, str] = {}
 
     @property
@@ -69,12 +73,14 @@ class Traits(Struct, frozen=True, kw_only=True):
     def instrument(self, asset: str) -> Instrument:
         """What trading *asset* means there."""
         base = asset.partition("/")[0] if self.kind == "spot" else None
-        return Instrument(asset=asset, kind=self.kind, currency="USDT", base=base)  # type: ignore[arg-type]
+        return Instrument(asset=asset, kind=self.kind, currency=self.quote, base=base)  # type: ignore[arg-type]
 
     def contract(self, asset: str) -> Instrument:
         """*asset* on margin, where the venue has that."""
         return (
-            self.instrument(asset) if self.kind == "spot" else Instrument(asset=asset, kind="margin", currency="USDT")
+            self.instrument(asset)
+            if self.kind == "spot"
+            else Instrument(asset=asset, kind="margin", currency=self.quote)
         )
 
     def renamed(self, rows: Iterable[Row]) -> tuple[Row, ...]:

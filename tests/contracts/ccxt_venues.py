@@ -130,11 +130,17 @@ ENTRIES += (
 
 
 _READ: frozenset[Section] = frozenset({"positions", "balances", "orders", "fills"})
-_UNFOUND: frozenset[Call] = frozenset({"get_account_info", "get_activities", "get_order"})
+_NEVER_EXPIRED = {"expired": "cancelled"}
+_LOCAL: frozenset[Call] = frozenset({"get_account_info", "get_activities"})
 
 
 def _reading(
-    name: str, kind: str, asset: Callable[[str], str], *untold: tuple[Section, tuple[str, ...]], **more: Any
+    name: str,
+    kind: str,
+    asset: Callable[[str], str],
+    *untold: tuple[Section, tuple[str, ...]],
+    finds: bool = True,
+    **more: Any,
 ) -> Traits:
     """A venue of which the readings are tested so far."""
     return Traits(
@@ -143,11 +149,12 @@ def _reading(
         kind=kind,
         since=START - timedelta(hours=1),
         untold={"balances": ("usd_price",), **dict(untold)},
-        local=_UNFOUND,
+        local=_LOCAL if finds else _LOCAL | {"get_order"},
         cannot=_NO_PARTS,
         sections=_READ,
         hedge_mode=False,
-        finds=False,
+        finds=finds,
+        sends=False,
         **more,
     )
 
@@ -156,11 +163,20 @@ ENTRIES += (
     Entry(
         "okx",
         LoopbackOkx,
-        _reading("okx", "margin", linear, ("fills", ("liquidation",)), ids=numbered, world_id=from_number),
+        _reading(
+            "okx",
+            "margin",
+            linear,
+            ("fills", ("liquidation",)),
+            ids=numbered,
+            world_id=from_number,
+            statuses=_NEVER_EXPIRED,
+        ),
         {
             "get_positions": "GET /api/v5/account/positions",
             "get_balances": "GET /api/v5/account/balance",
             "get_open_orders": "GET /api/v5/trade/orders-pending*",
+            "get_order": "GET /api/v5/trade/order[?]*",
             "get_fills": "GET /api/v5/trade/fills-history*SWAP*",
             "server_time": "GET /api/v5/public/time",
         },
@@ -168,11 +184,12 @@ ENTRIES += (
     Entry(
         "bybit",
         LoopbackBybit,
-        _reading("bybit", "margin", linear, ("balances", ("usd_price", "available"))),
+        _reading("bybit", "margin", linear, ("balances", ("usd_price", "available")), statuses=_NEVER_EXPIRED),
         {
             "get_positions": "GET /v5/position/list*settleCoin=USDT*",
             "get_balances": "GET /v5/account/wallet-balance*",
             "get_open_orders": "GET /v5/order/realtime*settleCoin=USDT*",
+            "get_order": "GET /v5/order/realtime*orderLinkId=*",
             "get_fills": "GET /v5/execution/list*category=linear*",
             "server_time": "GET /v5/market/time",
         },
@@ -187,11 +204,13 @@ ENTRIES += (
             ("balances", ("usd_price", "available")),
             ("orders", ("updated_at",)),
             ("fills", _FILLS),
+            denies=False,
         ),
         {
             "get_positions": "POST /0/private/OpenPositions",
             "get_balances": "POST /0/private/BalanceEx",
             "get_open_orders": "POST /0/private/OpenOrders",
+            "get_order": "POST /0/private/*Orders",
             "get_fills": "POST /0/private/TradesHistory",
             "server_time": "GET /0/public/Time",
         },
@@ -199,7 +218,7 @@ ENTRIES += (
     Entry(
         "coinbase",
         LoopbackCoinbase,
-        _reading("coinbase", "spot", spot, ("orders", ("updated_at",)), ("fills", _FILLS)),
+        _reading("coinbase", "spot", spot, ("orders", ("updated_at",)), ("fills", _FILLS), finds=False),
         {
             "get_positions": "GET /api/v3/brokerage/cfm/positions",
             "get_balances": "GET /api/v3/brokerage/accounts*",
@@ -220,11 +239,13 @@ ENTRIES += (
             ids=numbered,
             world_id=from_number,
             quote="USDC",
+            statuses=_NEVER_EXPIRED,
         ),
         {
             "get_positions": "POST /info clearinghouseState",
             "get_balances": "POST /info spotClearinghouseState",
             "get_open_orders": "POST /info frontendOpenOrders",
+            "get_order": "POST /info orderStatus",
             "get_fills": "POST /info userFillsByTime",
             "server_time": "POST /info exchangeStatus",
         },

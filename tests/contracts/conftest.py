@@ -102,8 +102,8 @@ TRAITS: dict[str, Traits] = {
     "dydx": DYDX_TRAITS,
     **CCXT_TRAITS,
 }
-HEDGED = [name for name, traits in TRAITS.items() if traits.hedge_mode and traits.finds]
-ACTING = [name for name, traits in TRAITS.items() if traits.acts and traits.finds]
+HEDGED = [name for name, traits in TRAITS.items() if traits.hedge_mode and traits.sends]
+ACTING = [name for name, traits in TRAITS.items() if traits.acts and traits.sends]
 READING = [name for name, traits in TRAITS.items() if not traits.acts]
 
 

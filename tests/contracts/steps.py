@@ -66,7 +66,7 @@ def buy(client_order_id: str, asset: str, quantity: str = "1", price: str = "100
 
 async def sent(venue: Venue, request: OrderRequest) -> Order:
     """The order, sent through the adapter where it sends any, as the venue has it then."""
-    if venue.traits.acts and venue.traits.finds:
+    if venue.traits.acts and venue.traits.sends:
         return await venue.broker.submit_order(request)
     assert isinstance(venue, OverHttp), "a venue whose world is at hand"
     placed = venue.world.submit(venue.account, request)
@@ -78,7 +78,7 @@ async def sent(venue: Venue, request: OrderRequest) -> Order:
 
 async def cancelled(venue: Venue, client_order_id: str) -> None:
     """Cancel an order, through the adapter where it cancels any."""
-    if venue.traits.acts:
+    if venue.traits.acts and venue.traits.sends:
         await venue.broker.cancel_order(client_order_id=client_order_id)
     else:
         assert isinstance(venue, OverHttp), "a venue whose world is at hand"

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from tests.contracts.steps import (
     READS,
     ROWS,
@@ -71,7 +72,7 @@ async def test_reads_are_the_whole_truth(venue: Venue, ticker: str) -> None:
 
 def least(venue: Venue, call: Call) -> int:
     """How many rows there are at least once the account is populated; coins that are bought are balances."""
-    if call == "get_positions" and venue.traits.kind == "spot":
+    if call == "get_positions" and (venue.traits.kind == "spot" or not told(venue, call)):
         return 0
     return venue.traits.currencies if call == "get_balances" else 2
 
@@ -130,7 +131,7 @@ async def test_a_partial_answer_raises_with_its_rows(venue: Venue, ticker: str, 
 @pytest.mark.parametrize("call", ROWS)
 async def test_a_lie_lasts_one_answer(venue: Venue, ticker: str, call: Call, fault: Fault) -> None:
     """Rows that the venue hides without a word cannot be missed here; the next answer is whole again."""
-    if not told(venue, call) or (fault is Fault.DROPPED and not least(venue, call)):
+    if not told(venue, call) or not least(venue, call):
         pytest.skip("this venue does not tell the section, or has nothing in it")
     await populate(venue, ticker)
     whole = await ROWS[call](venue)
@@ -195,7 +196,7 @@ async def test_numbers_keep_every_digit(venue: Venue, ticker: str, digits: str) 
             if "WEI" in (row.currency, (row.asset or "").partition("/")[0])
         ]
     assert [plain(value) for value in seen] == [plain(dec(digits))] * len(seen)
-    if told(venue, "get_positions"):
+    if least(venue, "get_positions"):
         mine = [row for row in await venue.broker.get_positions() if row.asset == ticker]
         assert [plain(-row.amount) for row in mine] == [plain(dec(digits))]
     assert [format(value or dec(0), "f") for value in (order.limit_price, fill.price)] == [
@@ -241,7 +242,11 @@ async def test_none_is_the_word_that_there_is_no_such_order(venue: Venue, ticker
     await populate(venue, ticker)
     other = await found(venue, "c-rest-2")
     assert await venue.broker.get_order(client_order_id="c-never") is None
-    assert await venue.broker.get_order(broker_order_id="o-never") is None
+    if venue.traits.denies:
+        assert await venue.broker.get_order(broker_order_id=venue.traits.ids("o-7-999999")) is None
+    else:
+        with pytest.raises(SourceError):
+            await venue.broker.get_order(broker_order_id=venue.traits.ids("o-7-999999"))
     assert await venue.broker.get_order(broker_order_id=other.broker_order_id, client_order_id="c-rest") is None
 
 
@@ -252,7 +257,8 @@ async def test_conditional_orders_are_open_orders(venue: Venue, ticker: str) -> 
         client_order_id="s-1", asset=ticker, side="buy", quantity=dec(1), type="stop", stop_price=dec(120)
     )
     order = await sent(venue, stop)
-    assert await venue.broker.get_open_orders() == (order,)
+    (row,) = await venue.broker.get_open_orders()
+    assert replace(row, updated_at=order.updated_at) == order
     assert order.stop_price == dec(120)
 
 

@@ -39,7 +39,9 @@ class Traits(Struct, frozen=True, kw_only=True):
         name: How its adapter names it.
         pages: How many requests one reading of fills takes.
         currencies: In how many it has cash, of the two that tests pay in; what it holds of the other is a position.
-        finds: Whether an order is looked up by the client's id; where it is not, acting is not tested either.
+        finds: Whether an order is looked up by the client's id.
+        denies: Whether it says of an order number of its own making that it knows no such order, instead of an error.
+        sends: Whether what its adapter sends is held to the contract here; if not, orders get to the venue in another way.
         quote: The currency that it trades in.
         acts: Whether its adapter sends orders; where it does not, they get to the venue in another way.
         currency: What its adapter calls the account's currency.
@@ -61,6 +63,8 @@ class Traits(Struct, frozen=True, kw_only=True):
     currencies: int = 2
     acts: bool = True
     finds: bool = True
+    sends: bool = True
+    denies: bool = True
     currency: str = "USDT"
     quote: str = "USDT"
     statuses: Mapping[str, str] = {}

@@ -42,9 +42,7 @@ class CcxtOrders:
             for extra in self._venue.lookup_params:
                 row = await self._asking.ask("orders", _question(id_, asset, params | extra, self._asking))
                 if row is not None:
-                    order = self._known(row)
-                    other = client_order_id is not None and order.client_order_id not in (None, client_order_id)
-                    return None if other else order
+                    return _bearing(self._known(row), client_order_id)
         return None
 
     def _asked_by(self, broker_order_id: str | None) -> bool:
@@ -64,7 +62,7 @@ class CcxtOrders:
                 order = self._known(row)
                 if order.broker_order_id != broker_order_id and order.client_order_id != client_order_id:
                     raise SourceMalformed(self._name, "orders", "another order than the one that was asked for")
-                return order
+                return _bearing(order, client_order_id)
         return None
 
     def made(self, row: Json) -> Order:
@@ -118,6 +116,12 @@ def _narrowed(find: Find, broker_order_id: str | None, client_order_id: str | No
     if broker_order_id is not None:
         return None if find.by_id is None else {find.by_id: broker_order_id}
     return None if find.by_client_id is None or client_order_id is None else {find.by_client_id: client_order_id}
+
+
+def _bearing(order: Order, client_order_id: str | None) -> Order | None:
+    """The order, unless it bears another client's id than the one asked for: ids of two orders name none."""
+    other = client_order_id is not None and order.client_order_id not in (None, client_order_id)
+    return None if other else order
 
 
 def _question(

@@ -106,7 +106,8 @@ class LoopbackCoinbase(LoopbackVenue):
     def orders(self, asked: Asked) -> object:
         """Orders of a status, newest first, by pages."""
         named, wanted = by_asset(self.desk.state), asked.fields.get("order_status")
-        found = list(reversed(self.desk.all_orders(asked.account)))
+        live = wanted in ("OPEN", "PENDING", "QUEUED")
+        found = reversed(self.desk.orders(asked.account) if live else self.desk.all_orders(asked.account))
         told = [rows.order(row, named[row.asset]) for row in found if wanted in (None, rows.STATUS[row.status])]
         return _page(asked, "orders", told, _LARGEST_PAGE)
 

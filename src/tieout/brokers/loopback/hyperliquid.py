@@ -66,6 +66,7 @@ class LoopbackHyperliquid(LoopbackVenue):
             "userFillsByTime": self._fills,
             "userFunding": self._funding,
             "userNonFundingLedgerUpdates": self._moves,
+            "userAbstraction": lambda _account, _said: Reply(b'"default"'),
             "userRole": lambda _account, _said: {"role": "user"},
             "subAccounts": lambda _account, _said: None,
         }

@@ -38,7 +38,7 @@ _REASONS = {
     "insufficient funds": "EOrder:Insufficient funds",
     "duplicate client order id": "EOrder:Duplicate client order id",
     "no such live order": "EOrder:Unknown order",
-    "no such order": "EOrder:Invalid order",
+    "no such order": "EOrder:Unknown order",
 }
 
 
@@ -129,12 +129,13 @@ class LoopbackKraken(LoopbackVenue):
     def orders(self, asked: Asked) -> object:
         """Every live order, by its id."""
         live = self.desk.state.account(asked.account).live
-        found = [live[row.broker_order_id or ""] for row in self.desk.orders(asked.account)]
+        found = _of_client(asked, [live[row.broker_order_id or ""] for row in self.desk.orders(asked.account)])
         return whole({"open": {row.order.broker_order_id: self._told(row) for row in found}})
 
     def ended(self, asked: Asked) -> object:
         """Every ended order, newest first, by pages of 50."""
-        found = [row for row in reversed(self.desk.state.account(asked.account).orders.values()) if not row.order.live]
+        every = reversed(self.desk.state.account(asked.account).orders.values())
+        found = _of_client(asked, [row for row in every if not row.order.live])
         start = int(asked.fields.get("ofs", 0))
         page = {row.order.broker_order_id: self._told(row) for row in found[start : start + _PAGE]}
         return whole({"closed": page, "count": len(found)})
@@ -198,6 +199,12 @@ class LoopbackKraken(LoopbackVenue):
             raise ActionRefused("cancel", "no such live order")
         self.desk.cancel(asked.account, broker_order_id=found.order.broker_order_id)
         return whole({"count": 1})
+
+
+def _of_client(asked: Asked, rows: list[Resting]) -> list[Resting]:
+    """Those that bear the client's id asked for, where one is."""
+    wanted = asked.fields.get("cl_ord_id")
+    return [row for row in rows if wanted in (None, row.order.client_order_id)]
 
 
 def _pair(row: Listed) -> Json:

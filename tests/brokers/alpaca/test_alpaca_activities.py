@@ -15,7 +15,7 @@ from tests.brokers.alpaca.conftest import START, Shop
 from tieout.brokers.alpaca.activities import MEANINGS, activities, happened_at
 from tieout.brokers.alpaca.fields import RowError, RowLeft, eastern
 from tieout.brokers.loopback.alpaca_rows import new_york
-from tieout.errors import SourceIncomplete
+from tieout.errors import SourceIncomplete, SourceMalformed
 from tieout.model.amounts import dec
 
 ID = "20260306100000123::5f596936-6f23-4cef-bdf1-3806aae57dbf"
@@ -104,6 +104,18 @@ def test_money_is_never_lost(kind: str, money: str | None, units: str | None) ->
         assert sum(each.amount or 0 for each in found if each.asset) == dec(units or "0")
 
 
+async def test_a_reading_asks_little(shop: Shop) -> None:
+    """All five sections take six requests where each fits on a page; the first reading one more, for the currency."""
+    shop.world.trade("main", "AAPL", "buy", dec(1), dec(190))
+    for asked in (7, 6):
+        before = len(shop.server.asked)
+        for section in (shop.broker.get_fills, shop.broker.get_activities):
+            await section(START)
+        for held in (shop.broker.get_open_orders, shop.broker.get_positions, shop.broker.get_balances):
+            await held()
+        assert len(shop.server.asked) - before == asked
+
+
 async def test_an_unknown_type_names_itself(shop: Shop) -> None:
     """The section is incomplete, says which type it was, and carries the others."""
     told = [
@@ -116,6 +128,16 @@ async def test_an_unknown_type_names_itself(shop: Shop) -> None:
         await shop.broker.get_activities(START)
     assert len(raised.value.rows) == 1
     assert "12" not in str(raised.value.why)
+
+
+async def test_two_payments_of_one_id_are_not_one(shop: Shop) -> None:
+    """The same row twice counts once; one id with two amounts is an answer that cannot be trusted."""
+    one, other = row("CSD", net_amount="1"), row("CSD", net_amount="2")
+    shop.answers(json.dumps([one, one]), "*activities?*")
+    assert [each.amount for each in await shop.broker.get_activities(START)] == [dec(1)]
+    shop.answers(json.dumps([one, other]), "*activities?*")
+    with pytest.raises(SourceMalformed):
+        await shop.broker.get_activities(START)
 
 
 async def test_a_split_is_what_went_and_what_came(shop: Shop) -> None:

@@ -45,6 +45,7 @@ class AlpacaBroker:
     def __init__(self, account: str, *, key: str, secret: str, wire: Wire, url: str = LIVE) -> None:
         self.name = f"alpaca:{account}"
         self._account, self._wire = account, wire
+        self._currency: str | None = None
         headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
 
         def signed(_asked: Asked) -> Mapping[str, str]:
@@ -92,8 +93,10 @@ class AlpacaBroker:
 
     async def get_activities(self, since: datetime) -> tuple[Activity, ...]:
         """Everything but fills from *since* on, oldest first. All types are asked for, so that none can hide."""
-        account = await self._get("activities", _ACCOUNT)
-        currency = believed(self.name, "activities", due_word, account, "currency")
+        if self._currency is None:  # an account is kept in one, for good
+            account = await self._get("activities", _ACCOUNT)
+            self._currency = believed(self.name, "activities", due_word, account, "currency")
+        currency = self._currency
         rows = await self._pages.activities("activities", ACTIVITIES, since - _BACKDATED, {})
         others = [row for row in rows if row.get("activity_type") != TRADE]
         found = self._made("activities", others, lambda row: activities(row, currency))

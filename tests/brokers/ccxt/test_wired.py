@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from tests.brokers.ccxt.venue import SINCE, always, at, venue
-from tests.conform.loopback import Asked, Cut
+from tests.conform.loopback import Answer, Asked, Cut
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.ccxt.venues import VENUES
@@ -187,3 +187,23 @@ def test_every_venue_of_ccxt_has_limits(name: str) -> None:
     for weight, window in limits_of(name).rates:
         pace = window / client.rateLimit * limits_of(name).per_cost
         assert weight <= pace * (2 if name in FASTER else 1.2)
+
+
+def in_turn(answers: list[tuple[int, str] | None]) -> Answer:
+    """Answer each request by the next of *answers*."""
+    return lambda _asked: answers.pop(0)
+
+
+async def test_a_cancel_is_not_sent_twice_where_a_kept_connection_breaks() -> None:
+    """aiohttp would send a DELETE once more by itself; and a read is one request for each try that is counted."""
+    order = {"symbol": "QQQEUR", "orderId": 1, "clientOrderId": "c1", "price": "2", "origQty": "1", "executedQty": "0",
+             "status": "NEW", "type": "LIMIT", "side": "BUY", "time": 1772330645123}  # fmt: skip
+    for wired in (None, wire()):
+        answers: list[tuple[int, str] | None] = [(200, json.dumps(order)), None, None]
+        async with venue("binance", in_turn(answers), wire=wired, assets=("QQQ/EUR",)) as (broker, asked):
+            with pytest.raises(OutcomeUnknown):
+                await broker.cancel_order(client_order_id="c1")
+            assert len(asked) == 2
+            with pytest.raises(SourceUnreachable):
+                await broker.get_open_orders()
+            assert len(asked) == 3

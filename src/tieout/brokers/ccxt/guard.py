@@ -137,6 +137,7 @@ def arm(exchange: Any) -> None:
         return verdict
 
     exchange.handle_errors = guarded
+    _send_once(exchange)
     exchange.on_json_response = exact_json
     exchange.number = str
     exchange.enableLastJsonResponse = exchange.enableLastResponseHeaders = False
@@ -145,6 +146,18 @@ def arm(exchange: Any) -> None:
         setattr(exchange, uninvited, _nothing)
     _QUIET.setLevel(logging.WARNING)  # ccxt logs signed requests, keys included, at DEBUG
     exchange.logger = _QUIET
+
+
+def _send_once(exchange: Any) -> None:
+    """aiohttp sends a GET or DELETE again by itself where a kept connection breaks: a cancel twice, a read uncounted."""
+    opened = exchange.open
+
+    def opens(*how: Any, **named: Any) -> None:
+        opened(*how, **named)
+        if exchange.session is not None:
+            exchange.session._retry_connection = False
+
+    exchange.open = opens
 
 
 async def _nothing() -> bool:

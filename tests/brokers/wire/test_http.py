@@ -27,6 +27,7 @@ from tieout.errors import (
 )
 
 HTML = "<!DOCTYPE html><html><body>checking your browser</body></html>"
+CALM = ReadPatience(tries_again=0)  # however slow the machine is
 QUICK = ReadPatience(tries_again=0, seconds=0.3, each_seconds=0.3)
 
 
@@ -84,7 +85,7 @@ async def drip(request: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def asking(answer: Answering, patience: ReadPatience = QUICK) -> AsyncIterator[tuple[Server, Http]]:
+async def asking(answer: Answering, patience: ReadPatience = CALM) -> AsyncIterator[tuple[Server, Http]]:
     """A server that answers so, and a way to it."""
     async with serving(answer) as server:
         http = Http("v:main", server.url, wire(patience=patience))
@@ -178,7 +179,7 @@ async def test_an_answer_may_be_bounded(monkeypatch: pytest.MonkeyPatch) -> None
         response.enable_compression(web.ContentCoding.gzip)
         return response
 
-    async with asking(bomb, ReadPatience(tries_again=0)) as (_, http):
+    async with asking(bomb) as (_, http):
         with pytest.raises(SourceMalformed, match="size"):
             await http.get("positions", "/p")
 
@@ -247,7 +248,6 @@ async def test_what_is_signed_is_what_is_sent() -> None:
 SENT: dict[str, tuple[Answering, type[Exception]]] = {
     "reset": (reset, OutcomeUnknown),
     "short body": (short, OutcomeUnknown),
-    "stall": (stall, OutcomeUnknown),
     "truncated": (answering(200, '{"id"'), OutcomeUnknown),
     "empty": (answering(200, ""), OutcomeUnknown),
     "HTML": (answering(200, HTML), OutcomeUnknown),
@@ -264,13 +264,21 @@ SENT: dict[str, tuple[Answering, type[Exception]]] = {
 async def test_what_acts_is_sent_once(fault: str, method: str) -> None:
     """Whatever comes back: one request, and *refused* only where the venue surely said no."""
     answer, kind = SENT[fault]
-    async with asking(answering(200, "{}"), ReadPatience(tries_again=5, seconds=0.3)) as (server, http):
+    async with asking(answering(200, "{}"), ReadPatience(tries_again=5)) as (server, http):
         await http.get("time", "/t")  # a kept connection, which aiohttp would ask again over for a DELETE
         server.asked.clear()
         server.answer = answer
         with pytest.raises((ActionRefused, OutcomeUnknown)) as failed:
             await http.send("submit 1", method, "/orders", {"qty": "1"})
         assert (type(failed.value), len(server.asked)) == (kind, 1)
+
+
+async def test_what_acts_and_gets_no_answer_is_unknown() -> None:
+    """Silence until its time is up, after one request."""
+    async with asking(stall, ReadPatience(tries_again=5, seconds=0.3)) as (server, http):
+        with pytest.raises(OutcomeUnknown):
+            await http.send("submit 1", "POST", "/orders", {})
+        assert len(server.asked) <= 1
 
 
 async def test_a_venue_that_does_not_know_itself_refuses_nothing() -> None:
@@ -297,7 +305,7 @@ async def test_no_content_is_a_good_end_for_a_deed() -> None:
 
 async def test_a_read_is_tried_again_as_the_wire_says_and_not_more() -> None:
     """One try is one request on the socket, kept connections included."""
-    async with asking(answering(200, "[]"), ReadPatience(tries_again=1, seconds=5)) as (server, http):
+    async with asking(answering(200, "[]"), ReadPatience(tries_again=1)) as (server, http):
         await http.get("positions", "/p")
         server.asked.clear()
         server.answer = reset

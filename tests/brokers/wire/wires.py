@@ -16,7 +16,7 @@ from tieout.clock import Clock, SystemClock
 
 AMPLE = Limits(((100_000, 1000),))
 NEVER_OPEN = Tolerance(failures=10**6)
-ONCE = ReadPatience(tries_again=0, seconds=2, each_seconds=2)
+ONCE = ReadPatience(tries_again=0)
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from tests.act.sending_desk import SENDS, WatchedBroker
+from tests.decide.building import pos, side
 from tieout.books import EngineBooks
 from tieout.brokers.simulated import Instrument, World
 from tieout.clock import VirtualClock
 from tieout.decide import Policy
+from tieout.live.keeping import renamed
 from tieout.live.reconciler import Account, PositionReconciler
+from tieout.live.road import State, reconcile_observation
 from tieout.model.discrepancy import CauseCode
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import AssetSettings, Settings
-from tieout.model.snapshot import Position
+from tieout.model.snapshot import Observation, Position, Snapshot
+from tieout.record import keys
+from tieout.record.opening import open_record
+from tieout.record.recorder import StoreRecord
+from tieout.record.settings import RecordSettings
 
 START = datetime(2026, 11, 20, 14, tzinfo=UTC)
 PERP, SWAP = "BTC-PERP", "BTC-USDT-SWAP"
@@ -52,10 +60,20 @@ class Desk:
         said = replace(self.world.snapshot("main"), source="local", positions=(row,), fills=(), orders=())
         self.books = EngineBooks.opened_from(said, self.clock)
         settings = Settings(assets={PERP: told} if told else {}, own_client_ids=("mine-",))
-        account = Account(
+        self.account = Account(
             name="main", local=self.books, broker=self.broker, settings=settings, policy=policy or Policy()
         )
-        self.reconciler = PositionReconciler({"main": account}, self.clock, alarm=self.heard)
+        self.reconciler = PositionReconciler({"main": self.account}, self.clock, alarm=self.heard)
+
+    async def recorded(self, folder: Path, told: AssetSettings | None = None) -> StoreRecord:
+        """Begin anew on a record in *folder*, with *told* from now on."""
+        if not (folder / "keys").exists():
+            keys.create(folder / "keys", "tieout-test")
+        record = await open_record(RecordSettings(store=str(folder / "t.db"), keys=str(folder / "keys")), self.clock)
+        settings = replace(self.account.settings, assets={PERP: told}) if told else self.account.settings
+        self.account = replace(self.account, settings=settings)
+        self.reconciler = PositionReconciler({"main": self.account}, self.clock, record=record, alarm=self.heard)
+        return record
 
     async def read(self, seconds: int = 30) -> ReconciliationReport:
         """One reconciliation after a while."""
@@ -119,3 +137,47 @@ async def test_an_empty_account_is_adopted_in_the_books_own_terms() -> None:
     await desk.reconciler.adopt("main")
     assert await desk.held() == {"BTC": Decimal(1)}
     assert (await desk.read()).status == "matched"
+
+
+async def test_a_contract_size_that_the_venue_contradicts_is_said() -> None:
+    """The user's word counts, and a person hears that the venue says another: here it would hide a factor of ten."""
+    desk = Desk("10", told=replace(COINS, contract_size=Decimal("0.1")))
+    report = await desk.read()
+    assert report.status == "matched"
+    assert any('says contract_size = "0.1", and the broker says 0.01' in each for each in report.summary.warnings)
+    assert len(desk.heard.sentences) == 1
+
+
+async def test_the_record_keeps_what_each_side_said(tmp_path: Path) -> None:
+    """100 of the venue's contracts under the venue's name: what was compared can always be worked out again."""
+    desk = Desk()
+    record = await desk.recorded(tmp_path)
+    await desk.read()
+    (past,) = (await record.restore("main")).readings
+    stated, held = past.observation.broker, past.observation.local
+    assert isinstance(stated, Snapshot) and isinstance(held, Snapshot)
+    assert [(row.asset, row.amount, row.multiplier) for row in stated.positions or ()] == [
+        (SWAP, Decimal(100), Decimal("0.01"))
+    ]
+    assert [(row.asset, row.amount) for row in held.positions or ()] == [(PERP, Decimal(1))]
+    await record.close()
+
+
+def test_a_new_table_is_no_movement_at_the_broker() -> None:
+    """After a start with other names a difference is unexplained; by the old baseline the broker contradicted itself."""
+    old, new = Settings(), Settings(assets={PERP: COINS})
+    held = pos("X", "1")
+    seen = [side(held, pos(SWAP, "100"), fills=()).said("broker", START + timedelta(hours=n), "main") for n in (0, 1)]
+    stated = [replace(each, fills_since=START - timedelta(days=7)) for each in seen]
+    readings = [
+        Observation(each.as_of, "main", replace(each, source="local", positions=(held,)), each) for each in stated
+    ]
+
+    def causes(state: State) -> set[CauseCode]:
+        outcome = reconcile_observation(readings[1], state, new, Policy(), trigger="manual")
+        return {found.cause.code for found in outcome.report.discrepancies if found.asset == PERP}
+
+    before = reconcile_observation(readings[0], State(), old, Policy(), trigger="manual").state
+    assert causes(before) == {CauseCode.STALE_BROKER}
+    assert causes(renamed(before, [old], new)) == {CauseCode.UNKNOWN}
+    assert renamed(before, [old], old) is before

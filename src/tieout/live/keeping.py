@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +19,7 @@ from tieout.live.alarm import Alarm
 from tieout.live.journal import RecordJournal
 from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.model.case import Approved
+from tieout.model.identity import identity_of
 from tieout.model.intent import Ended
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import Settings
@@ -236,7 +237,8 @@ class Keeping:
                 )
             state = after(past, judge_again(past, state_before(past, state), known[past.configuration]))
         self._name, self._since_whole = name, WHOLE_EVERY
-        return state
+        before = [known[past.configuration].settings for past in restored.readings[-1:]]
+        return renamed(state, before, self._configuration.settings)
 
     async def _recover(self, record: Record, books: LocalBooks, broker: BrokerAdapter) -> tuple[Effect, ...]:
         """Look up every intent without an outcome, before anything else is sent."""
@@ -264,6 +266,14 @@ class Keeping:
 def _waiting(configuration: Configuration, clock: Clock) -> Waiting:
     patience, lag = configuration.policy.send_wait_seconds, configuration.settings.lag_seconds
     return Waiting(clock=clock, seconds=patience, lag_seconds=lag)
+
+
+def renamed(state: State, before: Sequence[Settings], now: Settings) -> State:
+    """The state without its baselines where assets have gone by other names or units since: nothing moved by that."""
+    if all(identity_of(each.assets) == identity_of(now.assets) for each in before):
+        return state
+    memory = replace(state.memory, positions=None, balances=None, held_back={}, shown=())
+    return replace(state, memory=memory)
 
 
 def _with_recovered(state: State, effects: tuple[Effect, ...]) -> State:

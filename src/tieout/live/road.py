@@ -22,7 +22,7 @@ from tieout.model.pairing import paired_orders
 from tieout.model.report import ReconciliationReport, SectionCoverage, Trigger
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, SideError, Snapshot
-from tieout.model.units import unit_doubts
+from tieout.model.units import contradicted, unit_doubts
 from tieout.model.word import Word
 from tieout.observe import coverage_of, is_complete, is_empty, remember
 
@@ -71,7 +71,7 @@ def reconcile_observation(
     seen, refusals = meant(observation, identity_of(settings.assets))
     reading = _reading(seen, state, settings, policy, settled=settled, words=words)
     decided = decide(reading, state.history)
-    units = tuple(unit_doubts(decided.discrepancies, seen, settings))
+    units = (*contradicted(seen, settings), *unit_doubts(decided.discrepancies, seen, settings))
     at = finished_at or seen.at
     report = build_report(seen, reading, decided, trigger=trigger, finished_at=at, warnings=(*refusals, *units))
     return Outcome(report, decided, State(reading.memory, decided.history), units)

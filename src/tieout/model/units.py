@@ -36,6 +36,23 @@ def unit_doubts(found: Iterable[Discrepancy], observation: Observation, settings
         )
 
 
+def contradicted(observation: Observation, settings: Settings) -> Iterator[str]:
+    """A sentence for each contract size of the user's that the broker's own rows contradict; the user's word counts.
+
+    *observation* is in local's units, so what a row says of its contract is 1 where both say the same.
+    """
+    rows = observation.broker.positions or () if isinstance(observation.broker, Snapshot) else ()
+    for row in rows:
+        told = settings.asset(row.asset).contract_size
+        if told is not None and row.amount and row.multiplier not in (None, ONE):
+            assert row.multiplier is not None
+            stated = plain(row.multiplier * told)
+            yield (
+                f'{row.asset}: [assets."{row.asset}"] says contract_size = "{plain(told)}", and the broker says {stated}: '
+                "one of the two is wrong, and yours is the one that counts."
+            )
+
+
 def words_of(asset: str, told: AssetSettings) -> Iterator[str]:
     """What the amounts of an asset in a report mean, where they are not what both sides said, to the letter."""
     if told.contract_size is not None:

@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "tieout"
 # Folder or top-level module -> what it may import within tieout, besides itself. A dotted entry opens one module only.
 EVERYTHING = frozenset(("*",))
 STAGES = frozenset(("observe", "compare", "explain", "decide", "act", "record"))
-PORTS = frozenset(("model", "errors", "clock", "brokers.base", "books.base"))
+PORTS = frozenset(("model", "errors", "clock", "brokers.base", "brokers.streams.base", "books.base"))
 ALLOWED: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "clock": frozenset(),

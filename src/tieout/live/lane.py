@@ -47,12 +47,14 @@ class Pace(Struct, frozen=True, kw_only=True):
         event_gap_seconds: The least time between the end of one and the next that only events asked for.
         settle_seconds: When it is read again where a break was not confirmed yet.
         follow_ups: How often in a row.
+        prompt: How many events that are to be seen at once may do without that gap; each gap gives one of them back.
     """
 
     timeout_seconds: int
     event_gap_seconds: int
     settle_seconds: float
     follow_ups: int
+    prompt: int = 5
 
 
 class _Batch:
@@ -62,6 +64,25 @@ class _Batch:
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.trigger = trigger
         self.follow_up = True  # nobody asked but the lane itself
+        self.prompt = False
+
+
+class Credit:
+    """So many at once, then one for each *seconds*."""
+
+    def __init__(self, most: int, seconds: int, clock: Clock) -> None:
+        self._each_ns, self._clock = seconds * SECOND, clock
+        self._most_ns = most * self._each_ns
+        self._free_ns: int | None = None  # when all would be there again
+
+    def take(self) -> bool:
+        """Whether there is one; it is then gone."""
+        now = self._clock.monotonic_ns()
+        free = max(now, self._free_ns or now) + self._each_ns
+        if free - now > self._most_ns:
+            return False
+        self._free_ns = free
+        return True
 
 
 class Lane:
@@ -83,13 +104,17 @@ class Lane:
         self._run: asyncio.Task[Answer] | None = None
         self._seen: Observation | None = None  # the one before the present run
         self._pressing = asyncio.Event()
+        self._credit = Credit(pace.prompt, pace.event_gap_seconds, clock)
         self._later: asyncio.TimerHandle | None = None
         self._followed = 0
         self._ended_ns: int | None = None
         self._stopped = False
 
-    def ask(self, trigger: Trigger, *, follow_up: bool = False) -> asyncio.Future[Answer]:
-        """Ask for a reconciliation that begins after this call. Returns at once; the answer is shared, so shield it."""
+    def ask(self, trigger: Trigger, *, follow_up: bool = False, prompt: bool = False) -> asyncio.Future[Answer]:
+        """Ask for a reconciliation that begins after this call. Returns at once; the answer is shared, so shield it.
+
+        A *prompt* event does not wait for others, unless there were many such.
+        """
         if self._stopped:
             refused = _Batch(trigger).answer
             refused.set_result(STOPPED)
@@ -97,7 +122,8 @@ class Lane:
         batch = self._next = self._next or _Batch(trigger)
         batch.trigger = max(batch.trigger, trigger, key=_RANK.__getitem__)
         batch.follow_up = batch.follow_up and follow_up
-        if trigger != "event" or follow_up:
+        batch.prompt = batch.prompt or (prompt and self._credit.take())
+        if trigger != "event" or follow_up or batch.prompt:
             self._pressing.set()
         if self._worker is None:
             self._worker = asyncio.create_task(self._work(), name=f"tieout reconciles {self.account}")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from msgspec import Struct
 
+from tieout.brokers.streams.base import Stream
 from tieout.clock import Clock, SystemClock
 from tieout.errors import ReconciliationError
 from tieout.live.alarm import Alarm, LoggedAlarm
 from tieout.live.fills import LargeFills
 from tieout.live.lane import Answer, Lane, Pace, Reconciles
+from tieout.live.listening import Listener
 from tieout.live.reconciler import Account
 from tieout.live.timer import SchedulerTimer, Timer
 from tieout.live.watch import Trouble, Unfinished, Watch, caught
@@ -68,6 +71,8 @@ class Schedule:
         clock: Measures what is overdue; real time in a running engine.
         alarm: The way to a person.
         timer: Fires at the intervals; APScheduler unless told otherwise.
+        streams: What tells of changes by itself, of those accounts that have such: each is followed by a reconciliation.
+            They are closed at the stop.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Schedule:
         clock: Clock | None = None,
         alarm: Alarm | None = None,
         timer: Timer | None = None,
+        streams: Mapping[str, Sequence[Stream]] | None = None,
     ) -> None:
         general, clock = cadence or Cadence(), clock or SystemClock()
         self._cadences = {name: (own or {}).get(name, general) for name in accounts}
@@ -91,6 +97,10 @@ class Schedule:
             for name, account in accounts.items()
         }
         self._fills = {name: self._judge_of_fills(name, account.settings) for name, account in accounts.items()}
+        self._listeners = {
+            name: Listener(name, each, clock=clock, due=partial(self.on_change, name), watch=self.watch)
+            for name, each in (streams or {}).items()
+        }
         self._timer = timer or SchedulerTimer()
         self._ears: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -111,6 +121,8 @@ class Schedule:
         """Begin nothing more, and wait for what is under way; nothing is broken off that may be acting. Safe to repeat."""
         self._stopping.set()
         self._timer.stop()
+        for listener in self._listeners.values():
+            await listener.stop()
         ears, self._ears = self._ears, []
         for ear in ears:
             ear.cancel()
@@ -127,6 +139,10 @@ class Schedule:
     def on_reconnect(self, account: str) -> None:
         """The connection to the broker was lost and is there again."""
         self._lanes[account].ask("event")
+
+    def on_change(self, account: str) -> None:
+        """The venue told that something changed, or may have: it is looked at at once, and in a storm of it now and then."""
+        self._lanes[account].ask("event", prompt=True)
 
     def on_strategy_change(self, account: str) -> None:
         """Another strategy trades the account from now on."""
@@ -153,6 +169,8 @@ class Schedule:
             # For each as soon as it is ready: a slow one does not keep the others from their interval.
             self._timer.every(account, self._cadences[account].reconciliation_interval)
             self._ears.append(asyncio.create_task(self._listen(account), name=f"tieout listens to {account}"))
+            if account in self._listeners:
+                self._listeners[account].start()
         return answer
 
     async def _end(self, account: str) -> None:

@@ -38,6 +38,7 @@ class Trouble(StrEnum):
     OVERDUE = "overdue"
     SKIPPED = "skipped"
     DEAF = "deaf"
+    STREAM = "stream"
 
 
 _WELL = {
@@ -47,6 +48,7 @@ _WELL = {
     Trouble.OVERDUE: "reconciliations are no longer overdue",
     Trouble.SKIPPED: "the schedule runs again",
     Trouble.DEAF: "words of people are heard again",
+    Trouble.STREAM: "the venue's stream is heard again",
 }
 # A report, whatever it says, shows that these are over.
 _ENDED_BY_A_REPORT = (Trouble.BROKEN, Trouble.SLOW, Trouble.OVERDUE, Trouble.SKIPPED)

@@ -103,7 +103,7 @@ def order(row: Json) -> Order:
         quantity = filled
     record = Order(
         asset=asset(due_word(row, "symbol"), word(row, "asset_class")).name,
-        side=_side(row),
+        side=side_of(row),
         quantity=quantity,
         status=status(told, quantity, filled),
         broker_order_id=due_word(row, "id"),
@@ -143,7 +143,7 @@ def fill(row: Json) -> Fill:
     record = Fill(
         fill_id=due_word(row, "id"),
         asset=what.name,
-        side=_side(row),
+        side=side_of(row),
         quantity=due(row, "qty"),
         price=due(row, "price"),
         at=at,
@@ -156,7 +156,12 @@ def fill(row: Json) -> Fill:
     return record
 
 
-def _side(row: Json) -> OrderSide:
+def side_of(row: Json) -> OrderSide:
+    """Whether a row buys or sells.
+
+    Raises:
+        RowError: It does not say.
+    """
     side = _SIDES.get(due_word(row, "side"))
     if side is None:
         raise RowError("side is neither buy nor sell")

@@ -18,6 +18,7 @@ from tieout.model.amounts import dec
 from tieout.model.snapshot import Order
 
 from .alpaca_rows import Json, activity_rows, alpaca_id, coin_row, fill_row, order_row, position_row, time_text, worth
+from .alpaca_stream import AlpacaStream
 from .base import Asked, Handler, Login, LoopbackVenue, Refused, Route
 from .bodies import Reply, text
 
@@ -44,6 +45,8 @@ class LoopbackAlpaca(LoopbackVenue):
         self.legs: dict[str, tuple[str, ...]] = {}
         self.held: set[str] = set()
         self.page = _MOST_ORDERS
+        self.stream = AlpacaStream(self)
+        self.streams = (self.stream,)
 
     def routes(self) -> Iterable[Route]:
         """The paths of `/v2`."""

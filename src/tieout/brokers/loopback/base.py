@@ -25,6 +25,7 @@ from tieout.model.amounts import dec
 from .bodies import Reply, bent, send
 from .desk import Desk
 from .faults import HttpFault, HttpFaults, HttpRule
+from .sockets import LoopbackStream
 
 _GRACE_S = 0.1
 
@@ -113,6 +114,7 @@ class LoopbackVenue:
         latency_s: Added to every answer.
         skew: By how much the venue's clock is ahead, for signatures and for its own time.
         asked: Every request so far, oldest first.
+        streams: The venue's WebSockets, where it has some.
     """
 
     kinds: frozenset[str] = frozenset()  # fields whose words name a kind of account or of row
@@ -128,6 +130,7 @@ class LoopbackVenue:
         self._waits = SystemClock()
         self._stopping = asyncio.Event()
         self._before: dict[str, Reply] = {}
+        self.streams: tuple[LoopbackStream, ...] = ()
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -143,7 +146,8 @@ class LoopbackVenue:
         app = web.Application()
         for route in self.routes():
             app.router.add_route(route.method, route.path, self._serving(route))
-        self.open_streams(app)
+        for stream in self.streams:
+            stream.open(app, self.world)
         app.router.add_route("*", "/{path:.*}", self._serving(Route("*", "", self.unknown, signed=False)))
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE_S)
         await self._runner.setup()
@@ -153,6 +157,8 @@ class LoopbackVenue:
     async def stop(self) -> None:
         """Close the port; whoever still waits for an answer gets none. Safe to repeat."""
         self._stopping.set()
+        for stream in self.streams:
+            stream.shut(self.world)
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -160,9 +166,6 @@ class LoopbackVenue:
     def routes(self) -> Iterable[Route]:
         """What the venue answers. For skins."""
         raise NotImplementedError
-
-    def open_streams(self, app: web.Application) -> None:
-        """Add the venue's WebSockets to *app*; none by default. For skins."""
 
     def authenticate(self, asked: Asked) -> str:
         """The world's account that a signed request is for. For skins.

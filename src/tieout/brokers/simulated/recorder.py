@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -18,7 +18,11 @@ R = TypeVar("R")
 
 
 class Recorder:
-    """The state of the world together with the facts that led to it."""
+    """The state of the world together with the facts that led to it.
+
+    Attributes:
+        listeners: Are told the facts of each change once it is durable. MUST NOT raise, nor change the world.
+    """
 
     def __init__(self, clock: Clock, seed: int, journal: Journal) -> None:
         self.clock = clock
@@ -26,6 +30,7 @@ class Recorder:
         self._entries = journal.read()
         self._pending: list[Entry] = []
         self._broken = False
+        self.listeners: list[Callable[[Sequence[Entry]], None]] = []
         self.state = folded(self._entries)
         self.moment = self._begun_at()
         if not self._entries:
@@ -79,7 +84,9 @@ class Recorder:
             # Until the journal has it, nobody hears of the change: a crash here loses it as a whole.
             self._journal.append(self._pending)
             self._entries.extend(self._pending)
-            self._pending = []
+            happened, self._pending = self._pending, []
+            for listener in self.listeners:
+                listener(happened)
 
     def spoil(self) -> None:
         """Note that a change that is not durable has moved the state: nothing may be answered from it any more."""

@@ -1,0 +1,1 @@
+"""What venues tell by themselves: triggers and evidence, never the truth about an account."""

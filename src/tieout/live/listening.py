@@ -1,0 +1,106 @@
+"""What an account's streams tell calls for readings: a burst for one, and a stream that is refused is told to a person."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+
+from tieout.brokers.streams.base import Heard, Stream, StreamEvent
+from tieout.clock import Clock
+from tieout.live.watch import Trouble, Unfinished, Watch, caught
+
+GATHER_S = 0.05  # what comes within it is seen by one reading
+AGAIN_S = 600  # from one try to the next, where a person has to mend something first
+AWAY_S = 300  # a stream that is away for so long is told
+
+
+class Listener:
+    """Listens to the streams of one account.
+
+    Args:
+        account: Its name.
+        streams: What is listened to, side by side.
+        clock: What is waited on.
+        due: Is called where a reading is due; returns at once.
+        watch: Is told of streams that cannot be heard.
+        heard: Is given each event as it comes; MUST NOT raise.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        streams: Sequence[Stream],
+        *,
+        clock: Clock,
+        due: Callable[[], None],
+        watch: Watch,
+        heard: Callable[[StreamEvent], None] | None = None,
+    ) -> None:
+        self._account, self._streams, self._due, self._watch = account, tuple(streams), due, watch
+        self._clock, self._heard = clock, heard
+        self._tasks: list[asyncio.Task[None]] = []
+        self._gathering: asyncio.TimerHandle | None = None
+        self._away: dict[str, asyncio.TimerHandle] = {}
+
+    def start(self) -> None:
+        """Begin."""
+        names = [f"tieout hears {stream.name}" for stream in self._streams]
+        self._tasks = [
+            asyncio.create_task(self._listen(stream), name=name)
+            for stream, name in zip(self._streams, names, strict=True)
+        ]
+
+    async def stop(self) -> None:
+        """Listen no longer. Safe to repeat."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for handle in (*self._away.values(), *([self._gathering] if self._gathering else ())):
+            handle.cancel()
+        self._away, self._gathering = {}, None
+        for stream in self._streams:
+            await stream.close()
+
+    async def _listen(self, stream: Stream) -> None:
+        """Hear a stream for ever. One that is refused, or fails in an unknown way, is tried again much later."""
+        while True:
+            ended = await caught(self._hear(stream))
+            why = ended.why if isinstance(ended, Unfinished) else "it ended"
+            self._watch.begin(self._account, Trouble.STREAM, f"the stream is not heard, and the venue is polled: {why}")
+            await self._clock.sleep(AGAIN_S)
+
+    async def _hear(self, stream: Stream) -> None:
+        async with aclosing(stream.events()) as events:
+            async for event in events:
+                if self._heard is not None:
+                    self._heard(event)
+                if event.what is Heard.LOST:
+                    self._lost(stream.name, event.why)
+                    continue
+                if event.what is Heard.LISTENING:
+                    self._found(stream.name)
+                self._gather()
+
+    def _gather(self) -> None:
+        if self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._due()
+
+    def _lost(self, name: str, why: str) -> None:
+        if name not in self._away:
+            sentence = f"the stream has been away for {AWAY_S} s, and the venue is polled: {why}"
+            self._away[name] = asyncio.get_running_loop().call_later(
+                AWAY_S, self._watch.begin, self._account, Trouble.STREAM, sentence
+            )
+
+    def _found(self, name: str) -> None:
+        handle = self._away.pop(name, None)
+        if handle is not None:
+            handle.cancel()
+        self._watch.end(self._account, Trouble.STREAM)

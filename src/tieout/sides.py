@@ -22,6 +22,7 @@ from tieout.config.nouns import (
     BrokerCcxt,
     BrokerDydx,
     BrokerFile,
+    BrokerIb,
     BrokerSimulated,
     BrokerStatement,
     LocalEngine,
@@ -134,6 +135,10 @@ def broker_side(name: str, told: AccountConfig, making: Making) -> BrokerAdapter
             from tieout.brokers.statements.opening import open_statement
 
             return open_statement(name, making.clock, **asdict(told.broker))
+        case BrokerIb():
+            from tieout.brokers.ib.opening import open_ib
+
+            return open_ib(name, min(10, told.reconciliation.timeout_seconds), **asdict(told.broker))
         case BrokerCcxt():
             return _ccxt(name, told.broker, told.reconciliation, making)
         case BrokerDydx(address=address, subaccount=subaccount, url=url):

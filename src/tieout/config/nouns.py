@@ -142,6 +142,24 @@ class BrokerCcxt(Struct, frozen=True, forbid_unknown_fields=True):
     sandbox: bool = False
 
 
+class BrokerIb(Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker is Interactive Brokers, read through TWS or the Gateway. Nothing is sent there.
+
+    Attributes:
+        account: Which account of the login it is; None is by the account's own name.
+        host: Where TWS or the Gateway listens.
+        port: And at which port.
+        client_id: Which client of it we are; every program has another.
+        zone: The zone that TWS is set to, for times that bear none.
+    """
+
+    account: Text | None = None
+    host: Text = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 4001
+    client_id: Annotated[int, Meta(ge=0)] = 71
+    zone: Text | None = None
+
+
 class BrokerDydx(Struct, frozen=True, forbid_unknown_fields=True):
     """The broker is dYdX v4, read from its indexer. It needs no key, and takes no orders.
 
@@ -174,7 +192,7 @@ class BrokerAlpaca(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 LocalSource = LocalFile | LocalEngine
-BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx | BrokerAlpaca
+BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx | BrokerAlpaca | BrokerIb
 LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile, "engine": LocalEngine}
 BROKER_KINDS: dict[str, type[BrokerSource]] = {
     "file": BrokerFile,
@@ -183,6 +201,7 @@ BROKER_KINDS: dict[str, type[BrokerSource]] = {
     "ccxt": BrokerCcxt,
     "dydx": BrokerDydx,
     "alpaca": BrokerAlpaca,
+    "ib": BrokerIb,
 }
 
 

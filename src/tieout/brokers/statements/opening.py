@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tieout.brokers.stated import StatedBroker
 from tieout.brokers.statements.adapter import StatementBroker
 from tieout.brokers.statements.mapping import read_mapping
+from tieout.brokers.zones import zone_of
 from tieout.clock import Clock
 from tieout.errors import BadInput, Problem
 
@@ -50,9 +50,5 @@ def _flex(
 ) -> StatedBroker:
     from tieout.brokers.statements.flex import FlexBroker
 
-    try:
-        zoned = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        place, mend = f"accounts.{name}.broker.zone", 'write one such as "America/New_York"'
-        raise BadInput([Problem("configuration", place, "no time zone", mend)]) from None
+    zoned = zone_of(zone, f"accounts.{name}.broker.zone")
     return FlexBroker(path, name, clock, called=account, zone=zoned, max_age_seconds=max_age_seconds)

@@ -182,6 +182,15 @@ async def test_cursors_are_followed_through_every_window_and_category() -> None:
     assert len({said(one)["category"] for one in asked}) == 4
 
 
+async def test_windows_reach_beyond_the_venues_present() -> None:
+    """A clock of ours that is days behind, which ccxt makes up for in its signatures, hides no fill."""
+    rows = [bybit_fill(n * 86_400_000) for n in range(30)]
+    async with venue("bybit", bybit(rows)) as (broker, _):
+        client = broker._asking.client()
+        client.options["timeDifference"] = -30 * 86_400_000
+        assert len(await broker.get_fills(SINCE)) == 30
+
+
 async def test_a_cursor_that_leads_back_is_no_end() -> None:
     """The same page over and over is a part, and not read for ever."""
     rows = [bybit_fill(n) for n in range(3)]

@@ -145,6 +145,24 @@ async def test_accounts_of_any_type_are_read_from_every_page() -> None:
     assert (balance.total, balance.locked) == (Decimal(6), Decimal(4))
 
 
+async def test_a_wallet_on_two_pages_is_one_wallet() -> None:
+    """A list that moves while it is read shows a wallet again: its cash counts once, or not at all if it changed."""
+
+    def answer(asked: Asked) -> tuple[int, str]:
+        second = said(asked).get("cursor") == "next"
+        free = changed if second else "1"
+        row = {"uuid": "w", "currency": "QQQ", "available_balance": {"value": free}, "hold": {"value": "2"}}
+        return 200, json.dumps({"accounts": [row], "has_next": not second, "cursor": "next"})
+
+    changed = "1"
+    async with venue("coinbase", answer, accept_gaps=("balances",)) as (broker, _):
+        (balance,) = await broker.get_balances()
+        assert balance.total == Decimal(3)
+        changed = "5"
+        with pytest.raises(SourceMalformed):
+            await broker.get_balances()
+
+
 async def test_staked_kraken_currencies_are_none_of_the_others() -> None:
     """Staked, opted-in and futures suffixes keep their own names, and no amount of theirs is lost."""
     body = {"error": [], "result": {name: {"balance": "1", "hold_trade": "0"} for name in ("XXBT", "XBT.M", "SOL.F")}}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tieout.brokers.ccxt.calls import Call
 from tieout.brokers.ccxt.cash import rows_at, walk
-from tieout.brokers.ccxt.pages import MAX_PAGES, MAX_WINDOWS, Json, Page, identity, moment_of
+from tieout.brokers.ccxt.pages import MAX_PAGES, MAX_WINDOWS, Json, Page, Path, identity, moment_of
 from tieout.brokers.ccxt.parse import RowError, RowLeft, milliseconds
 from tieout.model.snapshot import Section
 
@@ -151,6 +151,14 @@ async def _page(doing: Gathering, call: Call, params: Json) -> tuple[Any, list[J
         return body, rows_of(call, body)
 
     return await doing.ask(doing.scope, question)
+
+
+def nested(path: Path, rows: list[Json]) -> Any:
+    """A body that holds *rows* at *path*, and nothing else."""
+    body: Any = rows
+    for step in reversed(path):
+        body = {step: body}
+    return body
 
 
 def own_address(client: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.calls import Call, Venue
 from tieout.brokers.ccxt.cash import Line, Reader, balances, coin_code, walk
-from tieout.brokers.ccxt.gather import Gathering, Haul, gather, rows_of
+from tieout.brokers.ccxt.gather import Gathering, Haul, gather, nested, rows_of
 from tieout.brokers.ccxt.guard import answers_in_hand
 from tieout.brokers.ccxt.ledger import read_rows, told
 from tieout.brokers.ccxt.parse import RowError, RowLeft
@@ -54,7 +54,9 @@ class CcxtReader:
 
     async def _wallet_bodies(self, call: Call, missing: list[str]) -> list[Any]:
         if call.method is not None:
-            return (await self._haul(call, self._gathering("balances", missing))).bodies
+            haul = await self._haul(call, self._gathering("balances", missing))
+            # A wallet that is on two pages is one wallet: only rows that came anew are cash.
+            return haul.bodies if call.pages is None else [nested(call.rows, haul.rows)]
 
         async def question(client: Any) -> list[Any]:
             await client.fetch_balance(dict(call.params))
@@ -98,7 +100,12 @@ class CcxtReader:
     def _gathering(
         self, section: Section, missing: list[str], *, asset: str | None = None, since: datetime | None = None
     ) -> Gathering:
-        return Gathering(self._asking.ask, section, missing, asset, since, self._clock.now())
+        return Gathering(self._asking.ask, section, missing, asset, since, self._present())
+
+    def _present(self) -> datetime:
+        """Now, by the venue's clock where ccxt had to compare it with ours: windows have to reach beyond it."""
+        behind = self._asking.client().options.get("timeDifference") or 0
+        return self._clock.now() - timedelta(milliseconds=int(behind))
 
     async def _read(
         self, section: Section, call: Call, make: Make, *, asset: str | None, since: datetime | None

@@ -26,7 +26,6 @@ _TRANSACTIONS: dict[str, ActivityKind | None] = {
     "exchange_deposit": "transfer", "exchange_withdrawal": "transfer", "pro_deposit": "transfer",
     "pro_withdrawal": "transfer", "transfer": "transfer", "intx_deposit": "transfer", "intx_withdrawal": "transfer",
     "vault_withdrawal": "transfer", "staking_transfer": "transfer", "unstaking_transfer": "transfer",
-    "derivatives_settlement": None,
     "buy": "conversion", "sell": "conversion", "trade": "conversion", "wrap_asset": "conversion",
     "unwrap_asset": "conversion", "retail_eth2_deprecation": "conversion", "retail_simple_dust": "conversion",
     "interest": "interest", "staking_reward": "interest", "inflation_reward": "interest",

@@ -17,9 +17,9 @@ Row = Mapping[str, Any]
 # The very start is left out, and times are whole seconds here.
 _SINCE = Span("start", unit="s", early_ms=1000)
 
-# Trades, and what margin trades settle, are what the fills tell.
+# Trades, those on margin too, are what the fills tell.
 _LEDGER: dict[str, ActivityKind | None] = {
-    "trade": None, "margin": None, "settled": None,
+    "trade": None, "margin": None,
     "deposit": "deposit", "withdrawal": "withdrawal", "transfer": "transfer", "rollover": "fee",
     "staking": "interest", "dividend": "dividend", "nft_rebate": "rebate", "reward": "interest",
     "spend": "conversion", "receive": "conversion", "conversion": "conversion", "sale": "conversion",

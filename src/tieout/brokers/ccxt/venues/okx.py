@@ -11,10 +11,10 @@ _DATA: Path = ("data",)
 _ALGOS = ("conditional,oco", "trigger", "move_order_stop", "iceberg", "twap", "chase")
 _QUARTER = Span("begin", kept_days=90)
 
-# By OKX's numbers. Trades, deliveries and forced ones are what the fills tell.
+# By OKX's numbers. Trades, forced ones too, are what the fills tell.
 _BILLS: Table = {
     "1": "transfer",
-    "2": None, "3": None, "5": None, "9": None, "14": None, "24": None, "30": None,
+    "2": None, "5": None, "9": None,
     "7": "interest", "8": "funding",
     "11": "conversion", "27": "conversion", "28": "conversion",
 }  # fmt: skip

@@ -209,6 +209,7 @@ _INFO: dict[str, str] = {
     "clearinghouseState": '{"marginSummary":{"accountValue":"0"},"assetPositions":[]}',
     "spotClearinghouseState": '{"balances":[]}',
     "userAbstraction": '"default"',
+    "userRole": '{"role":"user"}',
     "perpDexs": "[null]",
 }
 

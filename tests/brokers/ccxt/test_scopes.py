@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from tests.brokers.ccxt.test_pages import said
 from tests.brokers.ccxt.venue import MARKETS, venue
-from tests.conform.loopback import Answer, Asked, market
+from tests.conform.loopback import Answer, Asked, Loopback, client, market
 
-from tieout.errors import SourceError, SourceIncomplete, SourceMalformed
+from tieout.brokers.ccxt.adapter import CcxtBroker
+from tieout.errors import SourceError, SourceIncomplete, SourceMalformed, SourceRefused
 from tieout.model.snapshot import Balance
 
 ORDER = {
@@ -75,6 +76,28 @@ async def test_cash_that_cannot_be_told_is_named(margin: str, builder: str) -> N
     async with venue("hyperliquid", hyperliquid(margin, builder)) as (broker, _):
         with pytest.raises(SourceIncomplete):
             await broker.get_balances()
+
+
+@pytest.mark.parametrize("role", ["missing", "agent", "somethingNew"])
+async def test_an_address_that_holds_nothing_by_nature_is_no_empty_account(role: str) -> None:
+    """A misspelt address and an agent's are answered like an empty account: who it is has to be said first."""
+
+    def answer(asked: Asked) -> tuple[int, str] | None:
+        mine = '"userRole"' in asked.said
+        return (200, json.dumps({"role": role})) if mine else hyperliquid()(asked)
+
+    server = Loopback()
+    server.answer = answer
+    await server.start()
+    made = client("hyperliquid", server.port)
+    broker = CcxtBroker("hyperliquid", account="wrong", client=made, markets=MARKETS["hyperliquid"])
+    for read in (broker.get_positions, broker.get_balances, broker.get_open_orders):
+        with pytest.raises(SourceRefused):
+            await read()
+    with pytest.raises(SourceRefused):
+        await broker.get_order(broker_order_id="5")
+    await broker.close()
+    await server.stop()
 
 
 async def test_no_word_on_the_margin_is_no_answer() -> None:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.brokers.ccxt import parse
 from tieout.brokers.ccxt.asking import CcxtAsking
+from tieout.brokers.ccxt.confirm import CcxtAccount
 from tieout.brokers.ccxt.guard import connect, set_markets
 from tieout.brokers.ccxt.lookup import CcxtOrders
 from tieout.brokers.ccxt.markets import Markets
@@ -92,6 +93,7 @@ class CcxtBroker:
 
         self._asking = CcxtAsking(self.name, make, known.at_once, wire, self._markets)
         self._reader = CcxtReader(self.name, self._venue, self._asking, tuple(assets), self._clock)
+        self._account_there = CcxtAccount(self.name, known.known, self._asking)
         self._orders = CcxtOrders(self.name, self._venue, self._asking, self._reader, tuple(assets))
 
     async def get_positions(self) -> tuple[Position, ...]:
@@ -101,6 +103,7 @@ class CcxtBroker:
     async def get_balances(self) -> tuple[Balance, ...]:
         """Every currency, read from the venue's own fields for cash."""
         self._has("balances")
+        await self._account_there.confirm("balances")
         return await self._reader.balances()
 
     async def get_open_orders(self) -> tuple[Order, ...]:
@@ -122,6 +125,7 @@ class CcxtBroker:
         self, *, broker_order_id: str | None = None, client_order_id: str | None = None
     ) -> Order | None:
         """One order; None only where the venue said *no such order* in every market that was asked."""
+        await self._account_there.confirm("orders")
         return await introduced(self._markets, lambda: self._orders.find(broker_order_id, client_order_id))
 
     async def get_account_info(self) -> AccountInfo:
@@ -187,6 +191,7 @@ class CcxtBroker:
     ) -> tuple[Any, ...]:
         """The records of *section*, tidied as a whole; also those that come with an incomplete reading."""
         self._has(section)
+        await self._account_there.confirm(section)
         try:
             found = await introduced(self._markets, lambda: self._reader.rows(section, make, **how))
         except SourceIncomplete as part:

@@ -96,6 +96,18 @@ class Call(Struct, frozen=True):
     read: Read | None = None
 
 
+class Known(Struct, frozen=True):
+    """The request by which a venue says whether it knows an address.
+
+    Attributes:
+        denied: Why its answer is a no; None where it is a yes.
+    """
+
+    method: str
+    params: Json
+    denied: Callable[[Any], str | None]
+
+
 class Find(Struct, frozen=True):
     """A place where one order may be found: a list that the venue narrows to it.
 
@@ -129,6 +141,7 @@ class Venue(Struct, frozen=True):
     legs: dict[str, Json] = default(default_factory=dict)  # how an order names its leg
     hedge_mode: bool = False
     fills_days: int | None = None  # how far back one request for fills reaches from its start
+    known: Known | None = None  # asked once, where an account that nobody knows would look like an empty one
     at_once: int = 4  # requests under way together; 1 where a key's nonce has to grow from each request to the next
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tieout.brokers.ccxt import cash, mend
-from tieout.brokers.ccxt.calls import Call, Each, Json, Told, Venue
+from tieout.brokers.ccxt.calls import Call, Each, Json, Known, Told, Venue
 from tieout.brokers.ccxt.ledger import less, minus, moves, number_at
 from tieout.brokers.ccxt.pages import Span, field, moment_of, onward
 from tieout.brokers.ccxt.parse import RowLeft, number
@@ -21,6 +21,14 @@ _START = Span("startTime")
 def _builder(row: Any) -> Json | None:
     """Null stands for the main exchange, which is asked without a name."""
     return None if row is None else {"dex": str(field(row, "name"))}
+
+
+def _no_holder(body: Any) -> str | None:
+    """An agent signs for an account and holds nothing itself; both it and an unknown address look like an empty account."""
+    role = field(body, "role")
+    if role in ("user", "subAccount", "vault"):
+        return None
+    return "the address of an agent, not of the account" if role == "agent" else "the venue knows no such account"
 
 
 _BUILDERS = Each(_INFO, _METHOD, (), _builder, {"type": "perpDexs"})
@@ -132,6 +140,7 @@ VENUES: dict[str, Venue] = {
         ),
         position=mend.hyperliquid_position,
         fill=mend.hyperliquid_fill,
+        known=Known(_METHOD, {"type": "userRole"}, _no_holder),
         lookup="id",
         client_id="clientOrderId",
     )

@@ -42,6 +42,13 @@ def told(venue: Venue, call: Call) -> bool:
     return call not in SECTION or SECTION[call] in venue.traits.sections
 
 
+def least(venue: Venue, call: Call) -> int:
+    """How many rows there are at least once the account is populated; coins that are bought are balances."""
+    if call == "get_positions" and (venue.traits.kind == "spot" or not told(venue, call)):
+        return 0
+    return venue.traits.currencies if call == "get_balances" else 2
+
+
 def reads(venue: Venue) -> list[Callable[[Venue], Awaitable[object]]]:
     """Every reading that this venue answers."""
     return [read for call, read in READS.items() if told(venue, call)]

@@ -19,6 +19,7 @@ from tests.contracts.steps import (
     cancelled,
     found,
     held_of,
+    least,
     list_share,
     populate,
     reads,
@@ -68,13 +69,6 @@ async def test_reads_are_the_whole_truth(venue: Venue, ticker: str) -> None:
         else:
             with pytest.raises(SourceIncomplete):
                 await read(venue)
-
-
-def least(venue: Venue, call: Call) -> int:
-    """How many rows there are at least once the account is populated; coins that are bought are balances."""
-    if call == "get_positions" and (venue.traits.kind == "spot" or not told(venue, call)):
-        return 0
-    return venue.traits.currencies if call == "get_balances" else 2
 
 
 @pytest.mark.parametrize("call", ROWS)

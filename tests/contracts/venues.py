@@ -159,7 +159,7 @@ class OverHttp:
         hurry: Callable[[], None],
     ) -> None:
         self.account, self.traits, self.server = account, traits, server
-        self._make, self._calls, self._hurry = make, calls, hurry
+        self._make, self.calls, self.hurry = make, calls, hurry
         self._broker: BrokerAdapter | None = None
         self._rng = random.Random(7)
 
@@ -190,8 +190,8 @@ class OverHttp:
             self.world.clock.advance(rule.seconds)
             return
         assert rule.fault not in self.traits.cannot, self.traits.cannot[rule.fault]
-        calls = [call for call in self._calls if rule.fits(call)]
-        endpoint = "|".join(self._calls[call] for call in calls)
+        calls = [call for call in self.calls if rule.fits(call)]
+        endpoint = "|".join(self.calls[call] for call in calls)
         for made in self._http(rule, endpoint):
             self.server.faults.inject(made)
 
@@ -205,7 +205,7 @@ class OverHttp:
                          headers=headers, taken=landed)
             ]  # fmt: skip
         if fault is Fault.TIMEOUT:
-            self._hurry()
+            self.hurry()
             count = 16 if rule.times is None else rule.times
             landed_or_not = [self._rng.random() < 0.5 for _ in range(count)]
             return [HttpRule(fault=HttpFault.STALL, endpoint=endpoint, taken=taken) for taken in landed_or_not]

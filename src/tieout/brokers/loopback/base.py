@@ -28,6 +28,7 @@ from .faults import HttpFault, HttpFaults, HttpRule
 from .sockets import LoopbackStream
 
 _GRACE_S = 0.1
+_PAGING = frozenset(("after", "cursor", "fromId", "ofs", "page", "page_token", "until", "createdBeforeOrAt"))
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,9 +192,10 @@ class LoopbackVenue:
         """The venue's time."""
         return self.world.clock.now() + self.skew
 
-    def signing_time(self) -> datetime:
-        """The time that signatures are held against."""
-        return self._clock.now() + self.skew
+    def fresh(self, told: datetime, *, behind: timedelta, ahead: timedelta) -> bool:
+        """Whether a signature's time is near enough to the venue's, by the clock of signatures or by the world's own."""
+        clocks = (self._clock.now() + self.skew, self.present())
+        return any(now - behind <= told <= now + ahead for now in clocks)
 
     def _serving(self, route: Route) -> Callable[[web.Request], Any]:
         async def serve(request: web.Request) -> web.StreamResponse:
@@ -217,7 +219,7 @@ class LoopbackVenue:
         if rule is not None and rule.fault is HttpFault.STALL:
             with contextlib.suppress(TimeoutError):  # its end is what was asked for
                 await asyncio.wait_for(self._stopping.wait(), rule.seconds or None)
-        if rule is not None and rule.fault is HttpFault.DUPLICATE:
+        if rule is not None and rule.fault is HttpFault.DUPLICATE and _PAGING & set(asked.fields):
             reply = self._before.get(f"{asked.method} {asked.path}", reply)
         self._before[f"{asked.method} {asked.path}"] = reply
         return await send(request, bent(rule, reply, self.kinds), rule, self._waits)

@@ -8,16 +8,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
+from datetime import timedelta
 
 from tieout.errors import ActionRefused
 
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import Futures
 from .binance_spot import Spot, failure
-from .bodies import Reply, milliseconds
+from .bodies import Reply, at_milliseconds
 
 _WINDOW_MS = 5000
-_AHEAD_MS = 1000
+_AHEAD = timedelta(seconds=1)
 _REASONS = {
     "this venue lists no such instrument": (-1121, "Invalid symbol."),
     "insufficient funds": (-2010, "Account has insufficient balance for requested action."),
@@ -63,9 +64,9 @@ class LoopbackBinance(LoopbackVenue):
         return Reply(b"<html><body><h2>404 Not found</h2></body></html>", 404)
 
     def _require_fresh(self, asked: Asked) -> None:
-        told, now = asked.fields.get("timestamp", ""), milliseconds(self.signing_time())
-        window = int(asked.fields.get("recvWindow", _WINDOW_MS))
+        told = asked.fields.get("timestamp", "")
+        window = timedelta(milliseconds=int(asked.fields.get("recvWindow", _WINDOW_MS)))
         if not told.isdecimal():
             raise Refused(failure(-1102, "Mandatory parameter 'timestamp' was not sent, was empty/null, or malformed."))
-        if not now - window <= int(told) < now + _AHEAD_MS:
+        if not self.fresh(at_milliseconds(told), behind=window, ahead=_AHEAD):
             raise Refused(failure(-1021, "Timestamp for this request is outside of the recvWindow."))

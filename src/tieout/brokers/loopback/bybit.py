@@ -79,8 +79,8 @@ class LoopbackBybit(LoopbackVenue):
         due = hmac.new(login.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(due, said.get("x-bapi-sign", "")):
             raise Refused(self.failure(10004, "error sign! please check your sign generation algorithm."))
-        now = milliseconds(self.signing_time())
-        if not now - int(window) <= int(stamp) < now + 1000:
+        span = timedelta(milliseconds=int(window))
+        if not self.fresh(at_milliseconds(stamp), behind=span, ahead=timedelta(seconds=1)):
             raise Refused(
                 self.failure(10002, "invalid request, please check your server timestamp or recv_window param.")
             )

@@ -6,7 +6,7 @@ Source: Coinbase's public Advanced Trade documentation, as of 2026-11. A login's
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tieout.brokers.base import OrderRequest
@@ -16,12 +16,13 @@ from tieout.model.snapshot import Order
 
 from . import coinbase_rows as rows
 from .base import Asked, LoopbackVenue, Refused, Route
-from .bodies import EPOCH, Reply, milliseconds
+from .bodies import EPOCH, Reply, at_milliseconds, milliseconds
 from .jwt import claims
 from .symbols import asset_of, by_asset, listed
 
 _PATH = "/api/v3/brokerage"
 _LARGEST_PAGE = 250
+_LIFE = timedelta(seconds=120)
 _REASONS = {
     "this venue lists no such instrument": "INVALID_PRODUCT_ID",
     "insufficient funds": "INSUFFICIENT_FUND",
@@ -72,8 +73,8 @@ class LoopbackCoinbase(LoopbackVenue):
                 host = asked.headers.get("host", "")
                 wanted = {"kid": login.key, "sub": login.key, "uri": f"{asked.method} {host}{asked.path}"}
                 said["uri"] = str(said.get("uri", "")).replace("http://", "", 1)  # without TLS the client leaves it in
-                now = milliseconds(self.signing_time()) // 1000
-                fresh = int(said.get("nbf", 0)) <= now + 5 and now <= int(said.get("exp", 0))
+                issued = at_milliseconds(int(said.get("nbf", 0)) * 1000)
+                fresh = self.fresh(issued, behind=_LIFE, ahead=timedelta(seconds=5))
                 if fresh and all(said.get(name) == value for name, value in wanted.items()):
                     return login.account
         raise Refused(Reply(b"Unauthorized", 401))

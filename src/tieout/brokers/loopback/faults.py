@@ -23,7 +23,7 @@ class HttpFault(StrEnum):
     TRUNCATED = "truncated"  # half of the document, as if it were whole
     TEXT = "text"  # `text` with `status`, whatever was asked: a status, HTML, nothing, null, {}, []
     DRIP = "drip"  # the whole answer, spread over `seconds`
-    DUPLICATE = "duplicate"  # the answer before this one, of the same endpoint, once more
+    DUPLICATE = "duplicate"  # a further page is the page before it, once more
     VANISHED = "vanished"  # every list in the answer is empty
     FLOATS = "floats"  # numbers in text come as numbers of JSON, digits unchanged
     NEW_KIND = "new_kind"  # fields that name a kind (of account, of contract) hold a word that nobody knows yet

@@ -32,7 +32,7 @@ _MOVES = {"deposit": "deposit", "withdrawal": "withdraw", "transfer": "spotTrans
 class LoopbackHyperliquid(LoopbackVenue):
     """Hyperliquid's main exchange over a world in which perpetuals in USDC are listed."""
 
-    kinds = frozenset(("type", "orderType"))
+    kinds = frozenset(("type",))
 
     def routes(self) -> Iterable[Route]:
         """One path for every question; who is asked about stands in it."""

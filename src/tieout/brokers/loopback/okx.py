@@ -92,7 +92,7 @@ class LoopbackOkx(LoopbackVenue):
         due = base64.b64encode(hmac.new(login.secret.encode(), payload.encode(), hashlib.sha256).digest()).decode()
         if not hmac.compare_digest(due, asked.headers.get("ok-access-sign", "")):
             raise Refused(failure("50113", "Invalid Sign", 401))
-        if abs(datetime.fromisoformat(stamp) - self.signing_time()) > _WINDOW:
+        if not self.fresh(datetime.fromisoformat(stamp), behind=_WINDOW, ahead=_WINDOW):
             raise Refused(failure("50102", "Timestamp request expired", 401))
         return login.account
 

@@ -283,8 +283,10 @@ def over_ccxt(entry: Entry) -> Callable[[str, str, bool], AbstractAsyncContextMa
                 venue_client.timeout = PATIENCE_MS
 
             venue = OverHttp(server, account, traits=entry.traits, make=make, calls=entry.calls, hurry=hurry)
-            yield venue
-            await venue.broker.close()
+            try:
+                yield venue
+            finally:
+                await venue.broker.close()
 
     return made
 

@@ -49,6 +49,11 @@ def least(venue: Venue, call: Call) -> int:
     return venue.traits.currencies if call == "get_balances" else 2
 
 
+def ids(rows: Iterable[Row]) -> set[str]:
+    """Which fills or activities these are."""
+    return {str(getattr(row, "fill_id", None) or getattr(row, "activity_id", None)) for row in rows}
+
+
 def reads(venue: Venue) -> list[Callable[[Venue], Awaitable[object]]]:
     """Every reading that this venue answers."""
     return [read for call, read in READS.items() if told(venue, call)]

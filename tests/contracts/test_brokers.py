@@ -6,7 +6,6 @@ truth at the adapter, by their nature; what is tested of them is that they pass 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -19,6 +18,7 @@ from tests.contracts.steps import (
     cancelled,
     found,
     held_of,
+    ids,
     least,
     list_share,
     populate,
@@ -44,7 +44,7 @@ from tieout.errors import (
     SourceUnreachable,
 )
 from tieout.model.amounts import dec, plain
-from tieout.model.snapshot import Activity, Fill, Leg, OrderSide, Row
+from tieout.model.snapshot import Activity, Fill, Leg, OrderSide
 
 FAILURES: dict[Fault, type[SourceError]] = {
     Fault.TIMEOUT: SourceTimeout,
@@ -162,11 +162,6 @@ async def test_lagging_fills_come_in_the_end(venue: Venue, ticker: str) -> None:
     )
     assert ids(await ROWS["get_fills"](venue)) == ids(venue.traits.renamed(old.fills))
     assert ids(await ROWS["get_fills"](venue)) == ids(venue.traits.renamed(old.fills + new.fills))
-
-
-def ids(rows: Iterable[Row]) -> set[str]:
-    """Which fills or activities these are."""
-    return {str(getattr(row, "fill_id", None) or getattr(row, "activity_id", None)) for row in rows}
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,10 @@ BARE_LISTS: dict[str, frozenset[Call]] = {
 }
 
 
+# What a row means at one venue only: Bybit's edge answers a page with 403 to an address that asks too often.
+ALSO: dict[tuple[str, str], type[SourceError]] = {("ccxt_bybit", "403 HTML"): SourceThrottled}
+
+
 async def outcome(venue: OverHttp, call: Call, wrong: Wrong) -> tuple[Sequence[Row], SourceError | None]:
     """What a reading comes to while that goes wrong."""
     venue.server.faults.clear()
@@ -88,7 +92,11 @@ async def test_no_fault_is_read_as_an_answer(name: str) -> None:
                 venue.hurry()
                 hurried = True
             rows, error = await outcome(venue, call, TABLE[fault])
-            found = finding(whole[call], rows, error, TABLE[fault])
+            found = (
+                None
+                if isinstance(error, ALSO.get((name, fault), ()))
+                else finding(whole[call], rows, error, TABLE[fault])
+            )
             wrong += [f"{fault} × {call}: {found}"] if found else []
         for call, rows in whole.items():
             assert sorted_rows(await ROWS[call](venue)) == sorted_rows(rows)

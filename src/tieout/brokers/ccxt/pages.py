@@ -141,6 +141,8 @@ def cursor(path: Path, name: str, *, more: Path | None = None, newest_first: str
         mark = _told(page.body, path, "no word about further pages") if more is None or said else None
         if said and mark in (None, ""):
             raise RowLeft("more pages follow, and the venue does not say where")
+        if said and not page.rows:
+            raise RowLeft("a page without rows, of which the venue says that more follow")
         if mark in (None, "", "0") or not page.rows:
             return None
         reached = newest_first is not None and _before(page, newest_first)

@@ -29,6 +29,7 @@ from .sockets import LoopbackStream
 
 _GRACE_S = 0.1
 _PAGING = frozenset(("after", "cursor", "fromId", "ofs", "page", "page_token", "until", "createdBeforeOrAt"))
+_MOMENTARY = frozenset(("nonce", "recvWindow", "signature", "timestamp"))
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +101,12 @@ class Route(msgspec.Struct, frozen=True):
     path: str
     handler: Handler
     signed: bool = True
+
+
+def _list(asked: Asked) -> str:
+    """Which list a request asks a page of: its path and fields, but for those that say which page, when, and who asks."""
+    kept = {name: value for name, value in asked.fields.items() if name not in _PAGING | _MOMENTARY}
+    return f"{asked.method} {asked.path} {sorted(kept.items())}"
 
 
 class LoopbackVenue:
@@ -220,8 +227,8 @@ class LoopbackVenue:
             with contextlib.suppress(TimeoutError):  # its end is what was asked for
                 await asyncio.wait_for(self._stopping.wait(), rule.seconds or None)
         if rule is not None and rule.fault is HttpFault.DUPLICATE and _PAGING & set(asked.fields):
-            reply = self._before.get(f"{asked.method} {asked.path}", reply)
-        self._before[f"{asked.method} {asked.path}"] = reply
+            reply = self._before.get(_list(asked), reply)
+        self._before[_list(asked)] = reply
         return await send(request, bent(rule, reply, self.kinds), rule, self._waits)
 
     def _reply(self, route: Route, asked: Asked, rule: HttpRule | None) -> Reply:

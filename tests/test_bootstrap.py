@@ -15,6 +15,7 @@ from tieout.bootstrap import opened
 from tieout.brokers.alpaca.adapter import AlpacaBroker
 from tieout.brokers.ccxt import adapter as ccxt_adapter
 from tieout.brokers.ccxt.adapter import CcxtBroker
+from tieout.brokers.dydx.adapter import DydxBroker
 from tieout.brokers.loopback.alpaca import LoopbackAlpaca
 from tieout.brokers.loopback.base import Login
 from tieout.brokers.simulated import World
@@ -210,3 +211,19 @@ async def test_accounts_of_one_key_share_its_wire(tmp_path: Path, monkeypatch: p
     assert a.limiter is b.limiter
     assert c.limiter is not a.limiter
     assert [(each.patience.tries_again, each.patience.seconds) for each in wires] == [(1, 8), (4, 11), (4, 11)]
+
+
+async def test_dydx_is_read_by_an_adapter_of_its_own(tmp_path: Path) -> None:
+    """Accounts at one indexer share its wire, for it counts requests by where they come from; ccxt is not asked."""
+    text = SIDES + 'kind = "dydx"\naddress = "dydx1abcdef"\nsubaccount = 3\n'
+    async with opened(configured(tmp_path, text), environment={}) as running:
+        broker = running.accounts["main"].broker
+        assert isinstance(broker, DydxBroker)
+        assert broker.name == "dydx:main"
+        assert not broker.capabilities().acts
+    with pytest.raises(BadInput, match='write kind = "dydx"'):
+        async with opened(configured(tmp_path, SIDES + 'kind = "ccxt"\nexchange = "dydx"\n'), environment={}):
+            pass
+    for wrong in ('address = "0x123"', 'address = "dydx1abcdef"\nsubaccount = 128'):
+        with pytest.raises(BadInput):
+            configured(tmp_path, SIDES + f'kind = "dydx"\n{wrong}\n')

@@ -17,7 +17,7 @@ from tieout.brokers.dydx.holdings import EMPTY, Holdings, holdings
 from tieout.brokers.dydx.owner import Owner
 from tieout.brokers.dydx.pages import SIZE, Page
 from tieout.brokers.dydx.parse import Entry
-from tieout.brokers.dydx.rows import Json, RowError, listed, moment, table, whole
+from tieout.brokers.dydx.rows import Json, RowError, RowLeft, listed, moment, table, whole
 from tieout.brokers.wire.http import Answer, Http
 from tieout.brokers.wire.wire import Wire
 from tieout.errors import SourceIncomplete, SourceMalformed, SourceRefused
@@ -201,6 +201,8 @@ class Indexer:
     def _read(self, scope: str, answer: Answer, read: Callable[[object], T]) -> T:
         try:
             return read(answer.body)
+        except RowLeft as error:
+            raise SourceIncomplete(self._name, scope, str(error)) from None
         except RowError as error:
             raise SourceMalformed(self._name, scope, str(error)) from None
 

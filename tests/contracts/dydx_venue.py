@@ -11,7 +11,7 @@ from tests.contracts.venues import START, OverHttp, Traits
 
 from tieout.brokers.base import BrokerAdapter
 from tieout.brokers.dydx.adapter import DydxBroker
-from tieout.brokers.loopback.base import Login
+from tieout.brokers.loopback.base import Login, LoopbackVenue
 from tieout.brokers.loopback.dydx import DydxVenue
 from tieout.brokers.loopback.dydx_rows import block_of, uuid_of
 from tieout.brokers.simulated import Fault, World
@@ -26,7 +26,7 @@ from tieout.model.amounts import ONE
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Row, Section, Snapshot
 
 SEED, ADDRESS = 7, "dydx1contract"
-PATIENCE_NS = 250 * 10**6
+PATIENCE_NS = 400 * 10**6
 TYPES = {"stop": "stop_market"}
 
 
@@ -91,11 +91,15 @@ CALLS: Mapping[Call, str] = {
 
 
 class Soon(Deadline):
-    """Always a quarter of a second off: a virtual clock stands still while a socket is waited for."""
+    """Near until the next fault has struck, far from then on: a virtual clock stands still while a socket is waited for."""
+
+    def __init__(self, server: LoopbackVenue) -> None:
+        super().__init__(server.world.clock, 60)
+        self._faults, self._struck = server.faults, len(server.faults.struck)
 
     def left_ns(self) -> int:
-        """Never less."""
-        return PATIENCE_NS
+        """In nanoseconds."""
+        return PATIENCE_NS if len(self._faults.struck) == self._struck else 60 * 10**9
 
 
 class OverIndexer(OverHttp):
@@ -130,7 +134,7 @@ async def dydx(account: str, _url: str, hedge_mode: bool) -> AsyncIterator[OverH
             return DydxBroker(ADDRESS, account=account, wire=wire, url=server.url)
 
         def hurry() -> None:
-            DEADLINE.set(Soon(clock, 1))
+            DEADLINE.set(Soon(server))
 
         venue = OverIndexer(server, account, traits=TRAITS, make=make, calls=CALLS, hurry=hurry)
         yield venue

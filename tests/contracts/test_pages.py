@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
@@ -10,6 +11,7 @@ from tests.contracts.conftest import VENUES
 from tests.contracts.steps import ids, list_share
 from tests.contracts.venues import OverHttp
 
+from tieout.brokers.ccxt.pages import Span
 from tieout.brokers.loopback.faults import HttpFault, HttpRule
 from tieout.brokers.simulated.commands import Advance, Trade
 from tieout.errors import SourceError
@@ -69,3 +71,11 @@ async def test_a_page_that_comes_twice_or_not_at_all_is_noticed(paged: Paged, fa
     else:
         assert ids(read) == paged.due
     assert ids(await venue.broker.get_fills(venue.traits.since)) == paged.due
+
+
+def test_a_clock_that_is_behind_still_asks() -> None:
+    """Where the moment asked for lies ahead of the clock, one stretch is asked for all the same, never none."""
+    since = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    span = Span("startTime", "endTime", days=7)
+    assert len(list(span.windows(since, since - timedelta(days=2)))) == 1
+    assert len(list(span.windows(since, since + timedelta(days=13)))) == 2

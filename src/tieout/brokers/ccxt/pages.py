@@ -70,12 +70,15 @@ class Span(Struct, frozen=True):
     kept_days: int | None = None
 
     def windows(self, since: datetime, now: datetime) -> Iterator[Json]:
-        """The stretches from *since* to beyond *now*, the earliest first, without a gap between them."""
+        """The stretches from *since* to beyond *now*, the earliest first, without a gap between them.
+
+        One at least: a clock that stands before *since* must not end in a list that nobody asked for.
+        """
         begin = milliseconds(max(since, self.oldest(now) or since)) - self.early_ms
         if self.days is None:
             yield {self.start: self._said(begin)}
             return
-        length, stop = self.days * 86_400_000, milliseconds(now + _AHEAD)
+        length, stop = self.days * 86_400_000, max(begin, milliseconds(now + _AHEAD))
         while begin <= stop:
             told = {self.start: self._said(begin)}
             yield told if self.end is None else {**told, self.end: self._said(begin + length - 1)}

@@ -14,8 +14,9 @@ from tieout.config import Config
 from tieout.errors import BadInput
 from tieout.model.codec import encode
 from tieout.model.report import ReconciliationReport
-from tieout.model.snapshot import Position, Snapshot
-from tieout.serve.files import compare_files
+from tieout.model.snapshot import Observation, Position, Snapshot
+from tieout.serve.cli import run
+from tieout.serve.files import compare_files, replay_history
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 SWAP = '[assets."BTC-PERP"]\naliases = ["BTC-USDT-SWAP"]\ncontract_size = "0.01"\n'
@@ -110,3 +111,42 @@ def test_a_file_with_two_names_of_one_thing_is_refused(tmp_path: Path) -> None:
     rows = Position("BTC-USDT-SWAP", Decimal(100)), Position("BTC-PERP", Decimal(5))
     with pytest.raises(BadInput, match=r"broker\.json: positions: BTC-PERP and BTC-USDT-SWAP are names of BTC-PERP"):
         compared(tmp_path, loaded(tmp_path, SWAP), Position("BTC-PERP", Decimal(1)), *rows)
+
+
+SIDES = """
+[settings]
+settle_seconds = "0.05"
+[accounts.main.local]
+kind = "file"
+path = "local.json"
+max_age_seconds = ""
+[accounts.main.broker]
+kind = "file"
+path = "broker.json"
+max_age_seconds = ""
+"""
+
+
+def test_a_check_prints_what_the_units_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is told it names the setting; with that setting the very same files match."""
+    monkeypatch.chdir(tmp_path)
+    compared(tmp_path, Config(), Position("P", Decimal(1)), Position("P", Decimal(1000)))
+    (tmp_path / "tieout.toml").write_text(SIDES)
+    assert run(["check"]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "P: local has exactly 0.001 times what the broker has" in told
+    assert 'write contract_size = "0.001" in [assets."P"]' in told
+    (tmp_path / "tieout.toml").write_text(SIDES + '[assets.P]\ncontract_size = "0.001"\n')
+    assert run(["check"]) == 0
+
+
+def test_a_history_is_judged_by_the_table_of_today(tmp_path: Path) -> None:
+    """A recorded line bears what was said, so that a table written later makes the same line match."""
+    side = Snapshot("tieout.snapshot/1", "main", "local", NOW, positions=(Position("BTC-PERP", Decimal(1)),))
+    theirs = replace(side, source="broker", positions=(Position("BTC-USDT-SWAP", Decimal(100)),))
+    line = Observation(NOW, "main", side, theirs)
+    (before,) = replay_history([line], Config())
+    (after,) = replay_history([line], loaded(tmp_path, SWAP))
+    assert (before.status, after.status) == ("discrepancies", "matched")

@@ -100,6 +100,20 @@ async def test_an_address_that_holds_nothing_by_nature_is_no_empty_account(role:
     await server.stop()
 
 
+@pytest.mark.parametrize("body", ['{"status":"fine"}', "[]", '"user"', "null"])
+async def test_an_answer_without_a_role_is_malformed(body: str) -> None:
+    """Whatever stands where the role is due, it is a failure of the family, and no account."""
+    server = Loopback()
+    server.answer = lambda _asked: (200, body)
+    await server.start()
+    made = client("hyperliquid", server.port)
+    broker = CcxtBroker("hyperliquid", account="wrong", client=made, markets=MARKETS["hyperliquid"])
+    with pytest.raises(SourceMalformed):
+        await broker.get_positions()
+    await broker.close()
+    await server.stop()
+
+
 async def test_no_word_on_the_margin_is_no_answer() -> None:
     """A word that is not the venue's, or an object, is malformed: cash is counted twice on no guess."""
     async with venue("hyperliquid", hyperliquid("somethingNew")) as (broker, _):

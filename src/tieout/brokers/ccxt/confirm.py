@@ -8,7 +8,6 @@ from typing import Any
 from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.calls import Known
 from tieout.brokers.ccxt.gather import own_address
-from tieout.brokers.ccxt.parse import RowError
 from tieout.errors import SourceRefused
 
 
@@ -28,15 +27,12 @@ class CcxtAccount:
         """
         async with self._turn:
             if not self._confirmed:
-                assert self._known is not None
-                why = self._known.denied(await self._asking.ask(scope, self._question))
+                why = await self._asking.ask(scope, self._question)
                 if why is not None:
                     raise SourceRefused(self._name, scope, why)
                 self._confirmed = True
 
-    async def _question(self, client: Any) -> Any:
+    async def _question(self, client: Any) -> str | None:
         assert self._known is not None
         body = await getattr(client, self._known.method)({**self._known.params, "user": own_address(client)})
-        if not isinstance(body, dict):
-            raise RowError("no object where one is due")
-        return body
+        return self._known.denied(body)

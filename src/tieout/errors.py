@@ -36,6 +36,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_DIGITS = re.compile(r"(?<!\S)(?!(?<=\brow )[0-9]{1,7}[,:]?(?!\S))\S*\d\S*")
+
 
 class TieoutError(Exception):
     """Root of every failure that Tieout raises on purpose."""
@@ -65,8 +67,11 @@ class BadInput(TieoutError):
 
 
 def in_words(why: str) -> str:
-    """A venue's own text as a log or a column may hold it: what has a digit may be an amount or a token, and is left out."""
-    return re.sub(r"\S*\d\S*", "…", why)
+    """A venue's own text as a log or a column may hold it: what has a digit may be an amount or a token, and is left out.
+
+    The number of a row stays: it is where somebody has to look.
+    """
+    return _DIGITS.sub("…", why)
 
 
 class SourceError(TieoutError):

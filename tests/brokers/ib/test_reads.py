@@ -11,7 +11,9 @@ from tests.brokers.ib.conftest import Office
 
 from tieout.bootstrap import opened
 from tieout.brokers.ib import parse
-from tieout.brokers.loopback.tws import ALL_ORDERS, CASH, EXECUTIONS, POSITIONS
+from tieout.brokers.loopback import tws_rows
+from tieout.brokers.loopback.desk import Desk
+from tieout.brokers.loopback.tws import ALL_ORDERS, CASH, COMPLETED, EXECUTIONS, POSITIONS
 from tieout.config import load
 from tieout.errors import ActionRefused, BadInput, SourceIncomplete, SourceMalformed, SourceRefused
 from tieout.model.amounts import dec
@@ -50,6 +52,18 @@ async def test_an_empty_account_is_empty(office: Office) -> None:
     assert await broker.get_fills(office.today) == ()
 
 
+async def test_a_tws_that_has_not_loaded_its_positions_is_not_flat(office: Office) -> None:
+    """No row, and the end of the list, while the account's values tell of holdings: not known, until they tell of none."""
+    office.world.add_account("DU2", currency="USD")
+    office.tws.account = "DU2"
+    broker = office.connect("DU2")
+    office.tws.more[CASH] = ["73|1|1|DU2||StockMarketValue|1500.25|BASE||"]
+    with pytest.raises(SourceIncomplete, match="tell of some"):
+        await broker.get_positions()
+    office.tws.more[CASH] = ["73|1|1|DU2||StockMarketValue|0.00|BASE||", "73|1|1|DU3||StockMarketValue|9|BASE||"]
+    assert await broker.get_positions() == ()
+
+
 async def test_orders_are_those_of_everybody(office: Office) -> None:
     """Ours, conditional ones, other clients' and people's; not another account's."""
     manual = "5|0|265598|MSFT|STK||0|?||SMART|USD|MSFT|NMS|SELL|7|LMT|500.5|0.0|DAY||{}||0||0|{}|0|0|0||"
@@ -76,6 +90,15 @@ async def test_an_order_is_looked_up_live_and_ended(office: Office) -> None:
     assert await broker.get_order(broker_order_id=ended.broker_order_id) == ended
     with pytest.raises(SourceIncomplete, match="older"):
         await broker.get_order(client_order_id="c-never")
+
+
+async def test_a_filled_order_that_filled_nothing_is_not_believed(office: Office) -> None:
+    """TWS forgets what some completed orders filled: that is not known then, and not 0."""
+    row = next(row for row in tws_rows.completed(Desk(office.world), "DU1") if "|c-3|" in row)
+    office.tws.more[COMPLETED] = [row.replace("Cancelled", "Filled").replace("c-3", "c-old")]
+    found = await office.connect().get_order(client_order_id="c-old")
+    assert found is not None
+    assert (found.status, found.filled) == ("filled", None)
 
 
 async def test_executions_and_what_was_paid_for_them(office: Office) -> None:

@@ -120,6 +120,8 @@ async def test_what_is_no_whole_statement_is_not_read(tmp_path: Path, fault: str
         await side.get_positions()
     assert "positions-20261120.csv" in str(failure.value)
     assert not re.search("500|1,5O|187", str(failure.value))
+    row = re.search(r"row \d+", says)
+    assert row is None or row[0] in failure.value.told  # a log may hold where to look
     assert isinstance(await read_broker("main", side, Reach()), SideError)
 
 

@@ -66,7 +66,15 @@ class IbBroker:
         ours = [row for row in answer.of(POSITION) if len(row) < 3 or row[2] == self._account]
         read = dict(self._each(scope, ours, parse.position))  # of two rows of one contract the later counts
         rows = tuple(row for row in read.values() if row.amount)
+        if not rows:
+            await self._require_flat(scope)
         return self._sound(scope, rows)
+
+    async def _require_flat(self, scope: str) -> None:
+        """Ask again in another way: a TWS that was started a moment ago lists nothing, and says that this is all."""
+        answer = await self._session.ask(scope, self._ask_cash, CASH)
+        if any(row[3] == self._account and parse.is_worth(row) for row in answer.of(CASH) if len(row) > 7):
+            raise SourceIncomplete(self.name, scope, "no position is listed, and the account's values tell of some")
 
     async def get_balances(self) -> tuple[Balance, ...]:
         """Cash by currency."""

@@ -14,6 +14,8 @@ def open_ib(
     Raises:
         BadInput: The zone is none.
     """
+    import ib_async  # noqa: F401  # where it is not installed, that is said now, and not as a failed read
+
     zoned = None if zone is None else zone_of(zone, f"accounts.{name}.broker.zone")
     return IbBroker(
         account or name, host=host, port=port, client_id=client_id, zone=zoned, timeout_seconds=timeout_seconds

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from msgspec.structs import replace
+
 from tieout.model.amounts import dec, exact, ratio
 from tieout.model.snapshot import Balance, Fill, Order, OrderStatus, Position, Settlement
 
@@ -26,6 +28,7 @@ STATUSES: dict[str, OrderStatus] = {
     "Cancelled": "cancelled",
     "ApiCancelled": "cancelled",
 }
+WORTH = ("GrossPositionValue", "StockMarketValue", "OptionMarketValue", "FutureOptionValue", "CorporateBondValue")
 AVERAGE = Decimal("1e-12")
 
 
@@ -114,6 +117,11 @@ def cash(rows: Iterable[Fields], account: str) -> tuple[Balance, ...]:
     return tuple(row for currency, row in sorted(found.items()) if currency != "BASE" and row.total)
 
 
+def is_worth(row: Fields) -> bool:
+    """Whether a value of the account (message 73) tells that it holds something; one that is no number may."""
+    return row[5] in WORTH and row[6].strip("0.-") != ""
+
+
 def order(row: Fields, status: str, filled: Decimal | None) -> tuple[int, Order]:
     """An open order (message 5), with the id of its contract.
 
@@ -133,7 +141,9 @@ def ended(row: Fields, status: str, filled: Decimal | None) -> Order:
     """
     if len(row) < 24:
         raise BadRow("an order that is cut short")
-    return _order(row[1:], row[23], row[22], (status, filled))
+    found = _order(row[1:], row[23], row[22], (status, filled))
+    # TWS forgets what some orders filled once they are done.
+    return replace(found, filled=None) if found.status == "filled" and filled != found.quantity else found
 
 
 def _order(from_contract: Fields, perm: str, ref: str, told: tuple[str, Decimal | None]) -> Order:

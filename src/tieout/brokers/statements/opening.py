@@ -48,6 +48,8 @@ def open_statement(
 def _flex(
     name: str, clock: Clock, path: Path, *, account: str | None, zone: str, max_age_seconds: int | None
 ) -> StatedBroker:
+    import ibflex  # noqa: F401  # where it is not installed, that is said now, and not as a failed read
+
     from tieout.brokers.statements.flex import FlexBroker
 
     zoned = zone_of(zone, f"accounts.{name}.broker.zone")

@@ -116,7 +116,7 @@ class IbBroker:
         """
         scope = "get_fills"
         answer = await self._session.ask(
-            scope, self._ask_fills, EXECUTION, COMMISSION, settled=self._paid, linger=self._commission_seconds
+            scope, self._ask_fills, EXECUTION, COMMISSION, settled=_paid, linger=self._commission_seconds
         )
         ours = [row for row in answer.of(EXECUTION) if len(row) < 17 or row[16] == self._account]
         if any(len(row) < 17 for row in ours):
@@ -175,11 +175,6 @@ class IbBroker:
 
         await ib.reqExecutionsAsync(ExecutionFilter(acctCode=self._account))
 
-    def _paid(self, rows: Sequence[Sequence[str]]) -> bool:
-        """Whether what was paid is known for every execution."""
-        told = {row[2] for row in rows if row[0] == str(COMMISSION) and len(row) > 2}
-        return all(row[14] in told for row in rows if row[0] == str(EXECUTION) and len(row) > 14)
-
     def _orders(self, scope: str, answer: Answer) -> list[Order]:
         status = {row[6]: row for row in answer.of(STATUS) if len(row) > 7}
         made = {str(trade.order.permId): trade.orderStatus.status for trade in answer.made}
@@ -231,3 +226,9 @@ def _end(told: dict[int, Any], row: Sequence[str]) -> tuple[str, Decimal | None]
     return trade.orderStatus.status, Decimal(
         repr(trade.order.filledQuantity)
     ) if trade.order.filledQuantity < 1e300 else None
+
+
+def _paid(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether what was paid is known for every execution."""
+    told = {row[2] for row in rows if row[0] == str(COMMISSION) and len(row) > 2}
+    return all(row[14] in told for row in rows if row[0] == str(EXECUTION) and len(row) > 14)

@@ -227,3 +227,18 @@ async def test_dydx_is_read_by_an_adapter_of_its_own(tmp_path: Path) -> None:
     for wrong in ('address = "0x123"', 'address = "dydx1abcdef"\nsubaccount = 128'):
         with pytest.raises(BadInput):
             configured(tmp_path, SIDES + f'kind = "dydx"\n{wrong}\n')
+
+
+@pytest.mark.parametrize(
+    ("wanted", "heard"), [("", ["alpaca:main", "alpaca:main polled"]), ("stream = false\n", ["alpaca:main polled"])]
+)
+async def test_the_venues_stream_is_listened_to_unless_the_file_says_no(
+    tmp_path: Path, wanted: str, heard: list[str]
+) -> None:
+    """An account is looked at besides, for no stream tells of everything; without a stream that is all."""
+    text = ALPACA + 'api_key_env = "K"\nsecret_env = "S"\n' + wanted
+    async with opened(configured(tmp_path, text), environment={"K": "k", "S": "s"}) as running:
+        streams = running.streams()
+        assert {name: [stream.name for stream in each] for name, each in streams.items()} == {"main": heard}
+        for stream in streams["main"]:
+            await stream.close()

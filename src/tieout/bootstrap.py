@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from tieout.observe.reading import MAX_LOOKUPS, Reach
 from tieout.sides import Making, Wiring, broker_side, local_side, shared_of
 
 if TYPE_CHECKING:
+    from tieout.brokers.streams.base import Stream
     from tieout.brokers.wire.measured import EndpointMeasured
     from tieout.brokers.wire.shared import Wires
     from tieout.record.recorder import StoreRecord
@@ -37,6 +38,7 @@ class Running:
         record: Where it keeps everything; None where the configuration has no [record].
         clock: Where time comes from.
         wires: How venues are asked, for those that are asked over wires.
+        listening: What makes the streams of each account that can be listened to.
     """
 
     accounts: Mapping[str, Account]
@@ -45,6 +47,11 @@ class Running:
     record: StoreRecord | None
     clock: Clock
     wires: Wires | None = None
+    listening: Mapping[str, Callable[[], tuple[Stream, ...]]] = field(default_factory=dict)
+
+    def streams(self) -> dict[str, tuple[Stream, ...]]:
+        """What tells of changes by itself, of the accounts that have such: new ones, for a `Schedule`, which closes them."""
+        return {name: opened() for name, opened in self.listening.items()}
 
     @property
     def measured(self) -> Mapping[str, Mapping[str, EndpointMeasured]]:
@@ -89,7 +96,7 @@ async def opened(
             closing.push_async_callback(record.close)
         reconciler = PositionReconciler(accounts, clock, record=record, alarm=alarm, reported=reported)
         cadences = {name: cadence(config.account(name).reconciliation) for name in accounts}
-        yield Running(accounts, cadences, reconciler, record, clock, making.wires.made)
+        yield Running(accounts, cadences, reconciler, record, clock, making.wires.made, making.streams)
 
 
 def chosen(config: Config, names: Collection[str]) -> tuple[str, ...]:

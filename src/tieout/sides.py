@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -33,6 +33,8 @@ from tieout.errors import BadInput, Problem
 
 if TYPE_CHECKING:
     from tieout.brokers.ccxt.shared import Shared
+    from tieout.brokers.streams.base import Stream
+    from tieout.brokers.streams.kept import Dialect
     from tieout.brokers.wire.shared import Wires
     from tieout.brokers.wire.tries import ReadPatience
 
@@ -66,7 +68,10 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """What every adapter is made with, and where it says what it lacks. `wires` and `shared` are made when used."""
+    """What every adapter is made with, and where it says what it lacks. `wires` and `shared` are made when used.
+
+    `streams` is filled by those that can be listened to: what makes their streams, by account.
+    """
 
     clock: Clock
     environment: Mapping[str, str]
@@ -75,6 +80,21 @@ class Making:
     file: str
     wires: Wiring
     shared: Callable[[], Shared]
+    streams: dict[str, Callable[[], tuple[Stream, ...]]] = field(default_factory=dict)
+
+    def listen(
+        self, name: str, broker: BrokerAdapter, poll_seconds: int, dialect: Callable[[], Dialect] | None = None
+    ) -> None:
+        """Note how the account *name* is listened to: in a venue's *dialect* where it has a stream that is wanted."""
+
+        def opened() -> tuple[Stream, ...]:
+            from tieout.brokers.streams.opening import streams
+
+            chance = Random(self.clock.monotonic_ns())
+            spoken = None if dialect is None else dialect()
+            return streams(broker, spoken, clock=self.clock, random=chance, poll_seconds=poll_seconds)
+
+        self.streams[name] = opened
 
 
 def shared_of(clock: Clock, environment: Mapping[str, str], closing: AsyncExitStack) -> Callable[[], Shared]:
@@ -130,7 +150,9 @@ def broker_side(name: str, told: AccountConfig, making: Making) -> BrokerAdapter
         case BrokerSimulated(url=url, account=account):
             from tieout.brokers.simulated.remote import RemoteSimulatedBroker
 
-            return RemoteSimulatedBroker(url, account or name)
+            broker = RemoteSimulatedBroker(url, account or name)
+            making.listen(name, broker, told.broker.poll_seconds)
+            return broker
         case BrokerStatement():
             from tieout.brokers.statements.opening import open_statement
 
@@ -141,11 +163,8 @@ def broker_side(name: str, told: AccountConfig, making: Making) -> BrokerAdapter
             return open_ib(name, min(10, told.reconciliation.timeout_seconds), **asdict(told.broker))
         case BrokerCcxt():
             return _ccxt(name, told.broker, told.reconciliation, making)
-        case BrokerDydx(address=address, subaccount=subaccount, url=url):
-            from tieout.brokers.dydx.adapter import DydxBroker
-
-            wire = making.wires().wire("dydx", "", _patience(told.reconciliation), place=url)
-            return DydxBroker(address, account=name, wire=wire, subaccount=subaccount, url=url)
+        case BrokerDydx():
+            return _dydx(name, told.broker, told.reconciliation, making)
         case BrokerAlpaca():
             return _alpaca(name, told.broker, told.reconciliation, making)
         case None:
@@ -159,6 +178,20 @@ def _patience(told: ReconciliationSettings, each_seconds: int = 10) -> ReadPatie
     return ReadPatience(tries_again=told.retry_count, seconds=told.timeout_seconds, each_seconds=each_seconds)
 
 
+def _dydx(name: str, source: BrokerDydx, reading: ReconciliationSettings, making: Making) -> BrokerAdapter:
+    from tieout.brokers.dydx.adapter import DydxBroker
+
+    def dialect() -> Dialect:
+        from tieout.brokers.dydx.stream import DydxChannel
+
+        return DydxChannel(broker.name, source.address, subaccount=source.subaccount, url=source.url)
+
+    wire = making.wires().wire("dydx", "", _patience(reading), place=source.url)
+    broker = DydxBroker(source.address, account=name, wire=wire, subaccount=source.subaccount, url=source.url)
+    making.listen(name, broker, source.poll_seconds, dialect if source.stream else None)
+    return broker
+
+
 def _alpaca(name: str, source: BrokerAlpaca, reading: ReconciliationSettings, making: Making) -> BrokerAdapter:
     from tieout.brokers.alpaca.adapter import LIVE, PAPER, AlpacaBroker
 
@@ -166,7 +199,15 @@ def _alpaca(name: str, source: BrokerAlpaca, reading: ReconciliationSettings, ma
     key, secret = (_due_secret(ours, source, place, making) for ours in ("api_key", "secret"))
     url = source.url or (PAPER if source.paper else LIVE)
     wire = making.wires().wire("alpaca", key, _patience(reading), place="" if url == LIVE else url)
-    return AlpacaBroker(name, key=key, secret=secret, wire=wire, url=url)
+    broker = AlpacaBroker(name, key=key, secret=secret, wire=wire, url=url)
+
+    def dialect() -> Dialect:
+        from tieout.brokers.alpaca.stream import AlpacaUpdates
+
+        return AlpacaUpdates(broker.name, key=key, secret=secret, url=url)
+
+    making.listen(name, broker, source.poll_seconds, dialect if source.stream else None)
+    return broker
 
 
 def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making: Making) -> BrokerAdapter:
@@ -194,7 +235,7 @@ def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making
         else:
             client.set_sandbox_mode(True)
     shared = making.shared()
-    return CcxtBroker(
+    broker = CcxtBroker(
         source.exchange,
         account=name,
         credentials=credentials,
@@ -211,6 +252,8 @@ def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making
             place="sandbox" if source.sandbox else "",
         ),
     )
+    making.listen(name, broker, source.poll_seconds)
+    return broker
 
 
 def _due_secret(ours: str, source: BrokerAlpaca, place: str, making: Making) -> str:

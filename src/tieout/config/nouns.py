@@ -89,10 +89,12 @@ class BrokerSimulated(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         url: Where it listens.
         account: What it calls the account; None is by the account's own name.
+        poll_seconds: How often it is looked at: it tells nothing by itself.
     """
 
     url: Annotated[str, Meta(pattern="^https?://[^/@]+$")]
     account: Text | None = None
+    poll_seconds: Seconds = 2
 
 
 class BrokerStatement(Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +127,8 @@ class BrokerCcxt(Struct, frozen=True, forbid_unknown_fields=True):
         assets: What the account trades, by ccxt's symbols; needed where a venue is asked asset by asset.
         accept_gaps: Sections of which the operator says that nothing is held where the adapter does not look.
         sandbox: Use the venue's test network.
+        stream: Whether the venue's own stream is listened to, where it has one.
+        poll_seconds: How often the venue is looked at while it tells nothing by itself.
     """
 
     exchange: Text
@@ -140,6 +144,8 @@ class BrokerCcxt(Struct, frozen=True, forbid_unknown_fields=True):
     assets: tuple[str, ...] = ()
     accept_gaps: tuple[Section, ...] = ()
     sandbox: bool = False
+    stream: bool = True
+    poll_seconds: Seconds = 2
 
 
 class BrokerIb(Struct, frozen=True, forbid_unknown_fields=True):
@@ -167,11 +173,15 @@ class BrokerDydx(Struct, frozen=True, forbid_unknown_fields=True):
         address: On the chain; it is public.
         subaccount: The parent sub-account; isolated positions that hang on it are counted in.
         url: Where the indexer listens.
+        stream: Whether the venue's own stream is listened to.
+        poll_seconds: How often the venue is looked at while it tells nothing by itself.
     """
 
     address: Annotated[str, Meta(pattern="^dydx1[0-9a-z]{6,80}$")]
     subaccount: Annotated[int, Meta(ge=0, le=127)] = 0
     url: Annotated[str, Meta(pattern="^https?://[^/@]+$")] = "https://indexer.dydx.trade"
+    stream: bool = True
+    poll_seconds: Seconds = 2
 
 
 class BrokerAlpaca(Struct, frozen=True, forbid_unknown_fields=True):
@@ -181,6 +191,8 @@ class BrokerAlpaca(Struct, frozen=True, forbid_unknown_fields=True):
         api_key_env: The environment variable that holds the key's id; api_key_file is a file that does. The secret alike.
         paper: Whether the key is one of a paper account.
         url: Where it listens, if not at one of Alpaca's own two addresses.
+        stream: Whether the venue's own stream of orders is listened to.
+        poll_seconds: How often the venue is looked at while it tells nothing by itself.
     """
 
     api_key_env: VariableName | None = None
@@ -189,6 +201,8 @@ class BrokerAlpaca(Struct, frozen=True, forbid_unknown_fields=True):
     secret_file: Text | None = None
     paper: bool = False
     url: Annotated[str, Meta(pattern="^https?://[^/@]+$")] | None = None
+    stream: bool = True
+    poll_seconds: Seconds = 2
 
 
 LocalSource = LocalFile | LocalEngine

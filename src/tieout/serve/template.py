@@ -102,6 +102,8 @@ MEANINGS: dict[str, str] = {
     "broker.dydx": "dYdX v4, read from its public indexer: no key is needed, and it takes no orders",
     "broker.alpaca": "Alpaca. No secret stands here, only the name of where it is; a key that may read suffices for reading",
     "paper": "the key is one of a paper account",
+    "stream": "listen to the venue's own stream, where it has one: what it tells of is read at once",
+    "poll_seconds": "how often the venue is looked at while it tells nothing by itself",
     "address": "the account's address on the chain; it is public",
     "subaccount": "the parent sub-account, 0 to 127; isolated positions that hang on it are counted in",
     "broker.ib": "Interactive Brokers, read through TWS or the Gateway, which must be logged in; it takes no orders",

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 
 from tieout.books.engine_books import EngineBooks
 from tieout.brokers.alpaca.adapter import AlpacaBroker
 from tieout.brokers.alpaca.stream import AlpacaUpdates
 from tieout.brokers.base import BrokerAdapter
+from tieout.brokers.dydx.adapter import DydxBroker
+from tieout.brokers.dydx.stream import DydxChannel
 from tieout.brokers.loopback.alpaca import LoopbackAlpaca
 from tieout.brokers.loopback.base import Login, LoopbackVenue
+from tieout.brokers.loopback.dydx import DydxVenue
 from tieout.brokers.loopback.sockets import LoopbackStream
 from tieout.brokers.simulated import Instrument, World
+from tieout.brokers.simulated.instruments import InstrumentKind
 from tieout.brokers.streams.base import Stream
 from tieout.brokers.streams.kept import Dialect, KeptStream
 from tieout.brokers.streams.line import Manners
@@ -30,6 +34,7 @@ from tieout.model.snapshot import Snapshot
 from tieout.observe.reading import Reach, read_broker
 
 MANNERS = Manners(ping_s=0.1, silence_s=0.4, first_s=0.05, longest_s=0.2)
+ADDRESS = "dydx1tester"
 CADENCE = Cadence(reconciliation_interval=3600)
 
 
@@ -38,10 +43,12 @@ class Said:
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
+        self.said = asyncio.Event()
 
     async def raise_alarm(self, account: str, sentence: str) -> None:
         """Keep it."""
         self.sentences.append(sentence)
+        self.said.set()
 
 
 class Scene:
@@ -52,6 +59,7 @@ class Scene:
     ) -> None:
         self.clock, self.server, self.loopback, self.broker = SystemClock(), server, loopback, broker
         self.world, self.alarm = server.world, Said()
+        self.assets = tuple(self.world.state.instruments)
         self.stream = KeptStream(broker.name, dialect, clock=self.clock, random=random.Random(1), manners=MANNERS)
         self.streams: list[Stream] = [self.stream]
         self.cadence, self.settings = CADENCE, Settings(settle_seconds=Decimal("0.2"))
@@ -86,30 +94,59 @@ class Scene:
         """Which assets the last report says differ."""
         return {row.asset for row in self.reports[-1].discrepancies if row.asset is not None}
 
-    def trade(self, asset: str = "AAPL", quantity: str = "1") -> None:
-        """Somebody buys at the venue's own screen."""
+    def trade(self, number: int = 0, quantity: str = "1") -> str:
+        """Somebody buys at the venue's own screen; the asset."""
+        asset = self.assets[number]
         self.world.trade("main", asset, "buy", Decimal(quantity), Decimal(190))
+        return asset
 
-    async def stop(self) -> None:
-        """End."""
+    async def __aenter__(self) -> Scene:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
         await self.schedule.stop()
         await self.broker.close()
 
 
+def a_world(*assets: str, currency: str = "USD", kind: InstrumentKind = "cash") -> World:
+    """A venue with an account that holds money."""
+    world = World(SystemClock(), seed=5)
+    world.add_account("main", currency=currency)
+    for asset in assets:
+        world.add_instrument(Instrument(asset=asset, kind=kind, currency=currency))
+    world.office.pay("main", "deposit", currency, Decimal(100_000))
+    return world
+
+
+def a_wire(venue: str) -> Wire:
+    """A wire that is never the bottleneck."""
+    return Wire(venue, clock=SystemClock(), limits=Limits(((10_000, 10_000),)), random=random.Random(7))
+
+
 @asynccontextmanager
-async def alpaca() -> AsyncIterator[Scene]:
-    """An account at Alpaca."""
-    clock = SystemClock()
-    world = World(clock, seed=5)
-    world.add_account("main")
-    for asset in ("AAPL", "MSFT", "TSLA"):
-        world.add_instrument(Instrument(asset=asset, kind="cash", currency="USD"))
-    world.office.pay("main", "deposit", "USD", Decimal(100_000))
-    wire = Wire("alpaca", clock=clock, limits=Limits(((10_000, 10_000),)), random=random.Random(7))
-    async with LoopbackAlpaca(world, Login(account="main", key="k", secret="s3cret")) as server:
+async def alpaca(secret: str = "s3cret") -> AsyncIterator[Scene]:
+    """An account at Alpaca, whose stream is listened to with *secret*."""
+    async with LoopbackAlpaca(
+        a_world("AAPL", "MSFT", "TSLA"), Login(account="main", key="k", secret="s3cret")
+    ) as server:
         assert isinstance(server, LoopbackAlpaca)
-        broker = AlpacaBroker("main", key="k", secret="s3cret", wire=wire, url=server.url)
-        dialect = AlpacaUpdates(broker.name, key="k", secret="s3cret", url=server.url)
+        broker = AlpacaBroker("main", key="k", secret="s3cret", wire=a_wire("alpaca"), url=server.url)
+        dialect = AlpacaUpdates(broker.name, key="k", secret=secret, url=server.url)
         scene = Scene(server, server.stream, broker, dialect)
-        yield scene
-        await scene.stop()
+        async with scene:
+            yield scene
+
+
+@asynccontextmanager
+async def dydx() -> AsyncIterator[Scene]:
+    """A sub-account at dYdX."""
+    world = a_world("BTC-USD", "ETH-USD", "SOL-USD", currency="USDC", kind="margin")
+    async with DydxVenue(world, Login(account="main", key=ADDRESS)) as server:
+        assert isinstance(server, DydxVenue)
+        broker = DydxBroker(ADDRESS, account="main", wire=a_wire("dydx"), url=server.url)
+        scene = Scene(server, server.stream, broker, DydxChannel(broker.name, ADDRESS, subaccount=0, url=server.url))
+        async with scene:
+            yield scene
+
+
+VENUES: dict[str, Callable[[], AbstractAsyncContextManager[Scene]]] = {"alpaca": alpaca, "dydx": dydx}

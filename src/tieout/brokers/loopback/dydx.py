@@ -23,6 +23,7 @@ from . import dydx_rows as rows
 from .base import Asked, Login, LoopbackVenue, Refused, Route
 from .bodies import Reply, milliseconds, text
 from .dydx_rows import Row, Whose
+from .dydx_stream import DydxStream
 
 MOST = 1000
 PARENTS = 128
@@ -53,6 +54,8 @@ class DydxVenue(LoopbackVenue):
         self.isolated: dict[str, int] = {}
         self.behind = timedelta()
         self.told: dict[str, Row] = {}
+        self.stream = DydxStream(self)
+        self.streams = (self.stream,)
 
     def routes(self) -> Iterable[Route]:
         """What the indexer answers of what is used here."""
@@ -90,7 +93,7 @@ class DydxVenue(LoopbackVenue):
 
     def _address(self, asked: Asked) -> Row:
         address = asked.names["address"]
-        mine = [login for login in self.logins.values() if self._whose(login).address == address]
+        mine = [login for login in self.logins.values() if self.whose(login).address == address]
         if not mine:
             raise Refused(_no(404, f"No subaccounts found for address {address}"))
         return {"subaccounts": [row for login in mine for row in self._subaccounts(login)], "totalTradingRewards": "0"}
@@ -100,7 +103,7 @@ class DydxVenue(LoopbackVenue):
         login = self._login(asked.names["address"], asked.names["parent"])
         if login is None:
             raise Refused(_nobody(asked.names["address"], asked.names["parent"]))
-        whose, children = self._whose(login), self._subaccounts(login)
+        whose, children = self.whose(login), self._subaccounts(login)
         equity = text(sum((dec(str(child["equity"])) for child in children), ZERO))
         return {
             "subaccount": {
@@ -114,7 +117,7 @@ class DydxVenue(LoopbackVenue):
 
     def _subaccounts(self, login: Login) -> list[Row]:
         positions, balances = self.desk.positions(login.account), self.desk.balances(login.account)
-        return rows.subaccounts(positions, balances, self._whose(login), self._block, self._block)
+        return rows.subaccounts(positions, balances, self.whose(login), self._block, self._block)
 
     def _orders(self, asked: Asked) -> list[Row]:
         login, fields = self._asked_by(asked), asked.fields
@@ -137,7 +140,7 @@ class DydxVenue(LoopbackVenue):
         return [known[row.broker_order_id or ""] for row in listed]
 
     def _made(self, resting: Resting, login: Login) -> Row:
-        row = rows.order(resting, self._whose(login)) | self.told.get(rows.client_id(resting.order), {})
+        row = rows.order(resting, self.whose(login)) | self.told.get(rows.client_id(resting.order), {})
         return {name: value for name, value in row.items() if value is not None}
 
     def _order(self, asked: Asked) -> Row:
@@ -156,7 +159,7 @@ class DydxVenue(LoopbackVenue):
         """Newest first; oldest first where pages are asked for."""
         login, made = self._asked_by(asked), list[Row]()
         if login is not None:
-            made = [rows.fill(row, self._whose(login)) for row in self.desk.fills(login.account)]
+            made = [rows.fill(row, self.whose(login)) for row in self.desk.fills(login.account)]
         return _page(asked.fields, "fills", made if "page" in asked.fields else made[::-1])
 
     def _transfers(self, asked: Asked) -> Row:
@@ -165,7 +168,7 @@ class DydxVenue(LoopbackVenue):
             fields = asked.fields
             raise Refused(_nobody(fields["address"], fields["parentSubaccountNumber"]))
         made = [
-            rows.transfer(row, self._whose(login))
+            rows.transfer(row, self.whose(login))
             for row in _cash(self.desk.activities(login.account))
             if row.kind != "funding"
         ]
@@ -176,10 +179,11 @@ class DydxVenue(LoopbackVenue):
         made = list[Row]()
         if login is not None:
             moves = _cash(self.desk.activities(login.account))
-            made = [rows.funding(row, self._whose(login)) for row in moves if row.kind == "funding"]
+            made = [rows.funding(row, self.whose(login)) for row in moves if row.kind == "funding"]
         return _page(asked.fields, "fundingPayments", made[::-1])
 
-    def _whose(self, login: Login) -> Whose:
+    def whose(self, login: Login) -> Whose:
+        """The parent sub-account that a login is."""
         address, _, parent = login.key.partition("/")
         markets = {asset: number for number, asset in enumerate(self.world.state.instruments)}
         return Whose(address, int(parent or 0), self._cash, self.isolated, markets)
@@ -189,7 +193,7 @@ class DydxVenue(LoopbackVenue):
             what = "parentSubaccountNumber must be a non-negative integer less than 128"
             raise Refused(_no(400, what, "parentSubaccountNumber"))
         wanted = (address, int(parent))
-        found = (login for login in self.logins.values() if _names(self._whose(login)) == wanted)
+        found = (login for login in self.logins.values() if _names(self.whose(login)) == wanted)
         return next(found, None)
 
     def _asked_by(self, asked: Asked) -> Login | None:

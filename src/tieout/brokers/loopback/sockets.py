@@ -1,6 +1,7 @@
 """The WebSocket side of a loopback venue: a frame leaves when the world changes, unless something goes wrong.
 
-What can go wrong is set on the stream: `cut`, `garble`, `silent`, `dropping`, `repeating`, `refusing`, `hold` and `release`.
+What can go wrong is set on the stream: `cut`, `fall_silent`, `garble`, `hold` and `release` happen at once, `refusing`,
+`closed`, `dropping` and `repeating` last.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ Told = OrderPut | Filled | Moved
 
 
 class Socket:
-    """One client. `account` is the world's account once it logged in, `topics` what it subscribed to."""
+    """One client. `account` is the world's account once it logged in, `topics` what it subscribed to.
+
+    `count` is for skins whose messages bear numbers.
+    """
 
     def __init__(self, request: web.Request, *, binary: bool) -> None:
         self.request, self._binary = request, binary
         self.account = ""
         self.topics: set[str] = set()
-        self.silent = False
+        self.silent, self.count = False, 0
         self._out: asyncio.Queue[str | None] = asyncio.Queue()
 
     def send(self, document: object) -> None:
@@ -57,8 +61,8 @@ class LoopbackStream:
     Attributes:
         path: Where it listens.
         binary: Whether frames are binary.
-        silent: Nothing leaves, no pong either, while connections stand.
         refusing: Nobody is let in.
+        closed: Whoever connects is answered 503.
         dropping: What happens is not told.
         repeating: Everything that happens is told twice.
         heard: What clients sent so far; it holds their secrets.
@@ -69,7 +73,7 @@ class LoopbackStream:
     binary = False
 
     def __init__(self) -> None:
-        self.silent = self.refusing = self.dropping = self.repeating = False
+        self.refusing = self.closed = self.dropping = self.repeating = False
         self.heard: list[str] = []
         self.connected = 0
         self.sockets: list[Socket] = []
@@ -102,6 +106,11 @@ class LoopbackStream:
         for socket in self.sockets:
             socket.break_off()
 
+    def fall_silent(self) -> None:
+        """Nothing more leaves on the connections that stand, no pong either."""
+        for socket in self.sockets:
+            socket.silent = True
+
     def garble(self, text: str) -> None:
         """Send *text* to everybody."""
         for socket in self.sockets:
@@ -117,7 +126,9 @@ class LoopbackStream:
         for socket, frame in reversed(held):
             socket.send(frame)
 
-    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if self.closed:
+            return web.Response(status=503)
         response = web.WebSocketResponse(autoping=False)
         await response.prepare(request)
         socket = Socket(request, binary=self.binary)
@@ -134,8 +145,7 @@ class LoopbackStream:
         return response
 
     async def _take(self, socket: Socket, response: web.WebSocketResponse, kind: WSMsgType, data: object) -> None:
-        socket.silent = self.silent
-        if kind is WSMsgType.PING and isinstance(data, (bytes, bytearray)) and not self.silent:
+        if kind is WSMsgType.PING and isinstance(data, (bytes, bytearray)) and not socket.silent:
             await response.pong(bytes(data))
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY):
             text = data if isinstance(data, str) else bytes(data).decode() if isinstance(data, bytes) else ""
@@ -144,15 +154,14 @@ class LoopbackStream:
 
     def _happened(self, entries: Sequence[Entry]) -> None:
         """Tell whom it concerns, once the world stands as it now does."""
-        for socket in self.sockets if not self.dropping else ():
-            socket.silent = self.silent
+        for socket in self.sockets:
             for entry in entries:
                 if isinstance(entry.fact, Told) and entry.fact.account == socket.account:
                     for frame in self.told(socket, entry.fact):
                         self._send(socket, frame)
 
     def _send(self, socket: Socket, frame: object) -> None:
-        for _ in range(2 if self.repeating else 1):
+        for _ in range(0 if self.dropping else 2 if self.repeating else 1):
             if self._held is None:
                 socket.send(frame)
             else:

@@ -1,0 +1,28 @@
+"""Every venue's stream over a real socket, through to the reading that sees what it told."""
+
+from __future__ import annotations
+
+import pytest
+from tests.brokers.streams.scene import VENUES
+
+
+@pytest.mark.parametrize("venue", VENUES)
+async def test_what_the_venue_tells_is_seen_by_a_reading_and_what_it_did_not_tell_by_the_one_after_a_reconnect(
+    venue: str,
+) -> None:
+    """Nobody polls, no interval is due: a trade behind our back is in a report, and so is one made while nobody listened."""
+    async with VENUES[venue]() as scene:
+        await scene.start()
+        await scene.until(lambda: len(scene.reports) >= 2)  # the first one, and the one after listening began
+        assert [report.trigger for report in scene.reports] == ["startup", "event"]
+        assert scene.found == set()
+        told = scene.trade(0)
+        await scene.until(lambda: told in scene.found)
+        await scene.until(lambda: any(row.confirmed for row in scene.reports[-1].discrepancies))
+        scene.loopback.dropping = True
+        untold = scene.trade(1)
+        scene.loopback.dropping = False
+        scene.loopback.cut()
+        await scene.until(lambda: untold in scene.found)
+        assert scene.stream.measured.connected == 2
+        assert scene.alarm.sentences == []

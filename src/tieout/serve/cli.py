@@ -237,8 +237,15 @@ def demo(
     ),
     *,
     seed: Annotated[int, Parameter(help="Another seed tells another day.")] = 7,
+    venues: Annotated[
+        bool, Parameter(help="Nine accounts at nine venues' protocols instead, over 127.0.0.1 alone.", negative=())
+    ] = False,
 ) -> int:
     """Show it all on a simulated broker: seven things that go wrong in a day, each seen, explained and closed."""
+    if venues:
+        from tieout.serve.demo_venues import run_venues
+
+        return run_venues(output, seed)
     from tieout.serve.demo import run_demo
 
     return run_demo(output, seed)

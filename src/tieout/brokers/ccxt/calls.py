@@ -136,6 +136,7 @@ class Venue(Struct, frozen=True):
     options: Json = default(default_factory=dict)
     lookup: Literal["id", "asset", "none"] = "none"  # what an order is looked up by: its id, or its id and its asset
     client_id: str | None = None  # the parameter that looks an order up by the client's id
+    sent_client_id: str = "clientOrderId"  # the parameter that sends it with an order
     lookup_params: tuple[Json, ...] = ({},)  # conditional orders live apart at some venues
     finds: tuple[Find, ...] = ()  # where orders are found that cannot be looked up so
     legs: dict[str, Json] = default(default_factory=dict)  # how an order names its leg

@@ -41,7 +41,7 @@ def arguments(client: Any, venue: Venue, request: OrderRequest, action: str) -> 
 
 
 def _params(venue: Venue, request: OrderRequest) -> dict[str, Any]:
-    params: dict[str, Any] = {"clientOrderId": request.client_order_id}
+    params: dict[str, Any] = {venue.sent_client_id: request.client_order_id}
     if request.stop_price is not None:
         params["triggerPrice"] = plain(request.stop_price)
     if request.reduce_only:

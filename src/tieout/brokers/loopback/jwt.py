@@ -31,3 +31,10 @@ def claims(token: str, pem: str) -> dict[str, Any] | None:
 
 def _bytes(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def new_key() -> str:
+    """A fresh private key in PEM, as Coinbase hands one out."""
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()

@@ -121,6 +121,7 @@ VENUES: dict[str, Venue] = {
         order=mend.coinbase_order,
         position=mend.coinbase_position,
         fill=mend.coinbase_fill,
+        sent_client_id="client_order_id",  # under ccxt's own name for it, ccxt sends an id that it makes up instead
         gaps={"balances": "cash in the futures account (CFM) is not read"},
         lookup="id",
     )

@@ -21,6 +21,7 @@ from tieout.observe.reading import MAX_LOOKUPS, Reach
 from tieout.sides import Making, Wiring, broker_side, local_side, shared_of
 
 if TYPE_CHECKING:
+    from tieout.brokers.base import BrokerAdapter
     from tieout.brokers.streams.base import Stream
     from tieout.brokers.wire.measured import EndpointMeasured
     from tieout.brokers.wire.shared import Wires
@@ -97,6 +98,32 @@ async def opened(
         reconciler = PositionReconciler(accounts, clock, record=record, alarm=alarm, reported=reported)
         cadences = {name: cadence(config.account(name).reconciliation) for name in accounts}
         yield Running(accounts, cadences, reconciler, record, clock, making.wires.made, making.streams)
+
+
+@asynccontextmanager
+async def brokers_opened(
+    config: Config,
+    names: Collection[str] = (),
+    *,
+    clock: Clock | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[Mapping[str, BrokerAdapter]]:
+    """The brokers' sides alone: for looking at them without record, books or anybody who acts.
+
+    Raises:
+        BadInput: As `opened`.
+    """
+    clock, problems = clock or SystemClock(), list[Problem]()
+    environment = os.environ if environment is None else environment
+    async with AsyncExitStack() as closing:
+        shared = shared_of(clock, environment, closing)
+        brokers, making = {}, Making(clock, environment, problems, closing, config.file, Wiring(clock), shared)
+        for name in chosen(config, names):
+            brokers[name] = broker_side(name, config.account(name), making)
+            closing.push_async_callback(brokers[name].close)
+        if problems:
+            raise BadInput(problems)
+        yield brokers
 
 
 def chosen(config: Config, names: Collection[str]) -> tuple[str, ...]:

@@ -70,6 +70,11 @@ app.command(
     help="Reconcile configured accounts once, reading again until what differs is confirmed. "
     "Without a [record] in the configuration nothing is acted on.",
 )
+app.command(
+    "tieout.serve.doctor.command:doctor",
+    name="doctor",
+    help="Look at each account's broker: reach, clock, what the key may do, what is read, how often. Changes nothing.",
+)
 app.command("tieout.serve.profiles:profiles", name="profiles", help="Show the ready profiles beside each other.")
 app.command("tieout.serve.history:reports", name="reports", help="List the reports that the record holds; show one.")
 app.command("tieout.serve.history:breaks", name="breaks", help="List breaks, the worst first; show the life of one.")

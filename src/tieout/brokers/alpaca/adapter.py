@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from tieout.brokers.alpaca import parse
 from tieout.brokers.alpaca.activities import TRADE, activities
+from tieout.brokers.alpaca.examined import AlpacaExamined
 from tieout.brokers.alpaca.fields import Json, believed, due_word, moment
 from tieout.brokers.alpaca.orders import AlpacaOrders
 from tieout.brokers.alpaca.pages import ACTIVITIES, ORDERS, Pages
@@ -44,7 +45,7 @@ class AlpacaBroker:
 
     def __init__(self, account: str, *, key: str, secret: str, wire: Wire, url: str = LIVE) -> None:
         self.name = f"alpaca:{account}"
-        self._account, self._wire = account, wire
+        self._account, self._wire, self._url = account, wire, url
         self._currency: str | None = None
         headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
 
@@ -160,6 +161,10 @@ class AlpacaBroker:
     def capabilities(self) -> Capabilities:
         """All sections; one net position for each asset, and no orders that may only reduce."""
         return CAPABILITIES
+
+    def examined(self) -> AlpacaExamined:
+        """What there is to examine."""
+        return AlpacaExamined(self._url, self._wire, self._http)
 
     async def close(self) -> None:
         """Close the connections. Safe to repeat."""

@@ -16,6 +16,7 @@ from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.brokers.ccxt import parse
 from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.confirm import CcxtAccount
+from tieout.brokers.ccxt.examined import CcxtExamined
 from tieout.brokers.ccxt.guard import connect, set_markets
 from tieout.brokers.ccxt.lookup import CcxtOrders
 from tieout.brokers.ccxt.markets import Markets
@@ -181,6 +182,10 @@ class CcxtBroker:
             order_lookup=self._venue.lookup != "none" or bool(self._venue.finds),
             tries_again=self._wired,
         )
+
+    def examined(self) -> CcxtExamined:
+        """What there is to examine."""
+        return CcxtExamined(self._id, self._asking, self._venue.gaps)
 
     async def close(self) -> None:
         """Close the client's connections."""

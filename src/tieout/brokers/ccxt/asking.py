@@ -44,7 +44,8 @@ class CcxtAsking:
         wire: Wire | None = None,
         markets: Markets | None = None,
     ) -> None:
-        self._name, self._connect, self._wire, self._markets = name, client, wire, markets
+        self.name, self.wire, self.markets = name, wire, markets
+        self._connect = client
         self._client: Any = None
         self._turns = asyncio.Semaphore(at_once)
 
@@ -58,23 +59,25 @@ class CcxtAsking:
         if self._client is None:
             self._client = self._connect()
             arm(self._client)
-            if self._wire is not None:
-                take_turns(self._client, self._wire)
+            if self.wire is not None:
+                take_turns(self._client, self.wire)
         return self._client
 
-    async def ask(self, scope: str, question: Callable[[Any], Awaitable[T]]) -> T:
+    async def ask(self, scope: str, question: Callable[[Any], Awaitable[T]], *, markets: bool = True) -> T:
         """What the venue answers to *question*, once more after the clocks were compared if ours was refused.
+
+        Without *markets* it is one that needs none, and is asked also where they cannot be had.
 
         Raises:
             SourceError: In any case that is no usable answer; nothing of ccxt's own text is in it.
         """
-        if self._markets is not None:
-            await self._markets.ready(self.client())
+        if self.markets is not None and markets:
+            await self.markets.ready(self.client())
         async with self._turns:
-            if self._wire is None:
+            if self.wire is None:
                 return await self._try(scope, question)
             endpoint = "public" if scope in PUBLIC else "read"
-            return await self._wire.read(scope, lambda: self._try(scope, question), endpoint=endpoint, cost=0)
+            return await self.wire.read(scope, lambda: self._try(scope, question), endpoint=endpoint, cost=0)
 
     def made(self, scope: str, parse: Callable[[], T]) -> T:
         """What is made of answers that are there already.
@@ -86,9 +89,9 @@ class CcxtAsking:
             with localcontext(_ROOM):
                 return parse()
         except RowError as error:
-            raise SourceMalformed(self._name, scope, str(error)) from None
+            raise SourceMalformed(self.name, scope, str(error)) from None
         except failures() as error:
-            raise SourceMalformed(self._name, scope, type(error).__name__) from None
+            raise SourceMalformed(self.name, scope, type(error).__name__) from None
 
     async def act(self, action: str, deed: Callable[[Any], Awaitable[T]]) -> T:
         """What *deed* gives, done once and never again.
@@ -98,9 +101,9 @@ class CcxtAsking:
             OutcomeUnknown: All else.
         """
         async with self._turns:
-            if self._wire is None:
+            if self.wire is None:
                 return await self._once_only(action, deed)
-            return await self._wire.act(action, lambda: self._once_only(action, deed), cost=0)
+            return await self.wire.act(action, lambda: self._once_only(action, deed), cost=0)
 
     async def server_time(self) -> datetime:
         """The venue's clock.
@@ -116,9 +119,9 @@ class CcxtAsking:
             return parse.at_milliseconds(told)
 
         async with self._turns:  # no market is needed for it
-            if self._wire is None:
+            if self.wire is None:
                 return await self._try("time", question)
-            return await self._wire.server_time(lambda: self._try("time", question), cost=0)
+            return await self.wire.server_time(lambda: self._try("time", question), cost=0)
 
     async def load(self, action: str) -> None:
         """Have the markets loaded before *action*.
@@ -149,7 +152,7 @@ class CcxtAsking:
             try:
                 return await deed(client)
             except failures() as error:
-                raise action_error(error, action, answers) from source_error(error, self._name, action, answers)
+                raise action_error(error, action, answers) from source_error(error, self.name, action, answers)
 
     async def _once(self, question: Callable[[Any], Awaitable[T]]) -> T:
         from ccxt.base.errors import InvalidNonce
@@ -167,5 +170,5 @@ class CcxtAsking:
     def failed(self, error: Exception, scope: str) -> SourceError:
         """What *error* means for a reading of *scope*."""
         if isinstance(error, RowError):
-            return SourceMalformed(self._name, scope, str(error))
-        return source_error(error, self._name, scope, self.answers)
+            return SourceMalformed(self.name, scope, str(error))
+        return source_error(error, self.name, scope, self.answers)

@@ -71,6 +71,11 @@ class Markets:
         self._named: dict[str, None] = {}  # what stood in answers; no client waits for these
         self._unknown: dict[str, int] = {}  # names that the venue did not know -> when to ask again
 
+    @property
+    def at(self) -> datetime | None:
+        """When the markets that are in use were fetched; None before there are any."""
+        return None if self._kept is None else self._kept.at
+
     def want(self, names: Iterable[str]) -> None:
         """Have *names* among the markets from now on."""
         wider = dict.fromkeys((*self._wanted.names, *names))

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.brokers.dydx import parse
+from tieout.brokers.dydx.examined import DydxExamined
 from tieout.brokers.dydx.holdings import USDC, Holdings
 from tieout.brokers.dydx.indexer import LAG_BLOCKS, Indexer
 from tieout.brokers.dydx.owner import Owner
@@ -39,6 +40,7 @@ class DydxBroker:
     def __init__(self, address: str, *, account: str, wire: Wire, subaccount: int = 0, url: str = MAINNET) -> None:
         self.name = f"dydx:{account}"
         self._account, self._owner = account, Owner(address, subaccount)
+        self._wire, self._url = wire, url
         self._http = Http(self.name, url, wire)
         self._indexer = Indexer(self.name, self._owner, self._http, wire)
 
@@ -117,6 +119,10 @@ class DydxBroker:
     def capabilities(self) -> Capabilities:
         """Everything is read, and nothing done."""
         return Capabilities(sections=frozenset(SECTIONS), acts=False, tries_again=True)
+
+    def examined(self) -> DydxExamined:
+        """What there is to examine."""
+        return DydxExamined(self._url, self._wire)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -51,7 +51,7 @@ class OverLimit(SourceThrottled):
 
 
 class Limiter:
-    """Lets requests through as *limits* allow, in the order in which they asked."""
+    """Lets requests through as *limits* allow, in the order in which they asked. `taken` is the weight of all so far."""
 
     def __init__(self, source: str, limits: Limits, clock: Clock) -> None:
         self._source, self.limits, self._clock = source, limits, clock
@@ -59,6 +59,7 @@ class Limiter:
         self._turn = asyncio.Lock()  # its waiters are served in order
         self._ahead: deque[int] = deque()  # weights of those who wait, the first included
         self._paused_until_ms = 0
+        self.taken = 0
 
     async def take(self, weight: int, *, scope: str, until_ns: int) -> int:
         """Wait for room for *weight*, and take it; how long that was, in milliseconds.
@@ -80,6 +81,7 @@ class Limiter:
             raise OverLimit(self._source, scope, "its turn did not come in time") from None
         finally:
             self._ahead.remove(weight)  # equal weights are equal here
+        self.taken += weight
         return self._now_ms() - began
 
     def pause(self, seconds: int) -> None:

@@ -1,0 +1,136 @@
+"""`tieout doctor` against loopback venues: it says of an account what the venue says, and changes nothing there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tieout.brokers.loopback.alpaca import LoopbackAlpaca
+from tieout.brokers.loopback.base import Login
+from tieout.brokers.loopback.faults import HttpFault, HttpRule
+from tieout.brokers.simulated import World
+from tieout.clock import SystemClock
+from tieout.model.amounts import dec
+from tieout.serve.cli import run
+
+KEY, SECRET = "key-of-nobody", "secret-of-nobody"
+LOCAL = '[accounts.{0}.local]\nkind = "file"\npath = "local.json"\n[accounts.{0}.broker]\n'
+ALPACA = LOCAL.format("main") + 'kind = "alpaca"\napi_key_env = "VENUE_KEY"\nsecret_env = "VENUE_SECRET"\nurl = "{}"\n'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of its own, and the secrets where they are looked for."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("VENUE_KEY", KEY)
+    monkeypatch.setenv("VENUE_SECRET", SECRET)
+
+
+def configured(text: str) -> None:
+    """The configuration where the command looks for it."""
+    Path("tieout.toml").write_text(text)
+
+
+@pytest.fixture
+async def alpaca() -> AsyncIterator[LoopbackAlpaca]:
+    """Alpaca, with an account that has some cash."""
+    world = World(SystemClock(), seed=7)
+    world.add_account("main", currency="USD")
+    world.office.pay("main", "deposit", "USD", dec("94815162.37"))
+    server = LoopbackAlpaca(world, Login(account="main", key=KEY, secret=SECRET))
+    async with server:
+        configured(ALPACA.format(server.url))
+        yield server
+
+
+async def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """Exit status, and what was seen of each account."""
+    status = await asyncio.to_thread(run, ["doctor", "--json", *arguments])
+    return status, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def mends(seen: dict[str, Any]) -> list[str]:
+    """What is to be mended."""
+    return [each["what"] for each in seen["findings"] if each["level"] == "mend"]
+
+
+async def test_an_account_that_is_well(alpaca: LoopbackAlpaca, capsys: pytest.CaptureFixture[str]) -> None:
+    """Reach, clock, key, sections and pace are what is there; only reads were sent, and no amount or secret is told."""
+    status, (seen,) = await told(capsys)
+    assert (status, mends(seen)) == (0, [])
+    assert seen["reached"]["failed"] is None
+    assert abs(seen["clock"]["ahead_ms"]) <= seen["clock"]["within_ms"] + 1
+    assert {each["section"]: (each["seen"], each["rows"]) for each in seen["sections"]} == {
+        "positions": ("complete", 0), "balances": ("complete", 1), "orders": ("complete", 0), "fills": ("complete", 0),
+        "activities": ("complete", 1),
+    }  # fmt: skip
+    assert seen["pace"]["rates"] == [[200, 60000]]
+    assert {asked.method for asked in alpaca.asked} == {"GET", "HEAD"}
+    assert await asyncio.to_thread(run, ["doctor"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("WELL, WITH 1 NOTE  account main at alpaca, only reads\n")
+    for secret in (KEY, SECRET, "94815162", "94,815,162"):
+        assert secret not in text + json.dumps(seen)
+
+
+async def test_a_right_that_is_not_told_is_not_a_no(alpaca: LoopbackAlpaca, capsys: pytest.CaptureFixture[str]) -> None:
+    """Alpaca does not say what a key may do: it is said that it does not."""
+    _, (seen,) = await told(capsys)
+    assert (seen["rights"]["read"], seen["rights"]["trade"], seen["rights"]["withdraw"]) == (True, None, None)
+    assert any("does not say whether the key may trade or withdraw" in each["what"] for each in seen["findings"])
+
+
+async def test_a_clock_that_is_off_is_said_with_its_side(
+    alpaca: LoopbackAlpaca, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A venue two seconds ahead means that this machine is behind it."""
+    alpaca.skew = timedelta(seconds=2)
+    status, (seen,) = await told(capsys)
+    assert status == 1
+    assert 1900 <= seen["clock"]["ahead_ms"] <= 2100
+    assert any("behind the venue's" in what for what in mends(seen))
+
+
+async def test_a_wrong_key_is_not_an_empty_account(alpaca: LoopbackAlpaca, capsys: pytest.CaptureFixture[str]) -> None:
+    """The venue is reached, nothing is read, and no section counts as read with no rows."""
+    alpaca.logins.clear()
+    status, (seen,) = await told(capsys)
+    assert (status, seen["rights"]) == (1, None)
+    assert {(each["seen"], each["rows"]) for each in seen["sections"]} == {("failed", None)}
+    assert any(what.startswith("nothing could be read") for what in mends(seen))
+
+
+async def test_a_page_of_html_is_no_reading(alpaca: LoopbackAlpaca, capsys: pytest.CaptureFixture[str]) -> None:
+    """What fails is said to have failed, whatever else is read."""
+    page = HttpRule(fault=HttpFault.TEXT, endpoint="GET /v2/positions*", text="<html>", times=None)
+    alpaca.faults.inject(page)
+    status, (seen,) = await told(capsys)
+    assert status == 1
+    assert {each["section"] for each in seen["sections"] if each["seen"] == "failed"} == {"positions"}
+    assert [what.partition(":")[0] for what in mends(seen)] == ["positions could not be read"]
+
+
+async def test_nobody_there_is_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A venue that refuses connections is one thing to mend, and says nothing about the account."""
+    configured(ALPACA.format("http://127.0.0.1:9"))
+    status, (seen,) = await told(capsys)
+    assert (status, seen["sections"], len(seen["findings"])) == (1, [], 1)
+    assert seen["reached"]["failed"] == "connection"
+
+
+async def test_bad_input_is_status_two(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that is not there, and an account that is not: sentences that name the setting and never a value."""
+    configured(ALPACA.format("http://127.0.0.1:9"))
+    assert await asyncio.to_thread(run, ["doctor", "other"]) == 2
+    monkeypatch.delenv("VENUE_SECRET")
+    assert await asyncio.to_thread(run, ["doctor"]) == 2
+    said = capsys.readouterr().err
+    assert "accounts.main.broker.secret_env" in said
+    assert KEY not in said

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import asyncio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
-from tests.configuration_doc import _markdown
 from tieout.brokers.base import Capabilities
 from tieout.brokers.ccxt.calls import Call, Venue
 from tieout.brokers.ccxt.venues import VENUES
@@ -52,11 +51,15 @@ def part(sort: str, name: str) -> str:
         return f"```python\n{excerpt(ROOT / path, wanted)}\n```\n"
     if name == "overview":
         head = ("venue", "sections", "orders", "looked up", "both legs", "our limit, in the venue's weights")
-        return _markdown(head, overview())
+        return _table(head, overview())
     if name in OWN:
-        return _markdown(("section", "one reading asks"), asyncio.run(seen(name)))
-    head = ("section", "asks", "to its end", "reaches back", "not covered")
-    return _markdown(head, sections(VENUES[name]))
+        return _table(("section", "one reading asks"), asyncio.run(seen(name)))
+    return _table(("section", "asks", "to its end", "reaches back", "not covered"), sections(VENUES[name]))
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def excerpt(path: Path, wanted: str) -> str:
@@ -170,7 +173,7 @@ async def seen(name: str) -> list[tuple[str, ...]]:
         closing.push_async_callback(stand.broker.close)
         since = clock.now() - timedelta(days=7)
         await stand.broker.server_time()
-        reads = {
+        reads: dict[str, Callable[[], Awaitable[object]]] = {
             "positions": stand.broker.get_positions,
             "balances": stand.broker.get_balances,
             "orders": stand.broker.get_open_orders,

@@ -15,16 +15,6 @@ def row(info: Any, **unified: Any) -> dict[str, Any]:
     return {"info": info, **unified}
 
 
-@pytest.mark.parametrize(
-    ("amount", "side", "mode", "hedged"),
-    [("2.5", "long", "BOTH", False), ("-2.5", "short", "BOTH", False), ("-2.5", "short", "SHORT", True)],
-)
-def test_binance_positions_are_signed_by_their_amount(amount: str, side: str, mode: str, hedged: bool) -> None:
-    """The side is the sign of the amount, and only LONG and SHORT rows are legs."""
-    told = mend.binance_position(row({"positionAmt": amount, "positionSide": mode}, side=None))
-    assert told == {"contracts": "2.5", "side": side, "hedged": hedged}
-
-
 def test_okx_margin_positions_are_left() -> None:
     """What a spot margin position counts is not known here; a swap is read as it is."""
     with pytest.raises(RowLeft):

@@ -64,14 +64,13 @@ async def test_rows_in_a_form_that_ccxt_does_not_read_are_no_empty_account() -> 
             await broker.get_positions()
 
 
-async def test_a_position_that_ccxt_thinks_flat_is_missed() -> None:
+async def test_a_position_without_an_entry_price_is_one() -> None:
     """ccxt drops rows without an entry price; a row with an amount is a position all the same."""
     body = (
         '[{"symbol":"QQQUSDT","positionAmt":"5","entryPrice":"0","markPrice":"1","notional":"5","positionSide":"BOTH"}]'
     )
     async with venue("binanceusdm", at({"/positionRisk": body}, "[]")) as (broker, _):
-        with pytest.raises(SourceIncomplete):
-            await broker.get_positions()
+        assert [row.amount for row in await broker.get_positions()] == [5]
 
 
 async def test_a_known_gap_is_never_complete_unless_it_is_accepted() -> None:

@@ -27,6 +27,7 @@ class Told(Struct, frozen=True):
 
 
 Read = Callable[[Mapping[str, Any], Told], Iterable[Any]]
+Own = Callable[[Json], Json]
 
 
 class Each(Struct, frozen=True):
@@ -57,7 +58,6 @@ class Call(Struct, frozen=True):
         rows: Where its rows are.
         keyed: The rows are an object's values, their names their ids, and not a list.
         inner: The rows are groups, with the rows proper in this field.
-        zero: ccxt drops rows in which this raw field is 0.
         per_asset: It has to be asked for each asset by name.
         cash: How a body of balances is read.
         method: ccxt's name of the endpoint.
@@ -71,6 +71,7 @@ class Call(Struct, frozen=True):
         address: The parameter for the account's own address, where the venue is a chain.
         turn: Lists between which a row may move are asked one behind the other, so that it is seen twice and not missed.
         read: How a row is read, where it is not ccxt's parser that does.
+        own: The same for a row of a market: what `parse` needs of it, the market by the venue's id as `market`.
     """
 
     endpoint: str
@@ -80,7 +81,6 @@ class Call(Struct, frozen=True):
     more: Path | None = None
     keyed: bool = False
     inner: str | None = None
-    zero: str | None = None
     per_asset: bool = False
     cash: cash.Reader | None = None
     method: str | None = None
@@ -94,6 +94,7 @@ class Call(Struct, frozen=True):
     address: str | None = None
     turn: int = 0
     read: Read | None = None
+    own: Own | None = None
 
 
 class Known(Struct, frozen=True):

@@ -30,12 +30,6 @@ def _signed(info: Mapping[str, Any], field: str) -> dict[str, Any]:
     return {"contracts": plain(abs(amount)), "side": "long" if amount > 0 else "short"}
 
 
-def binance_position(row: Mapping[str, Any]) -> dict[str, Any]:
-    """ccxt takes the side from the notional, which is 0 without a mark price, and does not say which rows are legs."""
-    info = raw(row)
-    return {**_signed(info, "positionAmt"), "hedged": info.get("positionSide") in ("LONG", "SHORT")}
-
-
 def okx_position(row: Mapping[str, Any]) -> dict[str, Any]:
     """A margin position counts what was bought: the base of a long one; a short one owes the base, and that is its amount."""
     info = raw(row)

@@ -16,7 +16,7 @@ from tieout.brokers.ccxt.ledger import read_rows, told
 from tieout.brokers.ccxt.parse import RowError, RowLeft
 from tieout.brokers.ccxt.strangers import note
 from tieout.brokers.ccxt.together import together
-from tieout.brokers.ccxt.unified import counted, one_page, unified
+from tieout.brokers.ccxt.unified import one_page, unified
 from tieout.clock import Clock
 from tieout.errors import SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Balance, Section
@@ -127,7 +127,7 @@ class CcxtReader:
         if call.read is not None:
             return read_rows(call.read, raw, told(client), doing.missing)
         found = list(unified(client, doing.scope, call, raw, doing.asset))
-        if len(found) != counted(call, raw):
+        if len(found) != len(raw):
             doing.missing.append("ccxt left rows out")
         return self._make(client, make, found, doing.missing)
 
@@ -141,7 +141,7 @@ class CcxtReader:
             records = self._make(client, make, found, missing)
             if self._follows(call, raw):
                 missing.append("more pages follow")
-            if section != "fills" and counted(call, [row.get("info") for row in found]) != counted(call, raw):
+            if section != "fills" and len(found) != len(raw):
                 missing.append("ccxt left rows out")
             return records, missing
 

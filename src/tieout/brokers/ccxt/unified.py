@@ -32,6 +32,8 @@ def unified(client: Any, section: Section, call: Call, rows: list[Json], asset: 
 
     For Bybit's orders ccxt goes by whether a row has a `tpslMode`, which rows of spot orders may have as well.
     """
+    if call.own is not None:
+        return [_own(client, call.own(row), row) for row in rows]
     if "category" in call.told:
         rows = [{"tpslMode": None, **row} for row in rows]
     rows = [{**row, **call.told} for row in rows]
@@ -43,6 +45,8 @@ def unified(client: Any, section: Section, call: Call, rows: list[Json], asset: 
     return client.parse_orders(rows, market) if section == "orders" else client.parse_trades(rows, market)
 
 
-def counted(call: Call, raw: list[Any]) -> int:
-    """How many of the rows ccxt has to give, and gave if these are what it was given for its rows."""
-    return len(raw) if call.zero is None else sum(1 for row in raw if parse.due(row, call.zero))
+def _own(client: Any, told: Json, row: Json) -> Json:
+    """A contract's row as it was read here, under ccxt's name of its market; an id that no market, or two, have stays."""
+    named = told["market"]
+    symbols = {market["symbol"] for market in client.markets_by_id.get(named, ()) if market["contract"]}
+    return {**told, "symbol": symbols.pop() if len(symbols) == 1 else named, "info": row}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tieout.brokers.ccxt import cash, mend
+from tieout.brokers.ccxt import cash, own
 from tieout.brokers.ccxt.calls import Call, Read, Told, Venue
 from tieout.brokers.ccxt.ledger import Table, entries, less, minus, moves, number_at
 from tieout.brokers.ccxt.pages import Span, field, from_id, moment_of, numbered, onward, skipping, whole
@@ -159,18 +159,25 @@ def _income(prefix: str) -> Call:
     )  # fmt: skip
 
 
-def _futures(prefix: str, positions: str, wallet: str) -> Venue:
+def _futures(prefix: str, version: str, private: str) -> Venue:
+    """*version* is that of what is held, and *private* ccxt's name of the group of endpoints that tell it."""
     return Venue(
-        positions=(Call(positions, zero="positionAmt"),),
+        positions=(
+            Call(
+                f"/{prefix}/{version}/positionRisk",
+                method=f"{private}GetPositionRisk",
+                ident=("symbol", "positionSide"),
+                own=own.binance,
+            ),
+        ),
         # A conditional order that is triggered between the two is then in both, and not in neither.
         orders=(
             Call(f"/{prefix}/v1/openAlgoOrders", params={"trigger": True}),
             Call(f"/{prefix}/v1/openOrders", turn=1),
         ),
         fills=(_trades(f"/{prefix}/v1/userTrades", f"{prefix}PrivateGetUserTrades", _WEEK),),
-        balances=(Call(f"/{prefix}/{wallet}/account", cash=_WALLET),),
+        balances=(Call(f"/{prefix}/{version}/account", method=f"{private}GetAccount", cash=_WALLET),),
         activities=(_income(prefix),),
-        position=mend.binance_position,
         options=_OPTIONS,
         lookup="asset",
         client_id="origClientOrderId",
@@ -185,7 +192,11 @@ VENUES: dict[str, Venue] = {
         orders=(Call("/api/v3/openOrders"),),
         fills=(_trades("/api/v3/myTrades", "privateGetMyTrades", _DAY, latest="time"),),
         balances=(
-            Call("/api/v3/account", cash=cash.table("balances", currency="asset", available="free", locked="locked")),
+            Call(
+                "/api/v3/account",
+                method="privateGetAccount",
+                cash=cash.table("balances", currency="asset", available="free", locked="locked"),
+            ),
         ),
         activities=_SPOT,
         gaps={"activities": "payments in fiat, Earn, and movements to other people and sub-accounts are not read"},
@@ -193,6 +204,6 @@ VENUES: dict[str, Venue] = {
         lookup="asset",
         client_id="origClientOrderId",
     ),
-    "binanceusdm": _futures("fapi", "/fapi/v3/positionRisk", "v3"),
-    "binancecoinm": _futures("dapi", "/dapi/v1/positionRisk", "v1"),
+    "binanceusdm": _futures("fapi", "v3", "fapiPrivateV3"),
+    "binancecoinm": _futures("dapi", "v1", "dapiPrivate"),
 }

@@ -1,0 +1,90 @@
+"""Positions that are read from the venue's own rows: signed, told apart by leg, none left out. All values are invented."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.brokers.ccxt.venue import MARKETS, at, venue
+from tests.conform.loopback import market
+
+from tieout.brokers.ccxt import own
+from tieout.brokers.ccxt.parse import RowError
+from tieout.errors import SourceError, SourceIncomplete, SourceMalformed
+from tieout.model.snapshot import Position
+
+
+def row(amount: Any, mode: str = "BOTH", **more: Any) -> dict[str, Any]:
+    """A row as Binance's futures write it."""
+    return {"symbol": "QQQUSDT", "positionAmt": amount, "positionSide": mode, "entryPrice": "2.5", **more}
+
+
+async def positions(*rows: Any, **more: Any) -> tuple[Position, ...]:
+    """What the adapter makes of *rows*, over a socket."""
+    async with venue("binanceusdm", at({"/positionRisk": json.dumps(rows)}, "[]"), **more) as (broker, _):
+        return await broker.get_positions()
+
+
+@pytest.mark.parametrize(
+    ("amount", "side", "mode", "hedged"),
+    [("2.5", "long", "BOTH", False), ("-2.5", "short", "BOTH", False), ("-2.5", "short", "SHORT", True)],
+)
+def test_binance_positions_are_signed_by_their_amount(amount: str, side: str, mode: str, hedged: bool) -> None:
+    """The side is the sign of the amount, and only LONG and SHORT rows are legs."""
+    told = own.binance(row(amount, mode))
+    assert (told["contracts"], told["side"], told["hedged"]) == ("2.5", side, hedged)
+
+
+async def test_a_position_is_read_with_its_sign_and_every_digit() -> None:
+    """Integers, small exponents and long fractions reach the record as they are; prices of 0 are none."""
+    for amount in ("-0.123456789012345678901234", "1e-7", "12345678901234567890"):
+        (held,) = await positions(row(amount, entryPrice="0", markPrice="1.10"))
+        assert (held.amount, held.average_price, held.market_price) == (Decimal(amount), None, Decimal("1.10"))
+    assert (await positions(row(-3)))[0].amount == -3
+
+
+async def test_two_legs_stay_two() -> None:
+    """A hedged account's long and short in one market are two rows; a flat leg is none."""
+    found = await positions(row("2", "LONG"), row("-5", "SHORT"), row("-0.000", "BOTH"))
+    assert {(held.side, held.amount) for held in found} == {("long", Decimal(2)), ("short", Decimal(-5))}
+
+
+@pytest.mark.parametrize("amount", [None, "", "abc", "--5", "-", 1.5e300, [], {}, True, "NaN", "Infinity"])
+async def test_an_amount_that_is_no_number_is_malformed(amount: Any) -> None:
+    """It is never read as 0, which would be flat."""
+    with pytest.raises(SourceError) as caught:
+        await positions(row(amount))
+    assert isinstance(caught.value, SourceMalformed)
+
+
+@pytest.mark.parametrize("symbol", [None, "", 5, []])
+def test_a_row_without_a_market_is_malformed(symbol: Any) -> None:
+    """Nobody knows what such a row is of."""
+    with pytest.raises(RowError):
+        own.binance(row("1", symbol=symbol))
+
+
+async def test_a_market_that_is_not_known_keeps_the_section_from_being_whole() -> None:
+    """The other rows come as a part; the unknown one is never dropped in silence."""
+    with pytest.raises(SourceIncomplete) as caught:
+        await positions(row("1"), row("2", symbol="ZZZUSDT"))
+    assert [held.asset for held in caught.value.rows] == ["QQQ/USDT:USDT"]  # type: ignore[attr-defined]
+
+
+async def test_an_id_that_two_contracts_share_is_of_no_market() -> None:
+    """A spot pair of that id does not count; a second contract would make the row a guess."""
+    spot, twin = market("QQQUSDT", "QQQ/USDT"), market("QQQUSDT", "QQQ/USDT:USDT-270101", "1")
+    (held,) = await positions(row("1"), markets=[*MARKETS["binanceusdm"], spot])
+    assert held.asset == "QQQ/USDT:USDT"
+    with pytest.raises(SourceIncomplete):
+        await positions(row("1"), markets=[*MARKETS["binanceusdm"], twin])
+
+
+async def test_a_row_that_came_twice_is_one_position() -> None:
+    """Equal rows are one; two of one market and leg that differ are not to be believed."""
+    (held,) = await positions(row("2"), row("2"))
+    assert held.amount == 2
+    with pytest.raises(SourceMalformed):
+        await positions(row("2"), row("3"))

@@ -2,7 +2,8 @@
 
 Every number of every record is held against the recorded text, no fault may be read as an empty account, every recorded
 incident is replayed to the verdict expected, and every vector of the log's specifications is judged. Where npm is there, a
-venue's own OpenAPI judges our adapter and our server. Needs the folder of recordings as its argument; nothing of it is kept.
+venue's own OpenAPI judges our adapter and our server, and Bitfinex's own mock server is read. Needs the
+folder of recordings as its argument; nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.conform import alpaca_recorded, dydx, faults, incidents, openapi, recorded, vectors
+from tests.conform import alpaca_recorded, bitfinex, dydx, faults, incidents, openapi, recorded, vectors
 from tests.conform.output import say
 
 
@@ -30,9 +31,10 @@ async def _run(shared: Path) -> tuple[int, int]:
     own = await alpaca_recorded.run(shared)
     broken = await faults.run()
     kept = await openapi.run(shared)
+    mocked = await bitfinex.run()
     judged = await asyncio.to_thread(incidents.run, shared)
     proved = await asyncio.to_thread(vectors.run, shared)
-    rounds = (fed, native, own, broken, kept, judged, proved)
+    rounds = (fed, native, own, broken, kept, mocked, judged, proved)
     return sum(passed for passed, _ in rounds), sum(failed for _, failed in rounds)
 
 

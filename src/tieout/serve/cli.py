@@ -38,7 +38,7 @@ EXTRA_OF = dict.fromkeys(("sqlalchemy", "alembic", "asyncpg", "cryptography", "a
     "rfc3161_client": "timestamps",
     "ccxt": "brokers",
     "ib_async": "ib",
-    "ibflex": "ib",
+    "ibflex": "statements",
 }
 
 app = App(

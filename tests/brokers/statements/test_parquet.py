@@ -1,4 +1,4 @@
-"""Statements in Parquet: exact columns only. Where pyarrow is not installed, that is said, and nothing else is."""
+"""Statements in Parquet: exact columns only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 from tests.brokers.statements.building import NOW, mapped, put
 
 from tieout.brokers.statements.adapter import StatementBroker
@@ -43,16 +45,15 @@ def broker(tmp_path: Path, raw: bytes) -> StatementBroker:
 
 def written(rows: dict[str, list[object]]) -> bytes:
     """The bytes of such a Parquet file."""
-    arrow = pytest.importorskip("pyarrow")
-    sink = arrow.BufferOutputStream()
-    pytest.importorskip("pyarrow.parquet").write_table(arrow.table(rows), sink)
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table(rows), sink)
     return bytes(sink.getvalue())
 
 
 async def test_without_pyarrow_a_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not a traceback, and no empty account."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(SourceMalformed, match="pip install pyarrow"):
+    with pytest.raises(SourceMalformed, match=r"install tieout\[statements\]"):
         await broker(tmp_path, b"PAR1").get_positions()
 
 

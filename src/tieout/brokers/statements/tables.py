@@ -98,7 +98,7 @@ def read_parquet(raw: bytes) -> Table:
         import pyarrow
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise Torn("a Parquet statement needs pyarrow: pip install pyarrow") from error
+        raise Torn("a Parquet statement needs pyarrow: install tieout[statements]") from error
     try:
         read = parquet.ParquetFile(io.BytesIO(raw)).read()
     except (pyarrow.ArrowException, OSError, ValueError) as error:

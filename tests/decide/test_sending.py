@@ -123,6 +123,20 @@ def test_the_broker_is_brought_down_by_a_reducing_sale_and_up_by_a_buy() -> None
     assert of(buy, "side quantity limit_price reduce_only usd") == ["buy", 6, 101, False, 606]
 
 
+def test_what_else_is_held_says_nothing_about_an_order() -> None:
+    """Five hundred of something else on both sides: the order is of X alone, and says what was held of it."""
+    other = pos("Y", "500")
+    (sent,) = one_order(side(pos("X", "4"), other), side(pos("X", "10"), other))
+    assert of(sent, "asset side quantity local_amount broker_amount") == ["X", "sell", 6, 4, 10]
+
+
+def test_the_smallest_order_and_the_least_worth_are_sent() -> None:
+    """An edge belongs to what the venue takes: an order of just its minimum, worth just its least."""
+    edge = Settings(assets={"X": AssetSettings(min_quantity=dec("6"), min_notional_usd=dec("600"))})
+    (sent,) = one_order(side(pos("X", "4")), side(pos("X", "10")), settings=edge)
+    assert of(sent, "quantity") == [6]
+
+
 def test_opposite_sides_are_closed_to_zero_first() -> None:
     """Local is long and the broker short: what is short is bought back, and only then, by another plan, what is long."""
     by = policy()

@@ -75,7 +75,7 @@ async def test_an_account_that_is_well(alpaca: LoopbackAlpaca, capsys: pytest.Ca
     assert {asked.method for asked in alpaca.asked} == {"GET", "HEAD"}
     assert await asyncio.to_thread(run, ["doctor"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("WELL, WITH 1 NOTE  account main at alpaca, only reads\n")
+    assert text.startswith("WELL, with 1 note  account main at alpaca, only reads\n")
     for secret in (KEY, SECRET, "94815162", "94,815,162"):
         assert secret not in text + json.dumps(seen)
 

@@ -106,8 +106,11 @@ def action_error(error: Exception, action: str, answers: Answers) -> ActionError
     """`ActionRefused` only where the venue surely said no; all else may have happened, so `OutcomeUnknown`."""
     kinds, status = names(error), answers.status or 0
     why = f"{type(error).__name__}, HTTP {status}" if status else type(error).__name__
+    denied = answers.kind is SourceRefused
+    if denied or "AuthenticationError" in kinds or status in (401, 403):
+        why = f"the venue does not let this key trade, or does not know it ({why})"
     if status in (408, 409) or status >= 500 or kinds & AMBIGUOUS or _repeated(error):
         return OutcomeUnknown(action, why)
-    if kinds & DEFINITE or status in (401, 403, 429, 451):
+    if denied or kinds & DEFINITE or status in (401, 403, 429, 451):
         return ActionRefused(action, why)
     return OutcomeUnknown(action, why)

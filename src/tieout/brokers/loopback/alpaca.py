@@ -69,7 +69,11 @@ class LoopbackAlpaca(LoopbackVenue):
         login = self.logins.get(asked.headers.get("apca-api-key-id", ""))
         if login is None or asked.headers.get("apca-api-secret-key") != login.secret:
             raise _wrong("request is not authorized", 401, 40110000)
-        return login.account
+        return self.admitted(asked, login)
+
+    def forbidden(self) -> Reply:
+        """An account that may not trade; keys all may the same here."""
+        return Reply({"code": 40310000, "message": "account is not allowed to trade"}, 403)
 
     def no(self, asked: Asked, error: ActionRefused) -> Reply:
         """403 where funds are short, 422 for all else."""
@@ -88,7 +92,7 @@ class LoopbackAlpaca(LoopbackVenue):
         return worth(self.desk.positions(asked.account)) | {
             "id": alpaca_id(asked.account), "account_number": "PA0000000000", "status": "ACTIVE", "currency": currency,
             "cash": cash, "buying_power": free, "multiplier": "1", "shorting_enabled": True, "daytrade_count": 0,
-            "pattern_day_trader": False, "trading_blocked": False, "transfers_blocked": False,
+            "pattern_day_trader": False, "trading_blocked": "trade" not in self.may, "transfers_blocked": False,
             "account_blocked": False, "trade_suspended_by_user": False, "created_at": "2020-01-01T00:00:00Z",
         }  # fmt: skip
 

@@ -25,20 +25,32 @@ from tieout.model.amounts import dec
 from .bodies import Reply, bent, send
 from .desk import Desk
 from .faults import HttpFault, HttpFaults, HttpRule
+from .rights import ALL
 from .sockets import LoopbackStream
 
 _GRACE_S = 0.1
+_OF_KEYS = (
+    "apiRestrictions",
+    "query-api",
+    "account/config",
+    "GetApiKeyInfo",
+    "key_permissions",
+)  # any key may ask these
 _PAGING = frozenset(("after", "cursor", "fromId", "ofs", "page", "page_token", "until", "createdBeforeOrAt"))
 _MOMENTARY = frozenset(("nonce", "recvWindow", "signature", "timestamp"))
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of an account; at venues without keys, `key` is the address that names the account."""
+    """One key of an account; at venues without keys, `key` is the address that names the account.
+
+    *may* are its rights: "read", "trade", "withdraw", "move"; and "bound", if it is bound to addresses.
+    """
 
     account: str
     key: str
     secret: str = ""
     password: str = ""
+    may: frozenset[str] = ALL
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +142,7 @@ class LoopbackVenue:
     def __init__(self, world: World, *logins: Login, clock: Clock | None = None) -> None:
         self.world, self.desk = world, Desk(world)
         self.logins = {login.key: login for login in logins}
+        self.may: frozenset[str] = ALL  # the rights of whoever asks at the moment
         self.faults = HttpFaults()
         self.asked: list[Asked] = []
         self.latency_s: float = 0
@@ -182,6 +195,26 @@ class LoopbackVenue:
             Refused: The key is not known, or the signature or its time is wrong.
         """
         raise NotImplementedError
+
+    def admitted(self, asked: Asked, login: Login) -> str:
+        """The world's account of a *login* that has shown itself, if the key may do what is asked.
+
+        Raises:
+            Refused: It may not.
+        """
+        self.may = login.may
+        about_itself = asked.path.endswith(_OF_KEYS)
+        if not about_itself and ("trade" if self.acts(asked) else "read") not in login.may:
+            raise Refused(self.forbidden())
+        return login.account
+
+    def acts(self, asked: Asked) -> bool:
+        """Whether a request is about sending or cancelling an order. For skins."""
+        return asked.method != "GET"
+
+    def forbidden(self) -> Reply:
+        """How the venue tells that the key lacks the right. For skins."""
+        return Reply({"msg": "forbidden"}, 403)
 
     def no(self, asked: Asked, error: ActionRefused) -> Reply:
         """How the venue tells that the world refused. For skins."""

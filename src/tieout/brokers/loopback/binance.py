@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from tieout.errors import ActionRefused
 
+from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import Futures
 from .binance_spot import Spot, failure
@@ -39,6 +40,7 @@ class LoopbackBinance(LoopbackVenue):
         yield from Spot(self).routes()
         yield from Futures(self).routes()
         yield Route("GET", "/dapi/v1/exchangeInfo", lambda _asked: {"symbols": []}, signed=False)
+        yield Route("GET", "/sapi/v1/account/apiRestrictions", lambda _asked: rights.binance(self.may))
         for path in ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs"):
             yield Route("GET", f"/sapi/v1/{path}", lambda _asked: [])
 
@@ -52,7 +54,11 @@ class LoopbackBinance(LoopbackVenue):
         if not hmac.compare_digest(due, signature):
             raise Refused(failure(-1022, "Signature for this request is not valid."))
         self._require_fresh(asked)
-        return login.account
+        return self.admitted(asked, login)
+
+    def forbidden(self) -> Reply:
+        """The same words as for a key that is not known."""
+        return failure(-2015, "Invalid API-key, IP, or permissions for action.", 401)
 
     def no(self, asked: Asked, error: ActionRefused) -> Reply:
         """Binance's code for the world's reason."""

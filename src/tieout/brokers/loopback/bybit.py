@@ -19,6 +19,7 @@ from tieout.model.amounts import dec
 from tieout.model.snapshot import Leg
 
 from . import bybit_rows as rows
+from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import waits
 from .bodies import Reply, at_milliseconds, milliseconds
@@ -44,7 +45,7 @@ class LoopbackBybit(LoopbackVenue):
         """What of v5 is there."""
         get: dict[str, Callable[[Asked], object]] = {
             "asset/coin/query-info": lambda _asked: self.whole({"rows": []}),
-            "user/query-api": lambda _asked: self.whole({"uta": 1, "unified": 1, "readOnly": 0}),
+            "user/query-api": lambda _asked: self.whole(rights.bybit(self.may)),
             "account/info": lambda _asked: self.whole({"unifiedMarginStatus": 5, "marginMode": "REGULAR_MARGIN"}),
             "account/wallet-balance": self.balance,
             "account/transaction-log": self.moves,
@@ -84,7 +85,11 @@ class LoopbackBybit(LoopbackVenue):
             raise Refused(
                 self.failure(10002, "invalid request, please check your server timestamp or recv_window param.")
             )
-        return login.account
+        return self.admitted(asked, login)
+
+    def forbidden(self) -> Reply:
+        """A code."""
+        return self.failure(10005, "Permission denied, please check your API key permissions.")
 
     def no(self, asked: Asked, error: ActionRefused) -> Reply:
         """Bybit's code for the world's reason."""

@@ -15,6 +15,7 @@ from tieout.model.amounts import dec
 from tieout.model.snapshot import Order
 
 from . import coinbase_rows as rows
+from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .bodies import EPOCH, Reply, at_milliseconds, milliseconds
 from .jwt import claims
@@ -46,6 +47,7 @@ class LoopbackCoinbase(LoopbackVenue):
             "products": self._products,
             "transaction_summary": lambda _asked: {"fee_tier": {"taker_fee_rate": "0.006", "maker_fee_rate": "0.004"}},
             "accounts": self.accounts,
+            "key_permissions": lambda _asked: rights.coinbase(self.may),
             "cfm/positions": lambda _asked: {"positions": []},
             "portfolios": lambda _asked: {"portfolios": []},
             "orders/historical/batch": self.orders,
@@ -76,8 +78,12 @@ class LoopbackCoinbase(LoopbackVenue):
                 issued = at_milliseconds(int(said.get("nbf", 0)) * 1000)
                 fresh = self.fresh(issued, behind=_LIFE, ahead=timedelta(seconds=5))
                 if fresh and all(said.get(name) == value for name, value in wanted.items()):
-                    return login.account
+                    return self.admitted(asked, login)
         raise Refused(Reply(b"Unauthorized", 401))
+
+    def forbidden(self) -> Reply:
+        """A status and a word."""
+        return failure(403, "PERMISSION_DENIED", "Missing required scopes")
 
     def no(self, asked: Asked, error: ActionRefused) -> Reply:
         """Coinbase's word for the world's reason: with status 200 for an order, 404 for one that is not known."""

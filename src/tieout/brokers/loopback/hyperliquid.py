@@ -5,8 +5,9 @@ Source: Hyperliquid's public API documentation, as of 2026-11. Perpetuals are he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from tieout.brokers.simulated.facts import Resting
@@ -30,9 +31,14 @@ _MOVES = {"deposit": "deposit", "withdrawal": "withdraw", "transfer": "spotTrans
 
 
 class LoopbackHyperliquid(LoopbackVenue):
-    """Hyperliquid's main exchange over a world in which perpetuals in USDC are listed."""
+    """Hyperliquid's main exchange over a world in which perpetuals in USDC are listed.
+
+    Attributes:
+        agents: Addresses that sign for an account, and whose they are.
+    """
 
     kinds = frozenset(("type",))
+    agents: Mapping[str, str] = MappingProxyType({})
 
     def routes(self) -> Iterable[Route]:
         """One path for every question; who is asked about stands in it."""
@@ -67,7 +73,7 @@ class LoopbackHyperliquid(LoopbackVenue):
             "userFunding": self._funding,
             "userNonFundingLedgerUpdates": self._moves,
             "userAbstraction": lambda _account, _said: Reply(b'"default"'),
-            "userRole": lambda _account, _said: {"role": "user"},
+            "userRole": self._role,
             "subAccounts": lambda _account, _said: None,
         }
         kind = str(said.get("type"))
@@ -77,6 +83,11 @@ class LoopbackHyperliquid(LoopbackVenue):
             raise Refused(Reply(b"Failed to deserialize the JSON body into the target type", 422))
         login = self.logins.get(str(said.get("user")))
         return private[kind](login.account if login else "", said)
+
+    def _role(self, _account: str, said: dict[str, Any]) -> object:
+        if said.get("user") in self.agents:
+            return {"role": "agent", "data": {"user": self.agents[str(said["user"])]}}
+        return {"role": "user" if said.get("user") in self.logins else "missing"}
 
     def _meta(self) -> list[object]:
         rows = [row for row in listed(self.desk.state) if not row.spot]

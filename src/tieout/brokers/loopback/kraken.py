@@ -19,6 +19,7 @@ from tieout.errors import ActionRefused
 from tieout.model.amounts import ZERO, dec, exact
 from tieout.model.snapshot import Activity, Fill, OrderStatus
 
+from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import waits
 from .bodies import EPOCH, Reply, milliseconds, text
@@ -77,6 +78,7 @@ class LoopbackKraken(LoopbackVenue):
             "Time": self._time, "Assets": self._assets, "AssetPairs": self._pairs,
         }  # fmt: skip
         private: dict[str, Callable[[Asked], object]] = {
+            "GetApiKeyInfo": lambda _asked: whole(rights.kraken(self.may)),
             "BalanceEx": self.balance,
             "OpenPositions": lambda asked: whole([] if "consolidation" in asked.fields else {}),
             "OpenOrders": self.orders,
@@ -103,7 +105,15 @@ class LoopbackKraken(LoopbackVenue):
         if int(nonce) <= self._nonces.get(login.key, 0):
             raise Refused(failure("EAPI:Invalid nonce"))
         self._nonces[login.key] = int(nonce)
-        return login.account
+        return self.admitted(asked, login)
+
+    def acts(self, asked: Asked) -> bool:
+        """Everything is a POST here."""
+        return asked.path.endswith(("AddOrder", "CancelOrder"))
+
+    def forbidden(self) -> Reply:
+        """An error by its name."""
+        return failure("EGeneral:Permission denied")
 
     def no(self, asked: Asked, error: ActionRefused) -> Reply:
         """Kraken's words for the world's reason."""

@@ -19,6 +19,7 @@ from tieout.model.amounts import dec
 from tieout.model.snapshot import Leg
 
 from . import okx_rows as rows
+from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import waits
 from .bodies import Reply, milliseconds
@@ -56,7 +57,9 @@ class LoopbackOkx(LoopbackVenue):
         """What of v5 is there."""
         get: dict[str, Callable[[Asked], object]] = {
             "asset/currencies": lambda _asked: whole([]),
-            "account/config": lambda _asked: whole([{"acctLv": "2", "posMode": "net_mode", "uid": "1"}]),
+            "account/config": lambda _asked: whole(
+                [{"acctLv": "2", "posMode": "net_mode", "uid": "1", **rights.okx(self.may)}]
+            ),
             "account/balance": self.balance,
             "account/positions": self.positions,
             "account/bills": self.bills,
@@ -94,7 +97,11 @@ class LoopbackOkx(LoopbackVenue):
             raise Refused(failure("50113", "Invalid Sign", 401))
         if not self.fresh(datetime.fromisoformat(stamp), behind=_WINDOW, ahead=_WINDOW):
             raise Refused(failure("50102", "Timestamp request expired", 401))
-        return login.account
+        return self.admitted(asked, login)
+
+    def forbidden(self) -> Reply:
+        """A code."""
+        return failure("50120", "This API key doesn't have permission to use this function")
 
     def no(self, asked: Asked, error: ActionRefused) -> Reply:
         """OKX's code for the world's reason; for an action it stands in the row."""

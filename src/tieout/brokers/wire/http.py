@@ -255,6 +255,8 @@ def _parsed(data: bytes) -> Any:
 
 def _not_done(action: str, failed: SourceError, surely: bool) -> ActionError:
     """A venue that says that it did not find out itself refuses nothing, whatever its status."""
-    if isinstance(failed, (SourceRefused, SourceThrottled)) or (surely and not isinstance(failed, SourceUnreachable)):
+    if isinstance(failed, SourceRefused):
+        return ActionRefused(action, f"the venue does not let this key or account do it ({failed.why})")
+    if isinstance(failed, SourceThrottled) or (surely and not isinstance(failed, SourceUnreachable)):
         return ActionRefused(action, failed.why)
     return OutcomeUnknown(action, failed.why)

@@ -36,7 +36,10 @@ CODES: dict[str, dict[str, Kind]] = {
         "10000": SourceTimeout, "10016": SourceUnreachable, "10006": SourceThrottled, "10018": SourceThrottled,
         "10003": SourceRefused,
     },
-    "okx": {"50011": SourceThrottled, "50013": SourceUnreachable, "50026": SourceUnreachable, "50001": SourceUnreachable},
+    "okx": {
+        "50011": SourceThrottled, "50013": SourceUnreachable, "50026": SourceUnreachable, "50001": SourceUnreachable,
+        "50120": SourceRefused,
+    },
 }  # fmt: skip
 CODES |= {"binanceusdm": CODES["binance"], "binancecoinm": CODES["binance"]}
 _NAMES = ("code", "retCode")

@@ -13,6 +13,7 @@ from tieout.serve.doctor.facts import Examination, Finding, SectionSeen
 APART_MS = (
     500  # venues refuse what is signed from a second ahead of them on, and their times then lie between our records
 )
+VAGUE_MS = 750  # a clock that tells whole seconds is known to half of one
 SOON = timedelta(days=14)
 STALE_S = 12 * 3600
 
@@ -103,7 +104,7 @@ def _clock(seen: Examination) -> Iterator[Finding]:
             f"this machine's clock is {apart} ms {whose} the venue's: signed requests may be refused, and ages be wrong"
         )
         yield Finding("mend", what, "have a time service set it (chrony, systemd-timesyncd); compare with other venues")
-    elif apart + clock.within_ms > APART_MS:
+    elif clock.within_ms > VAGUE_MS:
         what = f"the clocks could be compared to {clock.within_ms} ms only, which does not show that they agree"
         yield Finding("note", what)
 

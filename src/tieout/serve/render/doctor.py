@@ -36,8 +36,8 @@ def render_examinations(seen: Sequence[Examination], to: Console) -> None:
 def _print_account(sheet: Sheet, seen: Examination) -> None:
     mends = sum(each.level == "mend" for each in seen.findings)
     notes = len(seen.findings) - mends
-    well = f"WELL, WITH {counted(notes, 'NOTE')}" if notes else "WELL"
-    verdict = f"{counted(mends, 'THING')} TO MEND" if mends else well
+    well = f"WELL, with {counted(notes, 'note')}" if notes else "WELL"
+    verdict = f"{counted(mends, 'thing').upper()} TO MEND" if mends else well
     place = f"  account {seen.account} at {seen.venue}, {'may act' if seen.acts else 'only reads'}"
     sheet.line(Text(verdict, style="bold red" if mends else "bold green"), sheet.text(place))
     for each in seen.findings:
@@ -77,7 +77,7 @@ def _rows(seen: Examination) -> Iterator[tuple[str, str]]:
         waited = f", {pace.waited_ms} ms of it waiting for limits" if pace.waited_ms else ""
         cost = f"{counted(pace.requests, 'request')} of weight {pace.weight}, {pace.took_ms} ms{waited}"
         yield "reading", f"{cost}; the limit is {rates} by {pace.by}"
-        yield "pace", f"every {pace.every_s} s at the most; every {pace.configured_s} s is configured"
+        yield "pace", f"the limit bears a reading every {pace.every_s} s; one every {pace.configured_s} s is configured"
     if seen.markets_age_s is not None:
         yield "markets", f"fetched {_age(seen.markets_age_s)} ago"
 

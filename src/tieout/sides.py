@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import cache
+from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from tieout.brokers.ccxt.shared import Shared
     from tieout.brokers.streams.base import Stream
     from tieout.brokers.streams.kept import Dialect
+    from tieout.brokers.streams.venues import Token
     from tieout.brokers.wire.shared import Wires
     from tieout.brokers.wire.tries import ReadPatience
+    from tieout.brokers.wire.wire import Wire
 
 CREDENTIALS = {
     "apiKey": "api_key",
@@ -83,7 +86,7 @@ class Making:
     streams: dict[str, Callable[[], tuple[Stream, ...]]] = field(default_factory=dict)
 
     def listen(
-        self, name: str, broker: BrokerAdapter, poll_seconds: int, dialect: Callable[[], Dialect] | None = None
+        self, name: str, broker: BrokerAdapter, poll_seconds: int, dialect: Callable[[], Dialect | None] | None = None
     ) -> None:
         """Note how the account *name* is listened to: in a venue's *dialect* where it has a stream that is wanted."""
 
@@ -235,6 +238,12 @@ def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making
         else:
             client.set_sandbox_mode(True)
     shared = making.shared()
+    wire = making.wires().wire(
+        source.exchange,
+        credentials.get("apiKey") or credentials.get("walletAddress") or f"account {name}",
+        _patience(reading, each_seconds=reading.timeout_seconds),  # a question may be several requests
+        place="sandbox" if source.sandbox else "",
+    )
     broker = CcxtBroker(
         source.exchange,
         account=name,
@@ -245,15 +254,25 @@ def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making
         accept_gaps=source.accept_gaps,
         client=client,
         clock=making.clock,
-        wire=making.wires().wire(
-            source.exchange,
-            credentials.get("apiKey") or credentials.get("walletAddress") or f"account {name}",
-            _patience(reading, each_seconds=reading.timeout_seconds),  # a question may be several requests
-            place="sandbox" if source.sandbox else "",
-        ),
+        wire=wire,
     )
-    making.listen(name, broker, source.poll_seconds)
+    dialect = partial(_spoken, source, broker.name, credentials, (wire, broker.token), making)
+    making.listen(name, broker, source.poll_seconds, dialect if source.stream else None)
     return broker
+
+
+def _spoken(
+    source: BrokerCcxt, name: str, credentials: Mapping[str, str], asked: tuple[Wire, Token], making: Making
+) -> Dialect | None:
+    from tieout.brokers.streams.venues import Listens, dialect
+
+    wire, token = asked
+
+    def now() -> datetime:
+        return wire.offset.now() or making.clock.now()
+
+    who = Listens(name, credentials, now, making.clock, Random(making.clock.monotonic_ns()), token)
+    return dialect(source.exchange, who, sandbox=source.sandbox)
 
 
 def _due_secret(ours: str, source: BrokerAlpaca, place: str, making: Making) -> str:

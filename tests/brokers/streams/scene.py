@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 
+from tests.conform.loopback import client, credentials
+from tests.contracts.ccxt_venues import ENTRIES
+
 from tieout.books.engine_books import EngineBooks
 from tieout.brokers.alpaca.adapter import AlpacaBroker
 from tieout.brokers.alpaca.stream import AlpacaUpdates
 from tieout.brokers.base import BrokerAdapter
+from tieout.brokers.ccxt.adapter import CcxtBroker
 from tieout.brokers.dydx.adapter import DydxBroker
 from tieout.brokers.dydx.stream import DydxChannel
 from tieout.brokers.loopback.alpaca import LoopbackAlpaca
@@ -23,6 +27,7 @@ from tieout.brokers.simulated.instruments import InstrumentKind
 from tieout.brokers.streams.base import Stream
 from tieout.brokers.streams.kept import Dialect, KeptStream
 from tieout.brokers.streams.line import Manners
+from tieout.brokers.streams.venues import Listens, dialect
 from tieout.brokers.wire.limits import Limits
 from tieout.brokers.wire.wire import Wire
 from tieout.clock import SystemClock
@@ -30,7 +35,7 @@ from tieout.live.reconciler import Account, PositionReconciler
 from tieout.live.schedule import Cadence, Schedule
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import Settings
-from tieout.model.snapshot import Snapshot
+from tieout.model.snapshot import SECTIONS, Snapshot
 from tieout.observe.reading import Reach, read_broker
 
 MANNERS = Manners(ping_s=0.1, silence_s=0.4, first_s=0.05, longest_s=0.2)
@@ -62,7 +67,7 @@ class Scene:
         self.assets = tuple(self.world.state.instruments)
         self.stream = KeptStream(broker.name, dialect, clock=self.clock, random=random.Random(1), manners=MANNERS)
         self.streams: list[Stream] = [self.stream]
-        self.cadence, self.settings = CADENCE, Settings(settle_seconds=Decimal("0.2"))
+        self.cadence, self.settings = CADENCE, Settings(settle_seconds=Decimal("0.5"))
         self.reports: list[ReconciliationReport] = []
         self._news = asyncio.Condition()
 
@@ -91,14 +96,14 @@ class Scene:
 
     @property
     def found(self) -> set[str]:
-        """Which assets the last report says differ."""
+        """Which assets, and which currencies, the last report says differ."""
         return {row.asset for row in self.reports[-1].discrepancies if row.asset is not None}
 
     def trade(self, number: int = 0, quantity: str = "1") -> str:
-        """Somebody buys at the venue's own screen; the asset."""
+        """Somebody buys at the venue's own screen; what differs then: the asset or, where it is a pair, its coin."""
         asset = self.assets[number]
         self.world.trade("main", asset, "buy", Decimal(quantity), Decimal(190))
-        return asset
+        return self.world.state.instruments[asset].base or asset
 
     async def __aenter__(self) -> Scene:
         return self
@@ -131,8 +136,8 @@ async def alpaca(secret: str = "s3cret") -> AsyncIterator[Scene]:
     ) as server:
         assert isinstance(server, LoopbackAlpaca)
         broker = AlpacaBroker("main", key="k", secret="s3cret", wire=a_wire("alpaca"), url=server.url)
-        dialect = AlpacaUpdates(broker.name, key="k", secret=secret, url=server.url)
-        scene = Scene(server, server.stream, broker, dialect)
+        spoken = AlpacaUpdates(broker.name, key="k", secret=secret, url=server.url)
+        scene = Scene(server, server.streams[0], broker, spoken)
         async with scene:
             yield scene
 
@@ -144,9 +149,57 @@ async def dydx() -> AsyncIterator[Scene]:
     async with DydxVenue(world, Login(account="main", key=ADDRESS)) as server:
         assert isinstance(server, DydxVenue)
         broker = DydxBroker(ADDRESS, account="main", wire=a_wire("dydx"), url=server.url)
-        scene = Scene(server, server.stream, broker, DydxChannel(broker.name, ADDRESS, subaccount=0, url=server.url))
+        scene = Scene(
+            server, server.streams[0], broker, DydxChannel(broker.name, ADDRESS, subaccount=0, url=server.url)
+        )
         async with scene:
             yield scene
 
 
-VENUES: dict[str, Callable[[], AbstractAsyncContextManager[Scene]]] = {"alpaca": alpaca, "dydx": dydx}
+PATHS = {
+    "binance": "/ws-api/v3", "binanceusdm": "/ws", "bybit": "/v5/private", "okx": "/ws/v5/private", "kraken": "/v2",
+    "hyperliquid": "/ws", "coinbase": "/",
+}  # fmt: skip
+
+
+def ccxt(name: str) -> Callable[[], AbstractAsyncContextManager[Scene]]:
+    """An account at one of ccxt's venues."""
+    entry = next(entry for entry in ENTRIES if entry.name == name)
+    traits, quote = entry.traits, entry.traits.quote
+
+    @asynccontextmanager
+    async def made() -> AsyncIterator[Scene]:
+        assets = tuple(traits.asset(base) for base in ("BTC", "ETH", "SOL"))
+        world = World(SystemClock(), seed=5)
+        world.add_account("main", currency=quote)
+        for asset in assets:
+            world.add_instrument(traits.instrument(asset))
+        world.office.pay("main", "deposit", quote, Decimal(100_000))
+        told = credentials(name)
+        key = told["walletAddress"] if name == "hyperliquid" else told["apiKey"]
+        login = Login(account="main", key=key, secret=told["secret"], password=told.get("password", ""))
+        async with entry.server(world, login) as server:
+            venue_client = client(name, int(server.url.rpartition(":")[2]))
+            venue_client.secret = login.secret
+            venue_client.enableRateLimit = False
+            broker = CcxtBroker(
+                name, account="main", client=venue_client, assets=assets, leave=frozenset(SECTIONS) - traits.sections,
+                accept_gaps=SECTIONS, wire=a_wire(name),
+            )  # fmt: skip
+            clock = SystemClock()
+            who = Listens(
+                broker.name, {**told, "secret": login.secret}, clock.now, clock, random.Random(3), broker.token
+            )
+            spoken = dialect(name, who, url=f"ws{server.url.removeprefix('http')}{PATHS[name]}")
+            assert spoken is not None
+            async with Scene(server, server.streams[name == "binanceusdm"], broker, spoken) as scene:
+                yield scene
+
+    return made
+
+
+VENUES: dict[str, Callable[[], AbstractAsyncContextManager[Scene]]] = {
+    "alpaca": alpaca,
+    "dydx": dydx,
+    **{name: ccxt(name) for name in PATHS},
+}

@@ -69,7 +69,7 @@ async def test_a_login_that_is_taken_back_is_told_and_the_account_is_read_no_les
     async with alpaca() as scene:
         await listening(scene)
         scene.loopback.refusing = True
-        scene.server.stream.expire()  # type: ignore[attr-defined]
+        scene.loopback.expire()  # type: ignore[attr-defined]
         await scene.alarm.said.wait()
         assert "SourceRefused" in scene.alarm.sentences[0]
         assert not scene.stream.listening

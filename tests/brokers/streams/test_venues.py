@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.brokers.streams.scene import VENUES
 
@@ -26,3 +28,20 @@ async def test_what_the_venue_tells_is_seen_by_a_reading_and_what_it_did_not_tel
         await scene.until(lambda: untold in scene.found)
         assert scene.stream.measured.connected == 2
         assert scene.alarm.sentences == []
+
+
+@pytest.mark.parametrize("venue", VENUES)
+async def test_a_refused_subscription_is_told_once_and_the_account_is_read_no_less(venue: str) -> None:
+    """Each venue's own *no* is known as such, and not tried again and again; readings need no stream."""
+    async with VENUES[venue]() as scene:
+        scene.loopback.refusing = True
+        await scene.start()
+        async with asyncio.timeout(5):
+            await scene.alarm.said.wait()
+        asset = scene.trade()
+        report = await scene.schedule.request("main")
+        assert asset in {row.asset for row in report.discrepancies}
+        (sentence,) = scene.alarm.sentences
+        assert "SourceRefused" in sentence
+        assert scene.stream.measured.connected == 0
+        assert scene.stream.measured.refused == 1

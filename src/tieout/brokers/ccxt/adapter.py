@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
@@ -24,6 +25,7 @@ from tieout.brokers.ccxt.orders import acknowledged, arguments
 from tieout.brokers.ccxt.reader import CcxtReader, Json, too_old
 from tieout.brokers.ccxt.shared import Shared
 from tieout.brokers.ccxt.strangers import introduced, market_of
+from tieout.brokers.ccxt.tokens import token
 from tieout.brokers.ccxt.venues import Venue
 from tieout.brokers.ccxt.venues import venue as known_venue
 from tieout.clock import Clock, SystemClock
@@ -54,6 +56,9 @@ class CcxtBroker:
         clock: Where the present comes from.
         wire: How the venue is asked, shared with the other accounts of the key; None asks once, at ccxt's own pace.
         shared: Whose session is used; without one the client makes its own.
+
+    Attributes:
+        token: What the venue gives to open a stream with, by ccxt's name of the question and the field of the answer.
     """
 
     def __init__(
@@ -93,6 +98,7 @@ class CcxtBroker:
             return made
 
         self._asking = CcxtAsking(self.name, make, known.at_once, wire, self._markets)
+        self.token = partial(token, self._asking)
         self._reader = CcxtReader(self.name, self._venue, self._asking, tuple(assets), self._clock)
         self._account_there = CcxtAccount(self.name, known.known, self._asking)
         self._orders = CcxtOrders(self.name, self._venue, self._asking, self._reader, tuple(assets))

@@ -45,8 +45,6 @@ class LoopbackAlpaca(LoopbackVenue):
         self.legs: dict[str, tuple[str, ...]] = {}
         self.held: set[str] = set()
         self.page = _MOST_ORDERS
-        self.stream = AlpacaStream(self)
-        self.streams = (self.stream,)
 
     def routes(self) -> Iterable[Route]:
         """The paths of `/v2`."""
@@ -63,6 +61,10 @@ class LoopbackAlpaca(LoopbackVenue):
             ("GET", "/v2/clock", self._time),
         )
         return [Route(*row) for row in table]
+
+    def streaming(self) -> Iterable[AlpacaStream]:
+        """The stream of orders."""
+        return (AlpacaStream(self),)
 
     def authenticate(self, asked: Asked) -> str:
         """The account whose key and secret stand in the headers."""

@@ -151,7 +151,7 @@ class LoopbackVenue:
         self._waits = SystemClock()
         self._stopping = asyncio.Event()
         self._before: dict[str, Reply] = {}
-        self.streams: tuple[LoopbackStream, ...] = ()
+        self.streams = tuple(self.streaming())
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -187,6 +187,10 @@ class LoopbackVenue:
     def routes(self) -> Iterable[Route]:
         """What the venue answers. For skins."""
         raise NotImplementedError
+
+    def streaming(self) -> Iterable[LoopbackStream]:
+        """The venue's WebSockets; none by default. For skins."""
+        return ()
 
     def authenticate(self, asked: Asked) -> str:
         """The world's account that a signed request is for. For skins.

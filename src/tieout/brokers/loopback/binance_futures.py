@@ -8,8 +8,9 @@ from tieout.brokers.simulated.facts import Resting
 from tieout.errors import ActionRefused
 
 from . import binance_rows as rows
-from .base import Asked, Route
-from .binance_spot import Spot
+from .base import Asked, Refused, Route
+from .binance_spot import Spot, failure
+from .binance_stream import listen_key
 from .bodies import milliseconds, text
 from .symbols import by_asset, number_of
 
@@ -31,6 +32,14 @@ class Futures(Spot):
         yield Route("GET", "/fapi/v1/algoOrder", self.algo_order)
         yield Route("POST", "/fapi/v1/algoOrder", self.submit_algo)
         yield Route("DELETE", "/fapi/v1/algoOrder", self.cancel_algo)
+        yield Route("POST", "/fapi/v1/listenKey", self.listen_key, signed=False)
+
+    def listen_key(self, asked: Asked) -> object:
+        """A key for the stream, the same one while it lasts; it is asked for by key alone, unsigned."""
+        login = self.venue.logins.get(asked.headers.get("x-mbx-apikey", ""))
+        if login is None or any(stream.refusing for stream in self.venue.streams):
+            raise Refused(failure(-2015, "Invalid API-key, IP, or permissions for action.", 401))
+        return {"listenKey": listen_key(login)}
 
     def wallet(self, asked: Asked) -> object:
         """Every currency; cash without unrealised profit is the wallet balance."""

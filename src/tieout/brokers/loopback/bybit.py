@@ -23,6 +23,7 @@ from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import waits
 from .bodies import Reply, at_milliseconds, milliseconds
+from .bybit_stream import BybitStream
 from .symbols import asset_of, by_asset, listed
 
 _LEGS: dict[object, Leg | None] = {1: "long", 2: "short"}
@@ -68,6 +69,10 @@ class LoopbackBybit(LoopbackVenue):
         """Bybit's envelope of a refusal."""
         now = milliseconds(self.present())
         return Reply({"retCode": code, "retMsg": message, "result": {}, "retExtInfo": {}, "time": now})
+
+    def streaming(self) -> Iterable[BybitStream]:
+        """The private stream."""
+        return (BybitStream(self),)
 
     def authenticate(self, asked: Asked) -> str:
         """By key, time and signature."""

@@ -18,6 +18,7 @@ from . import coinbase_rows as rows
 from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .bodies import EPOCH, Reply, at_milliseconds, milliseconds
+from .coinbase_stream import CoinbaseStream
 from .jwt import claims
 from .symbols import asset_of, by_asset, listed
 
@@ -65,6 +66,10 @@ class LoopbackCoinbase(LoopbackVenue):
         yield Route(
             "GET", "/v2/exchange-rates", lambda _asked: {"data": {"currency": "USD", "rates": {}}}, signed=False
         )
+
+    def streaming(self) -> Iterable[CoinbaseStream]:
+        """The private stream."""
+        return (CoinbaseStream(self),)
 
     def authenticate(self, asked: Asked) -> str:
         """By a token that names this very method, host and path, and is not too old."""

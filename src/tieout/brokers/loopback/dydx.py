@@ -54,8 +54,7 @@ class DydxVenue(LoopbackVenue):
         self.isolated: dict[str, int] = {}
         self.behind = timedelta()
         self.told: dict[str, Row] = {}
-        self.stream = DydxStream(self)
-        self.streams = (self.stream,)
+        self.streams = (DydxStream(self),)
 
     def routes(self) -> Iterable[Route]:
         """What the indexer answers of what is used here."""

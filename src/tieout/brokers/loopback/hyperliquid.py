@@ -18,6 +18,7 @@ from tieout.model.snapshot import Activity, Fill, OrderStatus, Position
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import waits
 from .bodies import Reply, milliseconds, text
+from .hyperliquid_stream import HyperliquidStream
 from .symbols import Listed, by_asset, listed, number_of, order_id
 
 Json = dict[str, object]
@@ -43,6 +44,10 @@ class LoopbackHyperliquid(LoopbackVenue):
     def routes(self) -> Iterable[Route]:
         """One path for every question; who is asked about stands in it."""
         yield Route("POST", "/info", self._info, signed=False)
+
+    def streaming(self) -> Iterable[HyperliquidStream]:
+        """The private stream."""
+        return (HyperliquidStream(self),)
 
     def endpoint(self, asked: Asked) -> str:
         """The question's type belongs to it."""

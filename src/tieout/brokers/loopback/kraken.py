@@ -23,6 +23,7 @@ from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import waits
 from .bodies import EPOCH, Reply, milliseconds, text
+from .kraken_stream import KrakenStream
 from .symbols import Listed, asset_of, by_asset, listed
 
 Json = dict[str, object]
@@ -71,6 +72,8 @@ class LoopbackKraken(LoopbackVenue):
     def __init__(self, *args: object, **more: object) -> None:
         super().__init__(*args, **more)  # type: ignore[arg-type]
         self._nonces: dict[str, int] = {}
+        self.stream = KrakenStream(self)
+        self.streams = (self.stream,)
 
     def routes(self) -> Iterable[Route]:
         """What of the API is there."""
@@ -86,6 +89,7 @@ class LoopbackKraken(LoopbackVenue):
             "QueryOrders": self.order,
             "TradesHistory": self.fills,
             "Ledgers": self.ledger,
+            "GetWebSocketsToken": lambda asked: whole({"token": self.stream.token(asked.account), "expires": 900}),
             "AddOrder": self.submit,
             "CancelOrder": self.cancel,
         }

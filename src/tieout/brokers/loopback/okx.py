@@ -23,6 +23,7 @@ from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import waits
 from .bodies import Reply, milliseconds
+from .okx_stream import OkxStream
 from .symbols import asset_of, by_asset, listed, order_id
 
 _LARGEST_PAGE = 100
@@ -82,6 +83,10 @@ class LoopbackOkx(LoopbackVenue):
         yield Route("GET", "/api/v5/public/instruments", self._instruments, signed=False)
         yield from (Route("GET", f"/api/v5/{path}", handler) for path, handler in get.items())
         yield from (Route("POST", f"/api/v5/{path}", handler) for path, handler in post.items())
+
+    def streaming(self) -> Iterable[OkxStream]:
+        """The private stream."""
+        return (OkxStream(self),)
 
     def authenticate(self, asked: Asked) -> str:
         """By key, passphrase, time and signature."""

@@ -16,6 +16,8 @@ from tieout.clock import Clock
 from tieout.errors import SourceError, SourceMalformed, SourceRefused, SourceTimeout
 
 Json = Any
+# What a dialect that is written for the venue's own frames runs into in one that has another form.
+NONSENSE = (ValueError, LookupError, TypeError, AttributeError)
 
 
 class Dialect(Protocol):
@@ -41,7 +43,7 @@ class Dialect(Protocol):
         """What a frame tells; nothing for those that only keep the connection alive.
 
         Raises:
-            ValueError: It breaks the venue's format.
+            ValueError, LookupError, TypeError, AttributeError: It breaks the venue's format.
             SourceError: The venue ends the connection with it; `SourceRefused` where the key is the reason.
         """
 
@@ -123,10 +125,8 @@ class KeptStream:
         """What one connection tells, until it ends with a failure."""
         keeping = None
         try:
-            async with asyncio.timeout(self._manners.open_s):
-                line = await self._lines.connect(await self._dialect.address(), self._dialect.ping)
-                await self._dialect.open(line)
-            keeping = asyncio.create_task(self._dialect.keep(), name=f"keeps {self.name}")
+            line = await self._opened()
+            keeping = asyncio.create_task(self._keep(), name=f"keeps {self.name}")
             self._listening = True
             self.measured.connected += 1
             yield StreamEvent(what=Heard.LISTENING, again=self.measured.connected > 1)
@@ -134,10 +134,6 @@ class KeptStream:
                 for event in await self._next(line):
                     self.measured.events += 1
                     yield event
-                if keeping.done():
-                    keeping.result()
-        except TimeoutError:
-            raise SourceTimeout(self.name, "stream", "not open in time") from None
         finally:
             self._listening = False
             if keeping is not None:
@@ -145,11 +141,30 @@ class KeptStream:
                 await asyncio.wait({keeping})
             await self._lines.hang_up()
 
+    async def _opened(self) -> Line:
+        """A connection on which what happens is told from now on."""
+        try:
+            async with asyncio.timeout(self._manners.open_s):
+                line = await self._lines.connect(await self._dialect.address(), self._dialect.ping)
+                await self._dialect.open(line)
+                return line
+        except TimeoutError:
+            raise SourceTimeout(self.name, "stream", "not open in time") from None
+        except NONSENSE:
+            raise SourceMalformed(self.name, "stream", "no answer that can be understood") from None
+
+    async def _keep(self) -> None:
+        """Keep up what has to be; where that fails, the connection is ended, and the next one finds out why."""
+        try:
+            await self._dialect.keep()
+        except SourceError:
+            await self._lines.hang_up()
+
     async def _next(self, line: Line) -> Iterable[StreamEvent]:
         """What the next frame tells. One that makes no sense may have told of anything; it never ends the stream."""
         try:
             return tuple(self._dialect.told(await line.receive()))
-        except (SourceMalformed, ValueError):
+        except (SourceMalformed, *NONSENSE):
             self.measured.malformed += 1
             return (StreamEvent(what=Heard.UNREADABLE),)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -25,13 +26,34 @@ CAUSES = {
     "perps": {CauseCode.FUNDING},
 }
 Played = tuple[Round, Mapping[str, Stand], list[str]]
+_listening: list[bool] = []
+_heard: list[object] = []
+
+
+def _hear(event: str, arguments: tuple[object, ...]) -> None:
+    if _listening and event in ("socket.connect", "socket.getaddrinfo"):
+        _heard.append(arguments[1] if event == "socket.connect" else arguments[0])
+
+
+sys.addaudithook(_hear)  # there is no way to take one away again: it is deaf but for the one run
 
 
 @pytest.fixture(scope="module")
 def played() -> Played:
     """One run of it: it lasts some seconds, for it waits until records are old enough to be believed."""
     told: list[str] = []
-    return *asyncio.run(play(7, told.append)), told
+    _listening.append(True)
+    try:
+        return *asyncio.run(play(7, told.append)), told
+    finally:
+        _listening.clear()
+
+
+def test_nothing_leaves_the_machine(played: Played) -> None:
+    """Whatever was connected to, or asked a name server about, is 127.0.0.1: what the first printed line says is true."""
+    _street, _stands, told = played
+    hosts = {each[0] if isinstance(each, tuple) else each for each in _heard}
+    assert hosts == {"127.0.0.1"} and "Nothing leaves this machine." in told[0]
 
 
 def test_each_mishap_is_seen_for_what_it_is_and_closed(played: Played) -> None:
@@ -43,7 +65,7 @@ def test_each_mishap_is_seen_for_what_it_is_and_closed(played: Played) -> None:
         assert (first.report.status, last.report.status) == ("matched", "matched"), name
         assert {row.cause.code for row in rows} == CAUSES.get(name, set()), name
         assert first.requests > 0 and not any(a.action is ActionKind.HALT for a in struck.report.actions), name
-    assert street.agreed and all(not stand.server.asked[0].target.startswith("http") for stand in stands.values())
+    assert street.agreed and all(stand.server.asked for stand in stands.values())
 
 
 def test_a_page_of_html_concludes_nothing_and_an_empty_list_books_nothing(played: Played) -> None:

@@ -29,7 +29,7 @@ from tieout.observe.reading import Reach, read_broker
 
 SETTLED_S = 2.2  # a little more than the settle window: what is younger counts as on its way
 MAX_READINGS = 4
-REACH = Reach(timeout_seconds=10)
+REACH = Reach(timeout_seconds=20)
 PAGE = "<!DOCTYPE html><html><title>Just a moment...</title><body>Checking your browser</body></html>"
 
 

@@ -41,7 +41,7 @@ from .okx import LoopbackOkx
 
 Holding = tuple[str, str, str]  # asset, amount (signed), price
 ADDRESS = "0x" + "1" * 40
-PATIENCE = ReadPatience(tries_again=2, seconds=8, each_seconds=5)
+PATIENCE = ReadPatience(tries_again=2, seconds=15, each_seconds=10)
 HASTE = 10  # these servers bear more than the venues: one reading of Kraken in 15 s is all that its own limit allows
 # Servers that have no list of payments.
 NO_LEDGER: dict[str, tuple[Section, ...]] = dict.fromkeys(("binance", "binanceusdm", "coinbase"), ("activities",))

@@ -90,11 +90,11 @@ def _story(title: str | None, readings: Sequence[Reading]) -> Text:
 
 def _found(readings: Sequence[Reading]) -> Iterable[str]:
     for reading in readings:
-        for kind in reading.failures:
-            again = (
-                f", asked again {'once' if reading.again == 1 else f'{reading.again} times'}" if reading.again else ""
-            )
-            yield f"found: {FAILURES.get(kind, kind)}{again}"
+        again = (
+            "" if not reading.again else ", asked again " + ("once" if reading.again == 1 else f"{reading.again} times")
+        )
+        if reading.failures:
+            yield f"found: {' and '.join(FAILURES.get(kind, kind) for kind in reading.failures)}{again}"
         if reading.report.status == "incomplete":
             unread = ", ".join(name for name, state in reading.report.coverage.items() if state == "failed")
             yield f"not read: {unread or 'the broker'}; nothing is concluded, nothing forgotten"

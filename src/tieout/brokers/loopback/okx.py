@@ -197,7 +197,7 @@ class LoopbackOkx(LoopbackVenue):
         stop = one.get("triggerPx")
         kind = ("limit" if limit not in (None, "-1") else "market") if stop is None else "stop"
         request = OrderRequest(
-            client_order_id=self._client_id(one, algo=asked.path.endswith("algo")),
+            client_order_id=_client_id(one, self.world.state.count, algo=asked.path.endswith("algo")),
             asset=asset_of(self.desk.state, lambda row: rows.symbol(row) == one.get("instId")),
             side=one["side"],
             quantity=dec(one.get("sz", "0")),
@@ -208,10 +208,6 @@ class LoopbackOkx(LoopbackVenue):
             position_side=_LEGS.get(one.get("posSide", "")),
         )
         return whole([self._taken(asked, self.desk.submit(asked.account, request).broker_order_id or "")])
-
-    def _client_id(self, one: dict[str, Any], *, algo: bool) -> str:
-        """The client's id; a conditional order is known by its algoClOrdId only, and one without gets one of the venue's."""
-        return str(one.get("algoClOrdId" if algo else "clOrdId") or f"okx{self.world.state.count}")
 
     def cancel(self, asked: Asked) -> object:
         """End an order; only its ids are told."""
@@ -228,6 +224,11 @@ class LoopbackOkx(LoopbackVenue):
         if "algo" in asked.path:
             return {"algoId": number, "algoClOrdId": told.client_order_id or "", "sCode": "0", "sMsg": ""}
         return {"ordId": number, "clOrdId": told.client_order_id or "", "tag": "", "sCode": "0", "sMsg": ""}
+
+
+def _client_id(one: dict[str, Any], count: int, *, algo: bool) -> str:
+    """The client's id; a conditional order is known by its algoClOrdId only, and one without gets one of the venue's."""
+    return str(one.get("algoClOrdId" if algo else "clOrdId") or f"okx{count}")
 
 
 def _page(asked: Asked, found: Sequence[rows.Json], id_: str) -> list[rows.Json]:

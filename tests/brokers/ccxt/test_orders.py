@@ -185,6 +185,7 @@ async def test_stops_and_legs_go_out_in_the_venues_words() -> None:
         asset="QQQ/USDT:USDT",
         side="sell",
         quantity=Decimal("0.5"),
+        type="stop_limit",
         limit_price=Decimal("8.5"),
         stop_price=Decimal("9.25"),
         position_side="long",

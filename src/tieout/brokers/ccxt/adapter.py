@@ -21,7 +21,7 @@ from tieout.brokers.ccxt.examined import CcxtExamined
 from tieout.brokers.ccxt.guard import connect, set_markets
 from tieout.brokers.ccxt.lookup import CcxtOrders
 from tieout.brokers.ccxt.markets import Markets
-from tieout.brokers.ccxt.orders import acknowledged, arguments
+from tieout.brokers.ccxt.orders import acknowledged, arguments, as_asked
 from tieout.brokers.ccxt.reader import CcxtReader, Json, too_old
 from tieout.brokers.ccxt.shared import Shared
 from tieout.brokers.ccxt.strangers import introduced, market_of
@@ -132,8 +132,8 @@ class CcxtBroker:
         self, *, broker_order_id: str | None = None, client_order_id: str | None = None
     ) -> Order | None:
         """One order; None only where the venue said *no such order* in every market that was asked."""
-        await self._account_there.confirm("orders")
-        return await introduced(self._markets, lambda: self._orders.find(broker_order_id, client_order_id))
+        found = await self._placed(broker_order_id, client_order_id)
+        return None if found is None else found[0]
 
     async def get_account_info(self) -> AccountInfo:
         """Which account this is, as it was configured."""
@@ -142,38 +142,42 @@ class CcxtBroker:
     async def submit_order(self, request: OrderRequest) -> Order:
         """Send an order once, with the digits that were asked for or not at all."""
         action = f"submit {request.client_order_id}"
+        self._acts(action)
         await market_of(self._markets, request.asset, action)
         await self._asking.load(action)
         told = await self._asking.act(action, _checked(self._venue, request, action))
         row = await self._asking.act(action, lambda client: client.create_order(**told))
         try:
-            order = acknowledged(request, row)
+            order = acknowledged(request, self._venue.ids.heard, row)
         except parse.RowError as error:
             raise OutcomeUnknown(action, str(error)) from None
         if order.status == "rejected":
             raise ActionRefused(action, "rejected")
-        return self._orders.remember(order)
+        self._orders.remember(order)
+        return order if self._venue.acknowledges else await self._read_back(order, request, action)
 
     async def cancel_order(self, *, broker_order_id: str | None = None, client_order_id: str | None = None) -> Order:
         """Ask for an order's end, and read it back."""
         action = f"cancel {broker_order_id or client_order_id}"
+        self._acts(action)
         try:
-            standing = await self.get_order(broker_order_id=broker_order_id, client_order_id=client_order_id)
+            found = await self._placed(broker_order_id, client_order_id)
         except SourceError as error:
             raise ActionRefused(action, f"nothing was sent, for the order could not be read: {error.why}") from None
+        standing, where = found or (None, {})
         if standing is not None and standing.status == "cancelled":
             return standing
         if standing is None or standing.broker_order_id is None or not (standing.live or standing.status == "unknown"):
             raise ActionRefused(action, "no such live order")
         id_, asset = standing.broker_order_id, standing.asset
-        await self._asking.act(action, lambda client: client.cancel_order(id_, asset))
+        await self._asking.act(action, lambda client: client.cancel_order(id_, asset, dict(where)))
         try:
-            after = await self.get_order(broker_order_id=id_)
+            after = await self._placed(id_, None, where=where)
         except SourceError as error:
             raise OutcomeUnknown(action, error.why) from None
         if after is None:
             raise OutcomeUnknown(action, "the order is not to be found any more")
-        return after
+        return after[0]
 
     async def server_time(self) -> datetime:
         """The venue's clock."""
@@ -184,7 +188,8 @@ class CcxtBroker:
         return Capabilities(
             sections=self._venue.sections,
             hedge_mode=self._venue.hedge_mode,
-            reduce_only="positions" in self._venue.sections,
+            acts=bool(self._venue.sends),
+            reduce_only=any(way.reduce_only for way in self._venue.sends),
             order_lookup=self._venue.lookup != "none" or bool(self._venue.finds),
             tries_again=self._wired,
         )
@@ -219,6 +224,35 @@ class CcxtBroker:
         if section not in self._venue.sections:
             raise SourceIncomplete(self.name, section, "not read at this venue")
 
+    async def _placed(
+        self, broker_order_id: str | None, client_order_id: str | None, where: Json | None = None
+    ) -> tuple[Order, Json] | None:
+        """An order, and where the venue keeps it."""
+        await self._account_there.confirm("orders")
+        return await introduced(
+            self._markets, lambda: self._orders.placed(broker_order_id, client_order_id, where=where)
+        )
+
+    async def _read_back(self, order: Order, request: OrderRequest, action: str) -> Order:
+        """The order as it stands, where its acknowledgement is ids alone; as it was acknowledged, where it cannot be read.
+
+        Raises:
+            OutcomeUnknown: It stands there with other terms than were asked for.
+        """
+        try:
+            found = await self._placed(order.broker_order_id, order.client_order_id)
+        except SourceError:
+            return order
+        if found is None:
+            return order
+        if not as_asked(request, found[0]):
+            raise OutcomeUnknown(action, "it stands there with other terms than were asked for")
+        return replace(found[0], client_order_id=order.client_order_id)
+
+    def _acts(self, action: str) -> None:
+        if not self._venue.sends:
+            raise ActionRefused(action, "nothing is sent to this venue: no order is known to go out there as asked for")
+
     def _position(self, row: Json, market: Json) -> Position | None:
         mended = self._venue.position(row)
         return None if mended is None else parse.position(row | mended, market)
@@ -228,7 +262,10 @@ class CcxtBroker:
 
     def _fill(self, row: Json, market: Json) -> Fill | None:
         mended = self._venue.fill(row)
-        return None if mended is None else parse.fill(row | mended, market)
+        if mended is None:
+            return None
+        fill = parse.fill(row | mended, market)
+        return replace(fill, client_order_id=self._orders.heard(fill.client_order_id))
 
 
 def _checked(venue: Venue, request: OrderRequest, action: str) -> Callable[[Any], Awaitable[Json]]:

@@ -12,7 +12,9 @@ from msgspec import Struct
 from msgspec import field as default
 
 from tieout.brokers.ccxt import cash, mend
+from tieout.brokers.ccxt.ids import Ids
 from tieout.brokers.ccxt.pages import Pager, Path, Span
+from tieout.brokers.ccxt.sends import Way
 from tieout.model.snapshot import Section
 
 Json = dict[str, Any]
@@ -137,10 +139,11 @@ class Venue(Struct, frozen=True):
     options: Json = default(default_factory=dict)
     lookup: Literal["id", "asset", "none"] = "none"  # what an order is looked up by: its id, or its id and its asset
     client_id: str | None = None  # the parameter that looks an order up by the client's id
-    sent_client_id: str = "clientOrderId"  # the parameter that sends it with an order
     lookup_params: tuple[Json, ...] = ({},)  # conditional orders live apart at some venues
     finds: tuple[Find, ...] = ()  # where orders are found that cannot be looked up so
-    legs: dict[str, Json] = default(default_factory=dict)  # how an order names its leg
+    sends: tuple[Way, ...] = ()  # what may be sent: nothing else is
+    ids: Ids = Ids()  # the form of clients' ids
+    acknowledges: bool = True  # whether the answer to a submit tells how the order stands; if not, it is read back
     hedge_mode: bool = False
     fills_days: int | None = None  # how far back one request for fills reaches from its start
     known: Known | None = None  # asked once, where an account that nobody knows would look like an empty one

@@ -29,8 +29,14 @@ class CcxtOrders:
         self._assets = assets
         self._seen: dict[str, str] = {}  # order ids, either side's -> asset
 
-    async def find(self, broker_order_id: str | None, client_order_id: str | None) -> Order | None:
-        """One order; None only where the venue said *no such order* in every place that was asked.
+    async def placed(
+        self, broker_order_id: str | None, client_order_id: str | None, *, where: Json | None = None
+    ) -> tuple[Order, Json] | None:
+        """One order, and where it is kept: what names that place in requests. None only where the venue said *no such order*
+        in every place that was asked.
+
+        Args:
+            where: Asked there alone: a number is an id of its place, and may be another order's elsewhere.
 
         Raises:
             SourceError: The venue did not answer that question, or cannot be asked it.
@@ -39,10 +45,11 @@ class CcxtOrders:
             return await self._searched(broker_order_id, client_order_id)
         id_, params = self._by(broker_order_id, client_order_id)
         for asset in self._places(broker_order_id, client_order_id):
-            for extra in self._venue.lookup_params:
+            for extra in self._venue.lookup_params if where is None else (where,):
                 row = await self._asking.ask("orders", _question(id_, asset, params | extra, self._asking))
-                if row is not None:
-                    return _bearing(self._known(row), client_order_id)
+                found = None if row is None else self._bearing(self._known(row), client_order_id)
+                if found is not None:
+                    return found, extra
         return None
 
     def _asked_by(self, broker_order_id: str | None) -> bool:
@@ -51,18 +58,19 @@ class CcxtOrders:
         told = self._venue.lookup != "none" if broker_order_id is not None else self._venue.client_id is not None
         return told or not any(_narrowed(find, broker_order_id, "") for find in finds)
 
-    async def _searched(self, broker_order_id: str | None, client_order_id: str | None) -> Order | None:
+    async def _searched(self, broker_order_id: str | None, client_order_id: str | None) -> tuple[Order, Json] | None:
         """The order, in the lists where it can be; None only where each of them came without it."""
         for find in self._venue.finds:
-            told = _narrowed(find, broker_order_id, client_order_id)
+            told = _narrowed(find, broker_order_id, self._said(client_order_id))
             if told is None:
                 continue
             found = await self._reader.narrowed("orders", replace(find.call, params={**find.call.params, **told}))
             for row in found:
                 order = self._known(row)
-                if order.broker_order_id != broker_order_id and order.client_order_id != client_order_id:
+                if order.broker_order_id != broker_order_id and not self._same(order, client_order_id):
                     raise SourceMalformed(self._name, "orders", "another order than the one that was asked for")
-                return _bearing(order, client_order_id)
+                if self._bearing(order, client_order_id) is not None:
+                    return order, {}
         return None
 
     def made(self, row: Json) -> Order:
@@ -72,7 +80,15 @@ class CcxtOrders:
             RowError: The row breaks its format.
             RowLeft: Its meaning is not known here.
         """
-        return self.remember(parse.order(row | (self._venue.order(row) or {})))
+        order = parse.order(row | (self._venue.order(row) or {}))
+        return self.remember(replace(order, client_order_id=self.heard(order.client_order_id)))
+
+    def heard(self, client_order_id: str | None) -> str | None:
+        """A client's id as its owner wrote it."""
+        return None if client_order_id is None else self._venue.ids.heard(client_order_id)
+
+    def _said(self, client_order_id: str | None) -> str | None:
+        return None if client_order_id is None else self._venue.ids.said(client_order_id)
 
     def remember(self, order: Order) -> Order:
         """The same order, its asset kept for when it is looked up."""
@@ -90,7 +106,7 @@ class CcxtOrders:
             return broker_order_id, {}
         if self._venue.client_id is None or client_order_id is None:
             raise SourceIncomplete(self._name, "orders", "an order is not looked up by its client id at this venue")
-        return None, {self._venue.client_id: client_order_id}
+        return None, {self._venue.client_id: self._said(client_order_id)}
 
     def _places(self, *ids: str | None) -> tuple[str | None, ...]:
         """The assets to ask for an order in: its own where it is known, else all; one None where none has to be named."""
@@ -100,6 +116,15 @@ class CcxtOrders:
         if asset is None and not self._assets:
             raise SourceIncomplete(self._name, "orders", "orders are looked up asset by asset, and no assets are named")
         return self._assets if asset is None else (asset,)
+
+    def _same(self, order: Order, client_order_id: str | None) -> bool:
+        """Whether the order bears that client's id, in either spelling."""
+        return order.client_order_id is not None and self._said(order.client_order_id) == self._said(client_order_id)
+
+    def _bearing(self, order: Order, client_order_id: str | None) -> Order | None:
+        """The order, unless it bears another client's id than the one asked for: ids of two orders name none."""
+        fits = client_order_id is None or order.client_order_id is None or self._same(order, client_order_id)
+        return order if fits else None
 
     def _known(self, row: Json) -> Order:
         if row.get("symbol") not in self._asking.client().markets:
@@ -116,12 +141,6 @@ def _narrowed(find: Find, broker_order_id: str | None, client_order_id: str | No
     if broker_order_id is not None:
         return None if find.by_id is None else {find.by_id: broker_order_id}
     return None if find.by_client_id is None or client_order_id is None else {find.by_client_id: client_order_id}
-
-
-def _bearing(order: Order, client_order_id: str | None) -> Order | None:
-    """The order, unless it bears another client's id than the one asked for: ids of two orders name none."""
-    other = client_order_id is not None and order.client_order_id not in (None, client_order_id)
-    return None if other else order
 
 
 def _question(

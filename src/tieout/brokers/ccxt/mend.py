@@ -43,11 +43,26 @@ def okx_position(row: Mapping[str, Any]) -> dict[str, Any]:
     raise RowLeft("a spot margin position in neither of its currencies")
 
 
+_OKX_UNTRIGGERED = frozenset(("live", "pause", "canceled", "order_failed"))
+
+
 def okx_order(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A conditional order is triggered at its stop or its target; on a plain order those are orders to come."""
-    if raw(row).get("algoId") and not row.get("triggerPrice"):
-        return {"triggerPrice": row.get("stopLossPrice") or row.get("takeProfitPrice")}
-    return {}
+    """A conditional order is triggered at its stop or its target; on a plain order those are orders to come.
+
+    The client's id of a conditional order is apart, also on the plain order that it becomes.
+    Its price is -1 where it goes to the market, and nothing of it is filled before it is triggered, which is not said.
+    """
+    info = raw(row)
+    told: dict[str, Any] = {"clientOrderId": info.get("clOrdId") or info.get("algoClOrdId")}
+    if not info.get("algoId") or info.get("ordId"):
+        return told
+    if not row.get("triggerPrice"):
+        told["triggerPrice"] = row.get("stopLossPrice") or row.get("takeProfitPrice")
+    if str(info.get("ordPx") or info.get("slOrdPx") or info.get("tpOrdPx")) == "-1":
+        told |= {"price": None, "type": "market"}
+    if info.get("state") in _OKX_UNTRIGGERED:
+        told["filled"] = "0"
+    return told
 
 
 @exact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.ccxt import parse
+from tieout.brokers.ccxt.ids import told_id
+from tieout.brokers.ccxt.sends import way_for
 from tieout.brokers.ccxt.venues import Venue
 from tieout.errors import ActionRefused
 from tieout.model.amounts import dec, plain
@@ -24,8 +26,8 @@ def arguments(client: Any, venue: Venue, request: OrderRequest, action: str) -> 
     """
     if request.asset not in client.markets:
         raise ActionRefused(action, "no such market")
-    if request.position_side in ("long", "short") and request.position_side not in venue.legs:
-        raise ActionRefused(action, "this adapter cannot name the leg at this venue")
+    way = way_for(venue.sends, client.market(request.asset), request, action)
+    name = told_id(venue.ids, request.client_order_id, action)
     _in_steps(client.amount_to_precision, request.asset, request.quantity, action)
     for told in (request.limit_price, request.stop_price):
         if told is not None:
@@ -36,17 +38,8 @@ def arguments(client: Any, venue: Venue, request: OrderRequest, action: str) -> 
         "side": request.side,
         "amount": plain(request.quantity),
         "price": None if request.limit_price is None else plain(request.limit_price),
-        "params": _params(venue, request),
+        "params": way.params(request, name),
     }
-
-
-def _params(venue: Venue, request: OrderRequest) -> dict[str, Any]:
-    params: dict[str, Any] = {venue.sent_client_id: request.client_order_id}
-    if request.stop_price is not None:
-        params["triggerPrice"] = plain(request.stop_price)
-    if request.reduce_only:
-        params["reduceOnly"] = True
-    return params | venue.legs.get(request.position_side or "net", {})
 
 
 def _in_steps(rounded: Any, asset: str, told: Decimal, action: str) -> None:
@@ -55,15 +48,21 @@ def _in_steps(rounded: Any, asset: str, told: Decimal, action: str) -> None:
         raise ActionRefused(action, "not a multiple of the market's step")
 
 
-def acknowledged(request: OrderRequest, row: Mapping[str, Any]) -> Order:
+def acknowledged(request: OrderRequest, heard: Callable[[str], str], row: Mapping[str, Any]) -> Order:
     """The order as the venue acknowledged it; what an acknowledgement leaves out is taken from the request.
 
+    Args:
+        heard: Gives a client's id as its owner wrote it.
+
     Raises:
-        RowError: What it does say makes no sense.
+        RowError: What it does say makes no sense, or is another client's id: another look-up would find it than ours.
     """
     told = {name: value for name, value in row.items() if value is not None}
     asked = {"symbol": request.asset, "amount": plain(request.quantity), "side": request.side, "type": request.type}
-    order = parse.order({**asked, "clientOrderId": request.client_order_id, **told})
+    name = request.client_order_id
+    order = parse.order({**asked, "clientOrderId": name, **told})
+    if heard(order.client_order_id or name) != request.client_order_id and order.client_order_id != name:
+        raise parse.RowError("acknowledged under another client's id")
     return replace(
         order,
         client_order_id=request.client_order_id,
@@ -71,3 +70,15 @@ def acknowledged(request: OrderRequest, row: Mapping[str, Any]) -> Order:
         stop_price=order.stop_price or request.stop_price,
         position_side=order.position_side or request.position_side,
     )
+
+
+def as_asked(request: OrderRequest, order: Order) -> bool:
+    """Whether *order*, as the venue has it, bears the terms of *request*; what the venue does not tell is let pass."""
+    pairs = (
+        (order.side, request.side),
+        (order.quantity, request.quantity),
+        (order.limit_price, request.limit_price),
+        (order.stop_price, request.stop_price),
+    )
+    plain_instead = request.stop_price is not None and order.stop_price is None and order.done > 0
+    return not plain_instead and all(there is None or there == asked for there, asked in pairs)

@@ -202,7 +202,7 @@ class LoopbackKraken(LoopbackVenue):
             stop_price=first if kind.startswith("stop") else None,
         )
         order = self.desk.submit(asked.account, request)
-        words = f"{order.side} {text(order.quantity)} {said.get('pair')} @ {said.get('ordertype')}"
+        words = f"{order.side} {text(order.quantity)} {said.get('pair')} @ {_in_words(request)}"
         return whole({"descr": {"order": words}, "txid": [order.broker_order_id]})
 
     def cancel(self, asked: Asked) -> object:
@@ -263,6 +263,14 @@ def _entry(told: Activity) -> Json:
         "refid": told.activity_id, "time": seconds(told.at), "type": _LEDGER.get(told.kind, told.kind), "subtype": "",
         "aclass": "currency", "asset": told.currency, "amount": text(told.amount), "fee": "0", "balance": "0",
     }  # fmt: skip
+
+
+def _in_words(request: OrderRequest) -> str:
+    """The terms of an order as an acknowledgement describes them: "stop loss 101 -> limit 99"."""
+    if request.stop_price is None:
+        return "market" if request.limit_price is None else f"limit {text(request.limit_price)}"
+    stop = f"stop loss {text(request.stop_price)}"
+    return stop if request.limit_price is None else f"{stop} -> limit {text(request.limit_price)}"
 
 
 def _price(told: str | None) -> Decimal | None:

@@ -10,6 +10,7 @@ from tieout.brokers.ccxt.calls import Call, Read, Told, Venue
 from tieout.brokers.ccxt.ledger import Table, entries, less, minus, moves, number_at
 from tieout.brokers.ccxt.pages import Span, field, from_id, moment_of, numbered, onward, skipping, whole
 from tieout.brokers.ccxt.parse import RowError
+from tieout.brokers.ccxt.sends import ways
 from tieout.model.snapshot import Activity
 
 Row = Mapping[str, Any]
@@ -159,7 +160,7 @@ def _income(prefix: str) -> Call:
     )  # fmt: skip
 
 
-def _futures(prefix: str, version: str, private: str) -> Venue:
+def _futures(prefix: str, version: str, private: str, **more: Any) -> Venue:
     """*version* is that of what is held, and *private* ccxt's name of the group of endpoints that tell it."""
     return Venue(
         positions=(
@@ -182,11 +183,12 @@ def _futures(prefix: str, version: str, private: str) -> Venue:
         lookup="asset",
         client_id="origClientOrderId",
         lookup_params=({}, {"trigger": True}),
-        legs={"long": {"positionSide": "LONG"}, "short": {"positionSide": "SHORT"}},
         hedge_mode=True,
+        **more,
     )
 
 
+_LEGS = {"long": {"positionSide": "LONG"}, "short": {"positionSide": "SHORT"}}
 VENUES: dict[str, Venue] = {
     "binance": Venue(
         orders=(Call("/api/v3/openOrders"),),
@@ -203,7 +205,13 @@ VENUES: dict[str, Venue] = {
         options=_OPTIONS,
         lookup="asset",
         client_id="origClientOrderId",
+        sends=ways("spot", "market", "limit", "stop", "stop_limit"),
     ),
-    "binanceusdm": _futures("fapi", "v3", "fapiPrivateV3"),
+    "binanceusdm": _futures(
+        "fapi",
+        "v3",
+        "fapiPrivateV3",
+        sends=ways("linear", "market", "limit", "stop", "stop_limit", reduce_only=True, legs=_LEGS, legs_close=True),
+    ),
     "binancecoinm": _futures("dapi", "v1", "dapiPrivate"),
 }

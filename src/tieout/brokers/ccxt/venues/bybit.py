@@ -9,6 +9,7 @@ from tieout.brokers.ccxt import cash, mend
 from tieout.brokers.ccxt.calls import Call, Find, Json, Told, Venue
 from tieout.brokers.ccxt.ledger import Table, kind_of, moves, number_at
 from tieout.brokers.ccxt.pages import Path, Span, cursor, field, moment_of
+from tieout.brokers.ccxt.sends import ways
 from tieout.model.snapshot import Activity
 
 _ROWS: Path = ("result", "list")
@@ -75,6 +76,9 @@ def _orders(endpoint: str, method: str, *scopes: Json) -> tuple[Call, ...]:
 _REALTIME = _orders("/v5/order/realtime", "privateGetV5OrderRealtime", *_SCOPES, _SPOT)
 _HISTORY = _orders("/v5/order/history", "privateGetV5OrderHistory", *_CATEGORIES)
 
+_LEGS: dict[str, Json] = {"long": {"positionIdx": 1}, "short": {"positionIdx": 2}}
+# A stop is set off as the price rises to it where it buys, and as it falls to it where it sells.
+_TOWARDS: dict[str, Json] = {"buy": {"triggerDirection": "ascending"}, "sell": {"triggerDirection": "descending"}}
 VENUES: dict[str, Venue] = {
     "bybit": Venue(
         positions=_asked(
@@ -109,7 +113,12 @@ VENUES: dict[str, Venue] = {
         ),
         fill=mend.bybit_fill,
         finds=tuple(Find(call, by_id="orderId", by_client_id="orderLinkId") for call in (*_REALTIME, *_HISTORY)),
-        legs={"long": {"positionIdx": 1}, "short": {"positionIdx": 2}},
         hedge_mode=True,
+        sends=(
+            *ways("spot", "market", "limit"),
+            *ways("linear", "market", "limit", reduce_only=True, legs=_LEGS),
+            *ways("linear", "stop", "stop_limit", by_side=_TOWARDS, reduce_only=True, legs=_LEGS),
+        ),
+        acknowledges=False,
     )
 }

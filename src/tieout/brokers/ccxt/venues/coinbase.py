@@ -10,6 +10,7 @@ from tieout.brokers.ccxt.calls import Call, Each, Json, Told, Venue
 from tieout.brokers.ccxt.ledger import kind_of, moves, number_at
 from tieout.brokers.ccxt.pages import Span, cursor, field, moment_of
 from tieout.brokers.ccxt.parse import RowLeft
+from tieout.brokers.ccxt.sends import ways
 from tieout.model.snapshot import Activity, ActivityKind
 
 Row = Mapping[str, Any]
@@ -74,6 +75,7 @@ def _wallet(row: Any) -> Json:
     return {"account_id": str(field(row, "uuid"))}
 
 
+_NAMED = {"client_id": "client_order_id"}  # under ccxt's own name for it, ccxt sends an id that it makes up instead
 _LISTED = "v3PrivateGetBrokerageAccounts"
 VENUES: dict[str, Venue] = {
     "coinbase": Venue(
@@ -121,8 +123,13 @@ VENUES: dict[str, Venue] = {
         order=mend.coinbase_order,
         position=mend.coinbase_position,
         fill=mend.coinbase_fill,
-        sent_client_id="client_order_id",  # under ccxt's own name for it, ccxt sends an id that it makes up instead
         gaps={"balances": "cash in the futures account (CFM) is not read"},
         lookup="id",
+        sends=(
+            *ways("spot", "limit", **_NAMED),
+            *ways("spot", "market", sides=("sell",), **_NAMED),  # ccxt buys for an amount of money only
+            *ways("spot", "stop_limit", trigger="stopLossPrice", **_NAMED),  # as a trigger price it is a target's
+        ),
+        acknowledges=False,
     )
 }

@@ -7,9 +7,11 @@ from typing import Any
 
 from tieout.brokers.ccxt import cash, mend
 from tieout.brokers.ccxt.calls import Call, Find, Told, Venue
+from tieout.brokers.ccxt.ids import KRAKEN
 from tieout.brokers.ccxt.ledger import kind_of, less, moves, number_at
 from tieout.brokers.ccxt.pages import Span, backward, counted, field, iso, moment_of, onward
 from tieout.brokers.ccxt.parse import EPOCH, milliseconds, moment, number
+from tieout.brokers.ccxt.sends import ways
 from tieout.model.snapshot import Activity, ActivityKind
 
 Row = Mapping[str, Any]
@@ -99,6 +101,13 @@ VENUES: dict[str, Venue] = {
         order=mend.kraken_order,
         fill=mend.kraken_fill,
         lookup="id",
+        sends=(
+            *ways("spot", "market", "limit"),
+            # ccxt sends a stop told as a trigger price as a plain order, at once.
+            *ways("spot", "stop", "stop_limit", trigger="stopLossPrice"),
+        ),
+        ids=KRAKEN,
+        acknowledges=False,
         at_once=1,
         finds=(
             Find(

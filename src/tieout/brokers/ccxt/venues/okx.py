@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tieout.brokers.ccxt import cash, mend
 from tieout.brokers.ccxt.calls import Call, Json, Venue
+from tieout.brokers.ccxt.ids import ALPHANUMERIC
 from tieout.brokers.ccxt.ledger import Table, entries
 from tieout.brokers.ccxt.pages import Path, Span, after
+from tieout.brokers.ccxt.sends import ways
 
 _DATA: Path = ("data",)
 _ALGOS = ("conditional,oco", "trigger", "move_order_stop", "iceberg", "twap", "chase")
@@ -25,6 +27,8 @@ def _pending(endpoint: str, method: str, name: str, turn: int, **params: str) ->
     return Call(endpoint, _DATA, said, method=method, pages=after(name, "after", 100), ident=(name,), turn=turn)
 
 
+_LEGS = {"long": {"posSide": "long"}, "short": {"posSide": "short"}}
+_ALGO = "algoClOrdId"  # under ccxt's own name for it, the id of a conditional order is sent where it is not looked up
 VENUES: dict[str, Venue] = {
     "okx": Venue(
         positions=(Call("/account/positions", _DATA),),
@@ -73,7 +77,15 @@ VENUES: dict[str, Venue] = {
         lookup="asset",
         client_id="clOrdId",
         lookup_params=({}, {"trigger": True}),
-        legs={"long": {"posSide": "long"}, "short": {"posSide": "short"}},
         hedge_mode=True,
+        sends=(
+            *ways("spot", "market", "limit"),
+            *ways("spot", "stop", "stop_limit", client_id=_ALGO),
+            *ways("linear", "market", "limit", reduce_only=True, legs=_LEGS, legs_close=True),
+            *ways("linear", "stop", "stop_limit", client_id=_ALGO, reduce_only=True, legs=_LEGS, legs_close=True),
+        ),
+        ids=ALPHANUMERIC,
+        options={"brokerId": None},  # with ccxt's own, orders bear its tag, and conditional ones a made-up second id
+        acknowledges=False,
     )
 }

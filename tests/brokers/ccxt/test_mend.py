@@ -24,9 +24,20 @@ def test_okx_margin_positions_are_left() -> None:
 
 def test_okx_conditional_orders_are_triggered_at_their_own_price() -> None:
     """A stop is the trigger of an algo order, and on a plain order one that is attached to it."""
-    assert mend.okx_order(row({"algoId": "9"}, stopLossPrice="7")) == {"triggerPrice": "7"}
-    assert mend.okx_order(row({"algoId": "9"}, takeProfitPrice="8")) == {"triggerPrice": "8"}
-    assert mend.okx_order(row({"algoId": ""}, stopLossPrice="7")) == {}
+    assert mend.okx_order(row({"algoId": "9"}, stopLossPrice="7"))["triggerPrice"] == "7"
+    assert mend.okx_order(row({"algoId": "9"}, takeProfitPrice="8"))["triggerPrice"] == "8"
+    assert "triggerPrice" not in mend.okx_order(row({"algoId": ""}, stopLossPrice="7"))
+
+
+def test_okx_conditional_orders_bear_their_owners_id_and_no_price_of_minus_one() -> None:
+    """The id stays on the plain order that one becomes; nothing is filled of one that was not triggered."""
+    waiting = {"algoId": "9", "algoClOrdId": "c1", "clOrdId": "", "ordPx": "-1", "state": "live"}
+    told = {"clientOrderId": "c1", "price": None, "type": "market", "filled": "0"}
+    assert mend.okx_order(row(waiting, triggerPrice="7")) == told
+    assert mend.okx_order(row({**waiting, "ordPx": "5"}, triggerPrice="7")) == {"clientOrderId": "c1", "filled": "0"}
+    assert "filled" not in mend.okx_order(row({**waiting, "state": "effective"}, triggerPrice="7"))
+    become = {"algoId": "9", "algoClOrdId": "c1", "clOrdId": "", "ordId": "3", "px": "-1"}
+    assert mend.okx_order(row(become)) == {"clientOrderId": "c1"}
 
 
 def test_kraken_orders_sent_to_the_market_have_no_limit() -> None:

@@ -6,7 +6,7 @@ never with this module.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,21 +15,20 @@ from msgspec.structs import replace
 
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.brokers.ccxt import parse
+from tieout.brokers.ccxt.acting import CcxtActing
 from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.confirm import CcxtAccount
 from tieout.brokers.ccxt.examined import CcxtExamined
 from tieout.brokers.ccxt.guard import connect, set_markets
 from tieout.brokers.ccxt.lookup import CcxtOrders
 from tieout.brokers.ccxt.markets import Markets
-from tieout.brokers.ccxt.orders import acknowledged, arguments, as_asked
 from tieout.brokers.ccxt.reader import CcxtReader, Json, too_old
 from tieout.brokers.ccxt.shared import Shared
-from tieout.brokers.ccxt.strangers import introduced, market_of
+from tieout.brokers.ccxt.strangers import introduced
 from tieout.brokers.ccxt.tokens import token
-from tieout.brokers.ccxt.venues import Venue
 from tieout.brokers.ccxt.venues import venue as known_venue
 from tieout.clock import Clock, SystemClock
-from tieout.errors import ActionRefused, OutcomeUnknown, SourceError, SourceIncomplete, SourceMalformed
+from tieout.errors import SourceIncomplete, SourceMalformed
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Section
 
 if TYPE_CHECKING:
@@ -102,6 +101,7 @@ class CcxtBroker:
         self._reader = CcxtReader(self.name, self._venue, self._asking, tuple(assets), self._clock)
         self._account_there = CcxtAccount(self.name, known.known, self._asking)
         self._orders = CcxtOrders(self.name, self._venue, self._asking, self._reader, tuple(assets))
+        self._acting = CcxtActing(self._venue, self._asking, self._orders, self._markets, self._placed)
 
     async def get_positions(self) -> tuple[Position, ...]:
         """Every open position in the scopes of this venue, signed, netted over margin modes."""
@@ -140,44 +140,12 @@ class CcxtBroker:
         return AccountInfo(account=self._account, venue=self._id)
 
     async def submit_order(self, request: OrderRequest) -> Order:
-        """Send an order once, with the digits that were asked for or not at all."""
-        action = f"submit {request.client_order_id}"
-        self._acts(action)
-        await market_of(self._markets, request.asset, action)
-        await self._asking.load(action)
-        told = await self._asking.act(action, _checked(self._venue, request, action))
-        row = await self._asking.act(action, lambda client: client.create_order(**told))
-        try:
-            order = acknowledged(request, self._venue.ids.heard, row)
-        except parse.RowError as error:
-            raise OutcomeUnknown(action, str(error)) from None
-        if order.status == "rejected":
-            raise ActionRefused(action, "rejected")
-        self._orders.remember(order)
-        return order if self._venue.acknowledges else await self._read_back(order, request, action)
+        """Send an order once, with the digits and terms that were asked for or not at all."""
+        return await self._acting.submit(request)
 
     async def cancel_order(self, *, broker_order_id: str | None = None, client_order_id: str | None = None) -> Order:
         """Ask for an order's end, and read it back."""
-        action = f"cancel {broker_order_id or client_order_id}"
-        self._acts(action)
-        try:
-            found = await self._placed(broker_order_id, client_order_id)
-        except SourceError as error:
-            raise ActionRefused(action, f"nothing was sent, for the order could not be read: {error.why}") from None
-        standing, where = found or (None, {})
-        if standing is not None and standing.status == "cancelled":
-            return standing
-        if standing is None or standing.broker_order_id is None or not (standing.live or standing.status == "unknown"):
-            raise ActionRefused(action, "no such live order")
-        id_, asset = standing.broker_order_id, standing.asset
-        await self._asking.act(action, lambda client: client.cancel_order(id_, asset, dict(where)))
-        try:
-            after = await self._placed(id_, None, where=where)
-        except SourceError as error:
-            raise OutcomeUnknown(action, error.why) from None
-        if after is None:
-            raise OutcomeUnknown(action, "the order is not to be found any more")
-        return after[0]
+        return await self._acting.cancel(broker_order_id, client_order_id)
 
     async def server_time(self) -> datetime:
         """The venue's clock."""
@@ -233,26 +201,6 @@ class CcxtBroker:
             self._markets, lambda: self._orders.placed(broker_order_id, client_order_id, where=where)
         )
 
-    async def _read_back(self, order: Order, request: OrderRequest, action: str) -> Order:
-        """The order as it stands, where its acknowledgement is ids alone; as it was acknowledged, where it cannot be read.
-
-        Raises:
-            OutcomeUnknown: It stands there with other terms than were asked for.
-        """
-        try:
-            found = await self._placed(order.broker_order_id, order.client_order_id)
-        except SourceError:
-            return order
-        if found is None:
-            return order
-        if not as_asked(request, found[0]):
-            raise OutcomeUnknown(action, "it stands there with other terms than were asked for")
-        return replace(found[0], client_order_id=order.client_order_id)
-
-    def _acts(self, action: str) -> None:
-        if not self._venue.sends:
-            raise ActionRefused(action, "nothing is sent to this venue: no order is known to go out there as asked for")
-
     def _position(self, row: Json, market: Json) -> Position | None:
         mended = self._venue.position(row)
         return None if mended is None else parse.position(row | mended, market)
@@ -266,13 +214,6 @@ class CcxtBroker:
             return None
         fill = parse.fill(row | mended, market)
         return replace(fill, client_order_id=self._orders.heard(fill.client_order_id))
-
-
-def _checked(venue: Venue, request: OrderRequest, action: str) -> Callable[[Any], Awaitable[Json]]:
-    async def question(client: Any) -> Json:
-        return arguments(client, venue, request, action)
-
-    return question
 
 
 def _unread(_row: Json, _market: Json) -> None:

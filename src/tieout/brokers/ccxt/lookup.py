@@ -32,8 +32,9 @@ class CcxtOrders:
     async def placed(
         self, broker_order_id: str | None, client_order_id: str | None, *, where: Json | None = None
     ) -> tuple[Order, Json] | None:
-        """One order, and where it is kept: what names that place in requests. None only where the venue said *no such order*
-        in every place that was asked.
+        """One order, and where it is kept: what names that place in requests.
+
+        None only where the venue said *no such order* in every place that was asked.
 
         Args:
             where: Asked there alone: a number is an id of its place, and may be another order's elsewhere.

@@ -1,0 +1,113 @@
+"""Acts at one venue through ccxt: sends an order once and as it was asked for, or not at all; cancels, and reads back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from tieout.brokers.base import OrderRequest
+from tieout.brokers.ccxt.asking import CcxtAsking
+from tieout.brokers.ccxt.lookup import CcxtOrders
+from tieout.brokers.ccxt.markets import Markets
+from tieout.brokers.ccxt.orders import acknowledged, arguments, as_asked
+from tieout.brokers.ccxt.parse import RowError
+from tieout.brokers.ccxt.reader import Json
+from tieout.brokers.ccxt.strangers import market_of
+from tieout.brokers.ccxt.venues import Venue
+from tieout.errors import ActionRefused, OutcomeUnknown, SourceError
+from tieout.model.snapshot import Order
+
+
+class Placed(Protocol):
+    """How an order is looked up: as `CcxtOrders.placed` does, by an account that the venue knows."""
+
+    def __call__(
+        self, broker_order_id: str | None, client_order_id: str | None, where: Json | None = None
+    ) -> Awaitable[tuple[Order, Json] | None]:
+        """The order, and where the venue keeps it."""
+
+
+class CcxtActing:
+    """Submits and cancels, at a venue to which something is sent at all."""
+
+    def __init__(
+        self, venue: Venue, asking: CcxtAsking, orders: CcxtOrders, markets: Markets | None, placed: Placed
+    ) -> None:
+        self._venue, self._asking, self._orders = venue, asking, orders
+        self._markets, self._placed = markets, placed
+
+    async def submit(self, request: OrderRequest) -> Order:
+        """Send an order once, with the digits and terms that were asked for or not at all.
+
+        Raises:
+            ActionRefused: Nothing rests there.
+            OutcomeUnknown: It may rest there, or does with other terms.
+        """
+        action = f"submit {request.client_order_id}"
+        self._require(action)
+        await market_of(self._markets, request.asset, action)
+        await self._asking.load(action)
+
+        async def checked(client: Any) -> Json:
+            return arguments(client, self._venue, request, action)
+
+        told = await self._asking.act(action, checked)
+        row = await self._asking.act(action, lambda client: client.create_order(**told))
+        try:
+            order = acknowledged(request, self._venue.ids.heard, row)
+        except RowError as error:
+            raise OutcomeUnknown(action, str(error)) from None
+        if order.status == "rejected":
+            raise ActionRefused(action, "rejected")
+        self._orders.remember(order)
+        return order if self._venue.acknowledges else await self._read_back(order, request, action)
+
+    async def cancel(self, broker_order_id: str | None, client_order_id: str | None) -> Order:
+        """Ask for an order's end, and read it back.
+
+        Raises:
+            ActionRefused: No such live order, or nothing was sent.
+            OutcomeUnknown: It may have ended or not.
+        """
+        action = f"cancel {broker_order_id or client_order_id}"
+        self._require(action)
+        try:
+            found = await self._placed(broker_order_id, client_order_id)
+        except SourceError as error:
+            raise ActionRefused(action, f"nothing was sent, for the order could not be read: {error.why}") from None
+        standing, where = found or (None, {})
+        if standing is not None and standing.status == "cancelled":
+            return standing
+        if standing is None or standing.broker_order_id is None or not (standing.live or standing.status == "unknown"):
+            raise ActionRefused(action, "no such live order")
+        id_, asset = standing.broker_order_id, standing.asset
+        await self._asking.act(action, lambda client: client.cancel_order(id_, asset, dict(where)))
+        try:
+            after = await self._placed(id_, None, where)
+        except SourceError as error:
+            raise OutcomeUnknown(action, error.why) from None
+        if after is None:
+            raise OutcomeUnknown(action, "the order is not to be found any more")
+        return after[0]
+
+    async def _read_back(self, order: Order, request: OrderRequest, action: str) -> Order:
+        """The order as it stands, where its acknowledgement is ids alone; as it was acknowledged, where it cannot be read.
+
+        Raises:
+            OutcomeUnknown: It stands there with other terms than were asked for.
+        """
+        try:
+            found = await self._placed(order.broker_order_id, order.client_order_id)
+        except SourceError:
+            return order
+        if found is None:
+            return order
+        if not as_asked(request, found[0]):
+            raise OutcomeUnknown(action, "it stands there with other terms than were asked for")
+        return replace(found[0], client_order_id=order.client_order_id)
+
+    def _require(self, action: str) -> None:
+        if not self._venue.sends:
+            raise ActionRefused(action, "nothing is sent to this venue: no order is known to go out there as asked for")

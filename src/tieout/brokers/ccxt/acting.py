@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec.structs import replace
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.ccxt.asking import CcxtAsking
+from tieout.brokers.ccxt.confirm import CcxtAccount
 from tieout.brokers.ccxt.lookup import CcxtOrders
 from tieout.brokers.ccxt.markets import Markets
 from tieout.brokers.ccxt.orders import acknowledged, arguments, as_asked
 from tieout.brokers.ccxt.parse import RowError
 from tieout.brokers.ccxt.reader import Json
-from tieout.brokers.ccxt.strangers import market_of
+from tieout.brokers.ccxt.strangers import introduced, market_of
 from tieout.brokers.ccxt.venues import Venue
 from tieout.errors import ActionRefused, OutcomeUnknown, SourceError
 from tieout.model.snapshot import Order
-
-
-class Placed(Protocol):
-    """How an order is looked up: as `CcxtOrders.placed` does, by an account that the venue knows."""
-
-    def __call__(
-        self, broker_order_id: str | None, client_order_id: str | None, where: Json | None = None
-    ) -> Awaitable[tuple[Order, Json] | None]:
-        """The order, and where the venue keeps it."""
 
 
 class CcxtActing:
     """Submits and cancels, at a venue to which something is sent at all."""
 
     def __init__(
-        self, venue: Venue, asking: CcxtAsking, orders: CcxtOrders, markets: Markets | None, placed: Placed
+        self, venue: Venue, asking: CcxtAsking, orders: CcxtOrders, account: CcxtAccount, markets: Markets | None
     ) -> None:
         self._venue, self._asking, self._orders = venue, asking, orders
-        self._markets, self._placed = markets, placed
+        self._account, self._markets = account, markets
+
+    async def placed(
+        self, broker_order_id: str | None, client_order_id: str | None, where: Json | None = None
+    ) -> tuple[Order, Json] | None:
+        """One order, and where the venue keeps it, as `CcxtOrders.placed` has it.
+
+        Raises:
+            SourceError: The venue did not answer that question, or does not know the account.
+        """
+        await self._account.confirm("orders")
+        return await introduced(
+            self._markets, lambda: self._orders.placed(broker_order_id, client_order_id, where=where)
+        )
 
     async def submit(self, request: OrderRequest) -> Order:
         """Send an order once, with the digits and terms that were asked for or not at all.
@@ -74,7 +78,7 @@ class CcxtActing:
         action = f"cancel {broker_order_id or client_order_id}"
         self._require(action)
         try:
-            found = await self._placed(broker_order_id, client_order_id)
+            found = await self.placed(broker_order_id, client_order_id)
         except SourceError as error:
             raise ActionRefused(action, f"nothing was sent, for the order could not be read: {error.why}") from None
         standing, where = found or (None, {})
@@ -85,7 +89,7 @@ class CcxtActing:
         id_, asset = standing.broker_order_id, standing.asset
         await self._asking.act(action, lambda client: client.cancel_order(id_, asset, dict(where)))
         try:
-            after = await self._placed(id_, None, where)
+            after = await self.placed(id_, None, where)
         except SourceError as error:
             raise OutcomeUnknown(action, error.why) from None
         if after is None:
@@ -99,7 +103,7 @@ class CcxtActing:
             OutcomeUnknown: It stands there with other terms than were asked for.
         """
         try:
-            found = await self._placed(order.broker_order_id, order.client_order_id)
+            found = await self.placed(order.broker_order_id, order.client_order_id)
         except SourceError:
             return order
         if found is None:

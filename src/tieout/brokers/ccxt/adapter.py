@@ -101,7 +101,7 @@ class CcxtBroker:
         self._reader = CcxtReader(self.name, self._venue, self._asking, tuple(assets), self._clock)
         self._account_there = CcxtAccount(self.name, known.known, self._asking)
         self._orders = CcxtOrders(self.name, self._venue, self._asking, self._reader, tuple(assets))
-        self._acting = CcxtActing(self._venue, self._asking, self._orders, self._markets, self._placed)
+        self._acting = CcxtActing(self._venue, self._asking, self._orders, self._account_there, self._markets)
 
     async def get_positions(self) -> tuple[Position, ...]:
         """Every open position in the scopes of this venue, signed, netted over margin modes."""
@@ -132,7 +132,7 @@ class CcxtBroker:
         self, *, broker_order_id: str | None = None, client_order_id: str | None = None
     ) -> Order | None:
         """One order; None only where the venue said *no such order* in every market that was asked."""
-        found = await self._placed(broker_order_id, client_order_id)
+        found = await self._acting.placed(broker_order_id, client_order_id)
         return None if found is None else found[0]
 
     async def get_account_info(self) -> AccountInfo:
@@ -191,15 +191,6 @@ class CcxtBroker:
     def _has(self, section: Section) -> None:
         if section not in self._venue.sections:
             raise SourceIncomplete(self.name, section, "not read at this venue")
-
-    async def _placed(
-        self, broker_order_id: str | None, client_order_id: str | None, where: Json | None = None
-    ) -> tuple[Order, Json] | None:
-        """An order, and where the venue keeps it."""
-        await self._account_there.confirm("orders")
-        return await introduced(
-            self._markets, lambda: self._orders.placed(broker_order_id, client_order_id, where=where)
-        )
 
     def _position(self, row: Json, market: Json) -> Position | None:
         mended = self._venue.position(row)

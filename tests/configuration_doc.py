@@ -11,7 +11,7 @@ from msgspec.structs import fields
 
 from tieout.config import Limits, ReconciliationSettings
 from tieout.config.environment import ADDRESSES, NAMES
-from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS
+from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS, SecretsSettings
 from tieout.config.profiles import PROFILES
 from tieout.decide.policy import Policy
 from tieout.model.alerting import AlertSettings
@@ -28,6 +28,7 @@ KINDS: dict[str, type[Struct]] = {
     "reconciliation": ReconciliationSettings,
     "limits": Limits,
     "alerts": AlertSettings,
+    "secrets": SecretsSettings,
     **{f"local.{name}": kind for name, kind in LOCAL_KINDS.items()},
     **{f"broker.{name}": kind for name, kind in BROKER_KINDS.items()},
 }

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tieout.clock import Clock, SystemClock
 from tieout.config import Config
 from tieout.config.nouns import ReconciliationSettings
+from tieout.config.secrets import Secrets
 from tieout.errors import BadInput, Problem
 from tieout.live.alarm import Alarm
 from tieout.live.reconciler import Account, PositionReconciler, Reported
@@ -82,7 +83,8 @@ async def opened(
     environment = os.environ if environment is None else environment
     async with AsyncExitStack() as closing:
         shared = shared_of(clock, environment, closing)
-        accounts, making = {}, Making(clock, environment, problems, closing, config.file, Wiring(clock), shared)
+        secrets = Secrets(config.secrets, environment, config.file, problems)
+        accounts, making = {}, Making(clock, secrets, problems, closing, config.file, Wiring(clock), shared)
         for name in chosen(config, names):
             built = _account(name, config, making)
             closing.push_async_callback(built.broker.close)
@@ -117,7 +119,8 @@ async def brokers_opened(
     environment = os.environ if environment is None else environment
     async with AsyncExitStack() as closing:
         shared = shared_of(clock, environment, closing)
-        brokers, making = {}, Making(clock, environment, problems, closing, config.file, Wiring(clock), shared)
+        secrets = Secrets(config.secrets, environment, config.file, problems)
+        brokers, making = {}, Making(clock, secrets, problems, closing, config.file, Wiring(clock), shared)
         for name in chosen(config, names):
             brokers[name] = broker_side(name, config.account(name), making)
             closing.push_async_callback(brokers[name].close)

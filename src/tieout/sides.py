@@ -30,6 +30,7 @@ from tieout.config.nouns import (
     LocalFile,
     ReconciliationSettings,
 )
+from tieout.config.secrets import Secrets
 from tieout.errors import BadInput, Problem
 
 if TYPE_CHECKING:
@@ -73,11 +74,12 @@ class Wiring:
 class Making:
     """What every adapter is made with, and where it says what it lacks. `wires` and `shared` are made when used.
 
+    `secrets` gives each adapter its own, and is never handed on.
     `streams` is filled by those that can be listened to: what makes their streams, by account.
     """
 
     clock: Clock
-    environment: Mapping[str, str]
+    secrets: Secrets
     problems: list[Problem]
     closing: AsyncExitStack
     file: str
@@ -198,8 +200,8 @@ def _dydx(name: str, source: BrokerDydx, reading: ReconciliationSettings, making
 def _alpaca(name: str, source: BrokerAlpaca, reading: ReconciliationSettings, making: Making) -> BrokerAdapter:
     from tieout.brokers.alpaca.adapter import LIVE, PAPER, AlpacaBroker
 
-    place = f"accounts.{name}.broker"
-    key, secret = (_due_secret(ours, source, place, making) for ours in ("api_key", "secret"))
+    found = [making.secrets.get(name, source, ours, due=True) for ours in ("api_key", "secret")]
+    key, secret = ("" if each is None else each.reveal() for each in found)
     url = source.url or (PAPER if source.paper else LIVE)
     wire = making.wires().wire("alpaca", key, _patience(reading), place="" if url == LIVE else url)
     broker = AlpacaBroker(name, key=key, secret=secret, wire=wire, url=url)
@@ -219,8 +221,8 @@ def _ccxt(name: str, source: BrokerCcxt, reading: ReconciliationSettings, making
     from tieout.brokers.ccxt.venues import VENUES, venue
 
     place = f"accounts.{name}.broker"
-    given = {theirs: _secret(ours, source, place, making) for theirs, ours in CREDENTIALS.items()}
-    credentials = {theirs: secret for theirs, secret in given.items() if secret}
+    given = {theirs: making.secrets.get(name, source, ours) for theirs, ours in CREDENTIALS.items()}
+    credentials = {theirs: secret.reveal() for theirs, secret in given.items() if secret is not None}
     if source.wallet_address:
         credentials["walletAddress"] = source.wallet_address
     client = None
@@ -273,34 +275,3 @@ def _spoken(
 
     who = Listens(name, credentials, now, making.clock, Random(making.clock.monotonic_ns()), token)
     return dialect(source.exchange, who, sandbox=source.sandbox)
-
-
-def _due_secret(ours: str, source: BrokerAlpaca, place: str, making: Making) -> str:
-    """A secret that the venue cannot be asked without; empty where that is a problem."""
-    if getattr(source, f"{ours}_env") is None and getattr(source, f"{ours}_file") is None:
-        what, mend = (
-            "nothing says where it is",
-            f"write {ours}_env = the name of the environment variable that holds it",
-        )
-        making.problems.append(Problem(making.file, f"{place}.{ours}_env", what, mend))
-        return ""
-    return _secret(ours, source, place, making) or ""
-
-
-def _secret(ours: str, source: BrokerCcxt | BrokerAlpaca, place: str, making: Making) -> str | None:
-    """A secret from where the configuration says that it is. No problem repeats what was written there."""
-    variable: str | None = getattr(source, f"{ours}_env")
-    file: str | None = getattr(source, f"{ours}_file")
-    setting, secret, what = f"{ours}_env", None, "the environment has no variable of the name that stands there"
-    if variable is not None:
-        secret = making.environment.get(variable, "").strip()
-    elif file is not None:
-        setting, what = f"{ours}_file", "the file that is named there cannot be read, or is empty"
-        try:
-            secret = Path(file).read_text("utf-8").strip()
-        except (OSError, ValueError):
-            secret = ""
-    if secret == "":
-        mend = "set it, or give the right name; the secret itself never stands in the configuration"
-        making.problems.append(Problem(making.file, f"{place}.{setting}", what, mend))
-    return secret or None

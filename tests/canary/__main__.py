@@ -42,7 +42,7 @@ def walk_all(only: str = "", *, every: int = 1) -> dict[str, object]:
 
 
 def _walked(only: str, every: int) -> dict[str, object]:
-    from tests.canary import walk_audit, walk_commands, walk_damage, walk_record
+    from tests.canary import walk_audit, walk_brokers, walk_commands, walk_damage, walk_record
     from tests.canary.ear import listening
     from tests.canary.marks import Marks
     from tests.canary.walk_record import Ground
@@ -53,7 +53,13 @@ def _walked(only: str, every: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as name, postgres.running() as server, listening(Marks()) as ear:
         os.chdir(name)
         numbers = itertools.count(1)
-        for walk in (*walk_record.WALKS, *walk_damage.WALKS, *walk_commands.WALKS, *walk_audit.WALKS):
+        for walk in (
+            *walk_record.WALKS,
+            *walk_damage.WALKS,
+            *walk_commands.WALKS,
+            *walk_audit.WALKS,
+            *walk_brokers.WALKS,
+        ):
             if only not in walk.__name__:
                 continue
             folder = Path(name) / walk.__name__

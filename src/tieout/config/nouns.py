@@ -205,6 +205,18 @@ class BrokerAlpaca(Struct, frozen=True, forbid_unknown_fields=True):
     poll_seconds: Seconds = 2
 
 
+class SecretsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where secrets are that no account's table names itself.
+
+    Attributes:
+        directory: A folder with a file for each, called ACCOUNT.SETTING, such as main.api_key; None is none.
+        private: A file of a secret that others than its owner can read is refused.
+    """
+
+    directory: Text | None = None
+    private: bool = True
+
+
 LocalSource = LocalFile | LocalEngine
 BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx | BrokerAlpaca | BrokerIb
 LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile, "engine": LocalEngine}
@@ -241,6 +253,7 @@ class Config(Struct, frozen=True):
         recorded: Whether the configuration has a [record] at all.
         file: Where it was read from, for sentences.
         alerts: Where alerts go.
+        secrets: Where secrets are.
     """
 
     general: AccountConfig = AccountConfig()
@@ -250,6 +263,7 @@ class Config(Struct, frozen=True):
     recorded: bool = False
     file: str = "configuration"
     alerts: AlertSettings = AlertSettings()
+    secrets: SecretsSettings = SecretsSettings()
 
     def account(self, name: str) -> AccountConfig:
         """What holds for one account."""

@@ -26,6 +26,7 @@ from tieout.config.nouns import (
     Config,
     Limits,
     ReconciliationSettings,
+    SecretsSettings,
 )
 from tieout.config.profiles import BALANCED, PROFILES
 from tieout.decide.policy import Policy, Rule
@@ -36,7 +37,18 @@ from tieout.model.identity import Clash, clashes
 from tieout.model.settings import AssetSettings, Settings
 from tieout.record.settings import RecordSettings, Retention
 
-KNOWN = ("profile", "settings", "assets", "accounts", "policy", "limits", "record", "reconciliation", "alerts")
+KNOWN = (
+    "profile",
+    "settings",
+    "assets",
+    "accounts",
+    "policy",
+    "limits",
+    "record",
+    "reconciliation",
+    "alerts",
+    "secrets",
+)
 OWN = ("profile", "assets", "policy", "reconciliation", "local", "broker")
 KINDS: dict[str, type[Struct]] = {"settings": Settings, "policy": Policy, "reconciliation": ReconciliationSettings}
 PLAINLY = {"expected `int`, got `str`": "not a whole number", "expected `bool`, got `str`": "neither true nor false"}
@@ -107,6 +119,7 @@ class _Reader:
             "record" in tables,
             str(config) if config is not None else "configuration",
             self._alerts(tables),
+            _convert(SecretsSettings, self.notes.fields(SecretsSettings, tables.get("secrets", {}), "secrets")),
         )
 
     def general(self, tables: Table) -> AccountConfig:

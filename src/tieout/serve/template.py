@@ -10,7 +10,7 @@ from msgspec.structs import fields
 
 from tieout.config import Limits, ReconciliationSettings
 from tieout.config.environment import ADDRESSES, NAMES
-from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS
+from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS, SecretsSettings
 from tieout.config.profiles import BALANCED, PROFILES
 from tieout.decide.policy import Policy, Rule, default_rules
 from tieout.model.alerting import AlertSettings
@@ -95,6 +95,8 @@ MEANINGS: dict[str, str] = {
     "large_fill_percent": "and one of at least this share of the position before it",
     "local.file": "Another program writes local's snapshot (tieout.snapshot/1), each time whole: a new file, then a rename",
     "local.engine": "The state folder of Tieout's own engine, to be checked while that engine is not running",
+    "directory": "a folder with a file for each, called ACCOUNT.SETTING, such as main.api_key",
+    "private": "refuse a secret in a file that others than its owner can read",
     "folder": "where its books are kept",
     "broker.file": "Something else writes the broker's snapshot; it takes no orders",
     "broker.simulated": "A simulated venue that runs as a process of its own (python -m tieout.brokers.simulated.server)",
@@ -162,6 +164,7 @@ def render_template() -> str:
     parts += ["", "[limits]", *_lines(Limits), "", "[policy]", *_lines(Policy, leave=("rules",)), "", *_rules()]
     parts += ["", "# Where alerts go. They hold secrets: better in the environment, or in a file.", "[alerts]"]
     parts += _lines(AlertSettings)
+    parts += ["", "# Secrets that no account names itself.", "[secrets]", *_lines(SecretsSettings)]
     parts += ["", "# The record of a service; files that are compared by hand are not recorded.", "[record]"]
     parts += _lines(RecordSettings, leave=("witnesses", "retention"))
     parts += ["", "# [record.witnesses]", "# who cosigns the log's heads: its key (as it prints it) = its URL"]

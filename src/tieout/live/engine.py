@@ -90,6 +90,8 @@ class LiveTradingEngine:
         self._sight = Sight(
             self._look, self.gate, clock=self._clock, say=self._say, settings=self._settings, again=self._reconnected
         )
+        if self._schedule is not None:
+            self._schedule.whenever(name, self._sight.look_now)
 
     async def start(self) -> None:
         """Reconcile, open the gate, and let the strategy begin. Returns when it may trade.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
-from tieout.brokers.streams.base import Heard, Stream, StreamEvent
+from tieout.brokers.streams.base import Heard, Stream
 from tieout.clock import Clock
 from tieout.live.watch import Trouble, Unfinished, Watch, caught
 
@@ -24,7 +24,6 @@ class Listener:
         clock: What is waited on.
         due: Is called where a reading is due; returns at once.
         watch: Is told of streams that cannot be heard.
-        heard: Is given each event as it comes; MUST NOT raise.
     """
 
     def __init__(
@@ -35,13 +34,16 @@ class Listener:
         clock: Clock,
         due: Callable[[], None],
         watch: Watch,
-        heard: Callable[[StreamEvent], None] | None = None,
     ) -> None:
-        self._account, self._streams, self._due, self._watch = account, tuple(streams), due, watch
-        self._clock, self._heard = clock, heard
+        self._account, self._streams, self._watch = account, tuple(streams), watch
+        self._clock, self._dues = clock, [due]
         self._tasks: list[asyncio.Task[None]] = []
         self._gathering: asyncio.TimerHandle | None = None
         self._away: dict[str, asyncio.TimerHandle] = {}
+
+    def also(self, due: Callable[[], None]) -> None:
+        """Call *due*, too, where a reading is due."""
+        self._dues.append(due)
 
     def start(self) -> None:
         """Begin."""
@@ -75,8 +77,6 @@ class Listener:
     async def _hear(self, stream: Stream) -> None:
         async with aclosing(stream.events()) as events:
             async for event in events:
-                if self._heard is not None:
-                    self._heard(event)
                 if event.what is Heard.LOST:
                     self._lost(stream.name, event.why)
                     continue
@@ -90,7 +90,8 @@ class Listener:
 
     def _gathered(self) -> None:
         self._gathering = None
-        self._due()
+        for due in self._dues:
+            due()
 
     def _lost(self, name: str, why: str) -> None:
         if name not in self._away:

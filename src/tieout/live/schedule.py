@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -143,6 +143,11 @@ class Schedule:
     def on_change(self, account: str) -> None:
         """The venue told that something changed, or may have: it is looked at at once, and in a storm of it now and then."""
         self._lanes[account].ask("event", prompt=True)
+
+    def whenever(self, account: str, call: Callable[[], None]) -> None:
+        """Have *call* called whenever the venue tells by itself that something changed; never, where it tells nothing."""
+        if account in self._listeners:
+            self._listeners[account].also(call)
 
     def on_strategy_change(self, account: str) -> None:
         """Another strategy trades the account from now on."""

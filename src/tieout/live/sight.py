@@ -40,11 +40,16 @@ class Sight:
         self._settings, self._again = settings, again
         self._away, self._seen_ns = False, clock.monotonic_ns()
         self._task: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
 
     def start(self) -> None:
         """Begin."""
         self._seen_ns = self._clock.monotonic_ns()
         self._task = asyncio.create_task(self._watch(), name="fills")
+
+    def look_now(self) -> None:
+        """Look at once, without waiting for the next time: the venue told that something happened."""
+        self._woken.set()
 
     async def stop(self) -> None:
         """End, with a last look where that succeeds."""
@@ -56,12 +61,23 @@ class Sight:
 
     async def _watch(self) -> None:
         while True:
+            self._woken.clear()
             answer = await caught(self._look())
             if isinstance(answer, Unfinished):
                 await self._not_seen(answer.why)
             else:
                 self._seen()
-            await self._clock.sleep(self._settings.poll_seconds)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the next time, or until it is to be at once."""
+        rest = asyncio.create_task(self._clock.sleep(self._settings.poll_seconds))
+        woken = asyncio.create_task(self._woken.wait())
+        try:
+            await asyncio.wait({rest, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            rest.cancel()
+            woken.cancel()
 
     def _seen(self) -> None:
         self._seen_ns = self._clock.monotonic_ns()

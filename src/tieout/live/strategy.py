@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -48,6 +49,9 @@ class Scheduling(Protocol):
 
     def on_reconnect(self, account: str) -> None:
         """The broker answers again."""
+
+    def whenever(self, account: str, call: Callable[[], None]) -> None:
+        """Have *call* called whenever the venue tells by itself that something of the account changed, or may have."""
 
     def on_strategy_change(self, account: str) -> None:
         """Another strategy trades from now on."""

@@ -29,8 +29,10 @@ from tieout.brokers.streams.kept import Dialect, KeptStream
 from tieout.brokers.streams.line import Manners
 from tieout.brokers.streams.venues import Listens, dialect
 from tieout.brokers.wire.limits import Limits
+from tieout.brokers.wire.venues import limits_of
 from tieout.brokers.wire.wire import Wire
 from tieout.clock import SystemClock
+from tieout.decide import Policy
 from tieout.live.reconciler import Account, PositionReconciler
 from tieout.live.schedule import Cadence, Schedule
 from tieout.model.report import ReconciliationReport
@@ -40,6 +42,7 @@ from tieout.observe.reading import Reach, read_broker
 
 MANNERS = Manners(ping_s=0.1, silence_s=0.4, first_s=0.05, longest_s=0.2)
 ADDRESS = "dydx1tester"
+LIMITED = [False]
 CADENCE = Cadence(reconciliation_interval=3600)
 
 
@@ -67,6 +70,7 @@ class Scene:
         self.assets = tuple(self.world.state.instruments)
         self.stream = KeptStream(broker.name, dialect, clock=self.clock, random=random.Random(1), manners=MANNERS)
         self.streams: list[Stream] = [self.stream]
+        self.policy = Policy(mode="shadow")  # nothing is mended, so that everything stays to be seen
         self.cadence, self.settings = CADENCE, Settings(settle_seconds=Decimal("0.5"))
         self.reports: list[ReconciliationReport] = []
         self._news = asyncio.Condition()
@@ -76,7 +80,7 @@ class Scene:
         stated = await read_broker("main", self.broker, Reach())
         assert isinstance(stated, Snapshot), stated
         books = EngineBooks.opened_from(stated, self.clock)
-        account = Account(name="main", local=books, broker=self.broker, settings=self.settings)
+        account = Account(name="main", local=books, broker=self.broker, settings=self.settings, policy=self.policy)
         self.reconciler = PositionReconciler({"main": account}, self.clock, reported=self._keep)
         self.schedule = Schedule(
             self.reconciler, {"main": account}, self.cadence, clock=self.clock, alarm=self.alarm,
@@ -124,8 +128,9 @@ def a_world(*assets: str, currency: str = "USD", kind: InstrumentKind = "cash") 
 
 
 def a_wire(venue: str) -> Wire:
-    """A wire that is never the bottleneck."""
-    return Wire(venue, clock=SystemClock(), limits=Limits(((10_000, 10_000),)), random=random.Random(7))
+    """A wire that is never the bottleneck, unless `LIMITED` says that the venue's own limits hold."""
+    limits = limits_of(venue) if LIMITED[0] else Limits(((10_000, 10_000),))
+    return Wire(venue, clock=SystemClock(), limits=limits, random=random.Random(7))
 
 
 @asynccontextmanager

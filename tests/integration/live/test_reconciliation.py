@@ -12,6 +12,7 @@ from tests.live.virtual import LoopClock, virtual
 from tieout.books.engine_books import EngineBooks
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated import Fault, FaultRule, Instrument, World
+from tieout.brokers.streams.polled import Polled
 from tieout.decide import Policy, Rule
 from tieout.errors import OrderRefused
 from tieout.live.engine import LiveTradingEngine
@@ -252,3 +253,27 @@ async def test_a_halt_found_by_the_schedule_stops_a_strategy_in_full_swing(clock
     assert late == []
     assert halted.finished_at - halted.started_at < timedelta(seconds=1)
     await engine.stop()
+
+
+@virtual
+async def test_what_the_venue_tells_is_booked_without_waiting_for_the_next_look(clock: LoopClock) -> None:
+    """A fill of a resting order is told to the strategy a moment later, however rarely the engine looks by itself."""
+
+    class Telling(ScheduledDesk):
+        def _schedule(self, reconciler: PositionReconciler, account: Account) -> Scheduling:
+            polled = Polled(self.broker, clock=self.clock, seconds=1)
+            named = {account.name: account}
+            return Schedule(
+                reconciler, named, self.cadence, clock=self.clock, alarm=self.alarm, streams={account.name: [polled]}
+            )
+
+    desk = Telling(clock, settings=EngineSettings(poll_seconds=60))
+    engine = await desk.started()
+    await clock.sleep(10)
+    await engine.submit("AAPL", "buy", Decimal(1), limit_price=Decimal(180))
+    await clock.sleep(10)
+    desk.world.set_price("AAPL", Decimal(180))
+    await clock.sleep(3)
+    assert [fill.quantity for fill in desk.strategy.fills] == [Decimal(1)]
+    await engine.stop()
+    assert await desk.held() == desk.stated()

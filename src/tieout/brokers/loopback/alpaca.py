@@ -39,6 +39,7 @@ class LoopbackAlpaca(LoopbackVenue):
     """
 
     kinds = frozenset(("asset_class", "activity_type"))
+    stream_kinds = (AlpacaStream,)
 
     def __init__(self, world: World, *logins: Login, clock: Clock | None = None) -> None:
         super().__init__(world, *logins, clock=clock)
@@ -61,10 +62,6 @@ class LoopbackAlpaca(LoopbackVenue):
             ("GET", "/v2/clock", self._time),
         )
         return [Route(*row) for row in table]
-
-    def streaming(self) -> Iterable[AlpacaStream]:
-        """The stream of orders."""
-        return (AlpacaStream(self),)
 
     def authenticate(self, asked: Asked) -> str:
         """The account whose key and secret stand in the headers."""

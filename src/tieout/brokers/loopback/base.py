@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -138,6 +138,7 @@ class LoopbackVenue:
     """
 
     kinds: frozenset[str] = frozenset()  # fields whose words name a kind of account or of row
+    stream_kinds: ClassVar[tuple[Callable[[Any], LoopbackStream], ...]] = ()  # the venue's WebSockets
 
     def __init__(self, world: World, *logins: Login, clock: Clock | None = None) -> None:
         self.world, self.desk = world, Desk(world)
@@ -151,7 +152,7 @@ class LoopbackVenue:
         self._waits = SystemClock()
         self._stopping = asyncio.Event()
         self._before: dict[str, Reply] = {}
-        self.streams = tuple(self.streaming())
+        self.streams = tuple(kind(self) for kind in self.stream_kinds)
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -187,10 +188,6 @@ class LoopbackVenue:
     def routes(self) -> Iterable[Route]:
         """What the venue answers. For skins."""
         raise NotImplementedError
-
-    def streaming(self) -> Iterable[LoopbackStream]:
-        """The venue's WebSockets; none by default. For skins."""
-        return ()
 
     def authenticate(self, asked: Asked) -> str:
         """The world's account that a signed request is for. For skins.

@@ -18,7 +18,6 @@ from .binance_futures import Futures
 from .binance_spot import Spot, failure
 from .binance_stream import BinanceFuturesStream, BinanceSpotStream
 from .bodies import Reply, at_milliseconds
-from .sockets import LoopbackStream
 
 _WINDOW_MS = 5000
 _AHEAD = timedelta(seconds=1)
@@ -36,6 +35,7 @@ class LoopbackBinance(LoopbackVenue):
     """Binance over a world in which spot pairs and linear contracts are listed."""
 
     kinds = frozenset(("accountType", "algoType", "contractType", "algoStatus"))
+    stream_kinds = (BinanceSpotStream, BinanceFuturesStream)
 
     def routes(self) -> Iterable[Route]:
         """Both sides' endpoints."""
@@ -45,10 +45,6 @@ class LoopbackBinance(LoopbackVenue):
         yield Route("GET", "/sapi/v1/account/apiRestrictions", lambda _asked: rights.binance(self.may))
         for path in ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs"):
             yield Route("GET", f"/sapi/v1/{path}", lambda _asked: [])
-
-    def streaming(self) -> Iterable[LoopbackStream]:
-        """The private streams of both sides."""
-        return (BinanceSpotStream(self), BinanceFuturesStream(self))
 
     def authenticate(self, asked: Asked) -> str:
         """By key, signature and time, each with Binance's own refusal."""

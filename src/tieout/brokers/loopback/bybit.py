@@ -41,6 +41,7 @@ class LoopbackBybit(LoopbackVenue):
     """Bybit's unified account over a world in which spot pairs and perpetual contracts are listed."""
 
     kinds = frozenset(("accountType", "contractType", "execType", "category"))
+    stream_kinds = (BybitStream,)
 
     def routes(self) -> Iterable[Route]:
         """What of v5 is there."""
@@ -69,10 +70,6 @@ class LoopbackBybit(LoopbackVenue):
         """Bybit's envelope of a refusal."""
         now = milliseconds(self.present())
         return Reply({"retCode": code, "retMsg": message, "result": {}, "retExtInfo": {}, "time": now})
-
-    def streaming(self) -> Iterable[BybitStream]:
-        """The private stream."""
-        return (BybitStream(self),)
 
     def authenticate(self, asked: Asked) -> str:
         """By key, time and signature."""

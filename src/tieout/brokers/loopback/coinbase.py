@@ -41,6 +41,7 @@ class LoopbackCoinbase(LoopbackVenue):
     """Coinbase over a world in which spot pairs are listed."""
 
     kinds = frozenset(("type", "product_type", "platform"))
+    stream_kinds = (CoinbaseStream,)
 
     def routes(self) -> Iterable[Route]:
         """What of Advanced Trade is there, and of the older API what its clients ask for the markets."""
@@ -66,10 +67,6 @@ class LoopbackCoinbase(LoopbackVenue):
         yield Route(
             "GET", "/v2/exchange-rates", lambda _asked: {"data": {"currency": "USD", "rates": {}}}, signed=False
         )
-
-    def streaming(self) -> Iterable[CoinbaseStream]:
-        """The private stream."""
-        return (CoinbaseStream(self),)
 
     def authenticate(self, asked: Asked) -> str:
         """By a token that names this very method, host and path, and is not too old."""

@@ -47,6 +47,7 @@ class DydxVenue(LoopbackVenue):
     """
 
     kinds = frozenset(("status", "type", "marketType"))
+    stream_kinds = (DydxStream,)
 
     def __init__(self, world: World, *logins: Login, cash: str = rows.USDC, clock: Clock | None = None) -> None:
         super().__init__(world, *logins, clock=clock)
@@ -54,7 +55,6 @@ class DydxVenue(LoopbackVenue):
         self.isolated: dict[str, int] = {}
         self.behind = timedelta()
         self.told: dict[str, Row] = {}
-        self.streams = (DydxStream(self),)
 
     def routes(self) -> Iterable[Route]:
         """What the indexer answers of what is used here."""

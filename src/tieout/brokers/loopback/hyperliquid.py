@@ -39,15 +39,12 @@ class LoopbackHyperliquid(LoopbackVenue):
     """
 
     kinds = frozenset(("type",))
+    stream_kinds = (HyperliquidStream,)
     agents: Mapping[str, str] = MappingProxyType({})
 
     def routes(self) -> Iterable[Route]:
         """One path for every question; who is asked about stands in it."""
         yield Route("POST", "/info", self._info, signed=False)
-
-    def streaming(self) -> Iterable[HyperliquidStream]:
-        """The private stream."""
-        return (HyperliquidStream(self),)
 
     def endpoint(self, asked: Asked) -> str:
         """The question's type belongs to it."""

@@ -23,7 +23,7 @@ from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import waits
 from .bodies import EPOCH, Reply, milliseconds, text
-from .kraken_stream import KrakenStream
+from .kraken_stream import KrakenStream, stream_token
 from .symbols import Listed, asset_of, by_asset, listed
 
 Json = dict[str, object]
@@ -68,12 +68,11 @@ class LoopbackKraken(LoopbackVenue):
     """Kraken over a world in which spot pairs are listed."""
 
     kinds = frozenset(("type", "ordertype", "aclass"))
+    stream_kinds = (KrakenStream,)
 
     def __init__(self, *args: object, **more: object) -> None:
         super().__init__(*args, **more)  # type: ignore[arg-type]
         self._nonces: dict[str, int] = {}
-        self.stream = KrakenStream(self)
-        self.streams = (self.stream,)
 
     def routes(self) -> Iterable[Route]:
         """What of the API is there."""
@@ -89,7 +88,7 @@ class LoopbackKraken(LoopbackVenue):
             "QueryOrders": self.order,
             "TradesHistory": self.fills,
             "Ledgers": self.ledger,
-            "GetWebSocketsToken": lambda asked: whole({"token": self.stream.token(asked.account), "expires": 900}),
+            "GetWebSocketsToken": lambda asked: whole({"token": stream_token(asked.account), "expires": 900}),
             "AddOrder": self.submit,
             "CancelOrder": self.cancel,
         }

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _KINDS = {"open": "new", "cancelled": "canceled", "expired": "expired", "filled": "filled", "rejected": "canceled"}
 
 
+def stream_token(account: str) -> str:
+    """What REST gives a key of *account* to listen with."""
+    return hashlib.sha256(f"token of {account}".encode()).hexdigest()
+
+
 class KrakenStream(LoopbackStream):
     """`/v2`."""
 
@@ -25,10 +30,6 @@ class KrakenStream(LoopbackStream):
     def __init__(self, venue: LoopbackKraken) -> None:
         super().__init__()
         self._venue = venue
-
-    def token(self, account: str) -> str:
-        """What REST gives a key of *account* to listen with."""
-        return hashlib.sha256(f"token of {account}".encode()).hexdigest()
 
     def greet(self, socket: Socket) -> None:
         """The venue speaks first."""
@@ -42,7 +43,7 @@ class KrakenStream(LoopbackStream):
         if told.get("method") == "ping":
             socket.send({"method": "pong"})
         elif told.get("method") == "subscribe" and isinstance(params, dict):
-            known = {self.token(login.account): login.account for login in self._venue.logins.values()}
+            known = {stream_token(login.account): login.account for login in self._venue.logins.values()}
             socket.account = "" if self.refusing else known.get(str(params.get("token")), "")
             if not socket.account:
                 socket.send({"method": "subscribe", "success": False, "error": "EAPI:Invalid token"})

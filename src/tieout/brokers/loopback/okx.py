@@ -53,6 +53,7 @@ class LoopbackOkx(LoopbackVenue):
     """OKX over a world in which spot pairs and swaps are listed. One account is both trading and funding account."""
 
     kinds = frozenset(("instType", "mgnMode", "posSide"))
+    stream_kinds = (OkxStream,)
 
     def routes(self) -> Iterable[Route]:
         """What of v5 is there."""
@@ -83,10 +84,6 @@ class LoopbackOkx(LoopbackVenue):
         yield Route("GET", "/api/v5/public/instruments", self._instruments, signed=False)
         yield from (Route("GET", f"/api/v5/{path}", handler) for path, handler in get.items())
         yield from (Route("POST", f"/api/v5/{path}", handler) for path, handler in post.items())
-
-    def streaming(self) -> Iterable[OkxStream]:
-        """The private stream."""
-        return (OkxStream(self),)
 
     def authenticate(self, asked: Asked) -> str:
         """By key, passphrase, time and signature."""

@@ -7,11 +7,14 @@ import json
 import logging
 import os
 import pickle
+import random
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tieout.brokers.streams.venues import Listens
+from tieout.clock import SystemClock
 from tieout.config.nouns import BrokerCcxt, SecretsSettings
 from tieout.config.secrets import Secrets
 from tieout.errors import Problem
@@ -46,6 +49,17 @@ def test_a_secret_is_itself(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("tieout").warning("%s %r", secret, {"key": secret})
     assert VALUE not in caplog.text
     assert secret.reveal() == VALUE
+
+
+def test_who_listens_shows_no_credentials() -> None:
+    """What streams sign with stands in no text about them."""
+    clock, unasked = SystemClock(), AssertionError("unreachable")
+
+    async def token(*_asked: str) -> str:
+        raise unasked
+
+    who = Listens("okx:main", {"apiKey": VALUE}, clock.now, clock, random.Random(7), token)
+    assert VALUE not in f"{who!r} {who} {[who]}"
 
 
 def found(source: BrokerCcxt, settings: SecretsSettings = NONE, **environment: str) -> tuple[str | None, list[Problem]]:

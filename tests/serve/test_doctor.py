@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tieout.brokers.simulated import World
 from tieout.clock import SystemClock
 from tieout.model.amounts import dec
 from tieout.serve.cli import run
+from tieout.serve.doctor.examine import Case, compared
 
 KEY, SECRET = "key-of-nobody", "secret-of-nobody"
 LOCAL = '[accounts.{0}.local]\nkind = "file"\npath = "local.json"\n[accounts.{0}.broker]\n'
@@ -36,6 +37,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def configured(text: str) -> None:
     """The configuration where the command looks for it."""
     Path("tieout.toml").write_text(text)
+
+
+def here() -> list[Path]:
+    """What lies in the folder."""
+    return list(Path().iterdir())
 
 
 @pytest.fixture
@@ -134,3 +140,56 @@ async def test_bad_input_is_status_two(capsys: pytest.CaptureFixture[str], monke
     said = capsys.readouterr().err
     assert "accounts.main.broker.secret_env" in said
     assert KEY not in said
+
+
+@pytest.mark.parametrize(
+    ("more", "acts"),
+    [
+        ("", False),
+        ("[record]\n", True),
+        ('[record]\n[policy]\nmode = "shadow"\n', False),
+        ("[record]\n[reconciliation]\nenabled = false\n", False),
+    ],
+)
+async def test_who_acts_is_who_could(
+    alpaca: LoopbackAlpaca, capsys: pytest.CaptureFixture[str], more: str, acts: bool
+) -> None:
+    """Only with a record, in the mode that acts, and switched on: and nothing of the record is opened for it."""
+    configured(ALPACA.format(alpaca.url) + more)
+    _, (seen,) = await told(capsys)
+    assert seen["acts"] is acts
+    assert sorted(each.name for each in here()) == ["tieout.toml"]
+
+
+async def test_an_account_that_may_not_trade_is_said_where_it_should_act(
+    alpaca: LoopbackAlpaca, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only there: who only reads needs no right to trade."""
+    alpaca.logins[KEY] = Login(account="main", key=KEY, secret=SECRET, may=frozenset(("read",)))
+    assert (await told(capsys))[0] == 0
+    configured(ALPACA.format(alpaca.url) + "[record]\n")
+    status, (seen,) = await told(capsys)
+    assert (status, len(mends(seen)), "may not trade" in mends(seen)[0]) == (1, 1, True)
+
+
+class WholeSeconds:
+    """A broker whose clock tells whole seconds; it has nothing else."""
+
+    name = "whole"
+
+    def __init__(self, clock: SystemClock) -> None:
+        self._clock = clock
+
+    async def server_time(self) -> datetime:
+        """Cut off."""
+        return self._clock.now().replace(microsecond=0)
+
+
+async def test_a_clock_that_tells_whole_seconds_claims_no_more() -> None:
+    """Two clocks that agree are never told apart by what such a clock cuts off."""
+    clock = SystemClock()
+    broker: Any = WholeSeconds(clock)
+    seen = await compared(Case("main", "v", broker, False, 300, 3600, 5), None, clock)
+    assert seen.ahead_ms is not None and seen.within_ms is not None
+    assert abs(seen.ahead_ms) <= seen.within_ms
+    assert seen.within_ms >= 500

@@ -68,6 +68,9 @@ class Listens(Struct, frozen=True):
     random: randomness.Random
     token: Token
 
+    def __repr__(self) -> str:
+        return f"Listens({self.source!r})"  # what it signs with is nobody's to see
+
 
 def dialect(venue: str, who: Listens, *, sandbox: bool = False, url: str | None = None) -> Dialect | None:
     """How *venue* is listened to; None where it has no stream that is known here.

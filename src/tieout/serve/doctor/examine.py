@@ -45,7 +45,7 @@ async def examine(case: Case, clock: Clock) -> Examination:
     reached = await reach(seen.origin, clock)
     if reached.failed is not None:  # every further question would wait for the same
         return judged(replace(bare, reached=reached), clock.now())
-    compared = await _compared(case, seen.wire, clock)
+    clocks = await compared(case, seen.wire, clock)
     rights, why = await _rights(case, seen)
     began, before = clock.monotonic_ns(), _spent(seen.wire)
     sections = await _sections(case, clock, seen.gaps)
@@ -54,7 +54,7 @@ async def examine(case: Case, clock: Clock) -> Examination:
     whole = replace(
         bare,
         reached=reached,
-        clock=compared,
+        clock=clocks,
         rights=rights,
         rights_why=why,
         sections=sections,
@@ -64,7 +64,7 @@ async def examine(case: Case, clock: Clock) -> Examination:
     return judged(whole, clock.now())
 
 
-async def _compared(case: Case, wire: Wire | None, clock: Clock) -> ClockSeen:
+async def compared(case: Case, wire: Wire | None, clock: Clock) -> ClockSeen:
     """The venue's clock against ours."""
     told = list[datetime]()
     try:

@@ -28,7 +28,9 @@ from tieout.brokers.streams.base import Stream
 from tieout.brokers.streams.kept import Dialect, KeptStream
 from tieout.brokers.streams.line import Manners
 from tieout.brokers.streams.venues import Listens, dialect
+from tieout.brokers.wire.breaker import Tolerance
 from tieout.brokers.wire.limits import Limits
+from tieout.brokers.wire.tries import ReadPatience
 from tieout.brokers.wire.venues import limits_of
 from tieout.brokers.wire.wire import Wire
 from tieout.clock import SystemClock
@@ -130,7 +132,10 @@ def a_world(*assets: str, currency: str = "USD", kind: InstrumentKind = "cash") 
 def a_wire(venue: str) -> Wire:
     """A wire that is never the bottleneck, unless `LIMITED` says that the venue's own limits hold."""
     limits = limits_of(venue) if LIMITED[0] else Limits(((10_000, 10_000),))
-    return Wire(venue, clock=SystemClock(), limits=limits, random=random.Random(7))
+    return Wire(
+        venue, clock=SystemClock(), limits=limits, random=random.Random(7), patience=ReadPatience(tries_again=0),
+        tolerance=Tolerance(failures=1000),
+    )  # fmt: skip
 
 
 @asynccontextmanager

@@ -8,6 +8,9 @@ import logging
 import pytest
 from tests.brokers.streams.scene import Scene, alpaca
 
+from tieout.brokers.loopback.faults import HttpFault, HttpRule
+from tieout.brokers.streams.polled import Polled
+
 
 async def listening(scene: Scene) -> None:
     """Start, and wait until the stream is heard and what follows from that was read."""
@@ -115,3 +118,29 @@ async def test_a_server_that_is_away_is_tried_again_less_and_less_often() -> Non
         assert 4 <= scene.stream.measured.lost <= 20
         scene.loopback.closed = False
         await scene.until(lambda: asset in scene.found)
+
+
+async def test_what_a_connected_stream_keeps_to_itself_is_found_by_looking() -> None:
+    """A stream that is heard, and loses what happened, is not believed for longer than the next look."""
+    async with alpaca() as scene:
+        scene.streams.append(Polled(scene.broker, clock=scene.clock, seconds=1))
+        await listening(scene)
+        scene.loopback.dropping = True
+        asset = scene.trade()
+        await scene.until(lambda: asset in scene.found)
+        assert scene.stream.listening
+        assert scene.stream.measured.events == 0
+
+
+async def test_a_reading_that_fails_after_an_event_is_no_flat_account_and_the_next_look_reads_again() -> None:
+    """What the stream told and nobody could read is not lost: the report says so, and a later reading sees it."""
+    async with alpaca() as scene:
+        scene.streams.append(Polled(scene.broker, clock=scene.clock, seconds=1))
+        await listening(scene)
+        rule = HttpRule(fault=HttpFault.TEXT, endpoint="GET /v2/*", status=503, times=40)
+        scene.server.faults.inject(rule)
+        asset = scene.trade()
+        await scene.until(lambda: scene.reports[-1].status == "incomplete", 10)
+        assert not [row for row in scene.reports[-1].discrepancies if row.domain == "position"]
+        scene.server.faults.clear()
+        await scene.until(lambda: asset in scene.found, 10)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tieout.model.discrepancy import ActionStatus
+from tieout.model.discrepancy import ActionStatus, CauseCode
 from tieout.model.report import Discrepancy, ReconciliationReport
 from tieout.serve.render.day import QUIET
 from tieout.serve.render.text import signed
@@ -26,6 +26,7 @@ FAILURES = {
     "unavailable": "no answer",
     "timeout": "no answer in time",
 }
+DOUBTED = (CauseCode.PARTIAL_RESPONSE, CauseCode.STALE_BROKER)
 NAMES = ("asset", "currency", "client_order_id", "broker_order_id")
 
 
@@ -99,6 +100,8 @@ def _found(readings: Sequence[Reading]) -> Iterable[str]:
             unread = ", ".join(name for name, state in reading.report.coverage.items() if state == "failed")
             yield f"not read: {unread or 'the broker'}; nothing is concluded, nothing forgotten"
         yield from (f"found: {_difference(row)}" for row in _beyond(reading.report))
+        if any(row.cause.code in DOUBTED for row in _beyond(reading.report)):
+            yield "not acted on: the answer is in doubt, and read again"
         yield from (f"done: {told}" for told in _done(reading.report))
 
 

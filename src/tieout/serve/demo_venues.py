@@ -27,7 +27,9 @@ from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation, Snapshot
 from tieout.observe.reading import Reach, read_broker
 
-SETTLED_S = 2.2  # a little more than the settle window: what is younger counts as on its way
+SETTLED_S = (
+    3.2  # the settle window and a little more: what is younger is on its way, and some clocks tell whole seconds
+)
 MAX_READINGS = 4
 REACH = Reach(timeout_seconds=20)
 PAGE = "<!DOCTYPE html><html><title>Just a moment...</title><body>Checking your browser</body></html>"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tieout.brokers.base import Capabilities
 from tieout.brokers.ccxt.calls import Call, Venue
+from tieout.brokers.ccxt.sends import Way
 from tieout.brokers.ccxt.venues import VENUES
 from tieout.brokers.ib.adapter import IbBroker
 from tieout.brokers.loopback.street import PLOTS, built
@@ -52,6 +53,8 @@ def part(sort: str, name: str) -> str:
     if name == "overview":
         head = ("venue", "sections", "orders", "looked up", "both legs", "our limit, in the venue's weights")
         return _table(head, overview())
+    if name == "sent":
+        return _table(("venue", "market", "orders", "reduce-only", "in hedge mode"), sent())
     if name in OWN:
         return _table(("section", "one reading asks"), asyncio.run(seen(name)))
     return _table(("section", "asks", "to its end", "reaches back", "not covered"), sections(VENUES[name]))
@@ -84,11 +87,29 @@ def overview() -> Iterator[tuple[str, ...]]:
         yield _row(name, asyncio.run(_capabilities(name)), limit=_rate(limits_of(name)))
     yield _row("ib", IbBroker("U1").capabilities(), limit="ib_async's own pace")
     for name, known in VENUES.items():
-        acts = known.lookup != "none" or bool(known.finds)
+        finds = known.lookup != "none" or bool(known.finds)
         found = Capabilities(
-            sections=known.sections, acts=True, hedge_mode=known.hedge_mode, order_lookup=acts, client_order_ids=acts
+            sections=known.sections,
+            acts=bool(known.sends),
+            hedge_mode=known.hedge_mode,
+            order_lookup=finds,
+            client_order_ids=finds,
         )
         yield _row(name, found, limit=_rate(limits_of(name)))
+
+
+def sent() -> Iterator[tuple[str, ...]]:
+    """A row for each market of a venue of ccxt's to which something is sent, and what it is."""
+    for name, known in VENUES.items():
+        for market in dict.fromkeys(way.market for way in known.sends):
+            ways = [way for way in known.sends if way.market == market]
+            kinds = ", ".join(way.type.replace("_", "-") + _side(way) for way in ways)
+            flags = (all(way.reduce_only for way in ways), all(way.legs for way in ways))
+            yield f"`{name}`", {"spot": "pairs", "linear": "perpetuals"}[market], kinds, *map(_yes, flags)
+
+
+def _side(way: Way) -> str:
+    return "" if len(way.sides) > 1 else f" ({' '.join(way.sides)} only)"
 
 
 def _row(name: str, told: Capabilities, *, limit: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from tests.contracts.venues import START, OverHttp, Traits
 
 from tieout.brokers.base import BrokerAdapter
 from tieout.brokers.ccxt.adapter import CcxtBroker
+from tieout.brokers.ccxt.ids import ALPHANUMERIC
 from tieout.brokers.loopback.base import Login, LoopbackVenue
 from tieout.brokers.loopback.binance import LoopbackBinance
 from tieout.brokers.loopback.bybit import LoopbackBybit
@@ -142,7 +143,7 @@ def _reading(
     finds: bool = True,
     **more: Any,
 ) -> Traits:
-    """A venue of which the readings are tested so far."""
+    """One of the further venues."""
     return Traits(
         name=name,
         asset=asset,
@@ -152,10 +153,8 @@ def _reading(
         local=_LOCAL if finds else _LOCAL | {"get_order"},
         cannot=_NO_PARTS,
         sections=_READ,
-        hedge_mode=False,
         finds=finds,
-        sends=False,
-        **more,
+        **{"hedge_mode": False, **more},
     )
 
 
@@ -170,6 +169,8 @@ ENTRIES += (
             ("fills", ("liquidation",)),
             ids=numbered,
             world_id=from_number,
+            hedge_mode=True,
+            heard=ALPHANUMERIC.heard,
             statuses=_NEVER_EXPIRED,
         ),
         {
@@ -178,19 +179,29 @@ ENTRIES += (
             "get_open_orders": "GET /api/v5/trade/orders-pending*",
             "get_order": "GET /api/v5/trade/order[?]*",
             "get_fills": "GET /api/v5/trade/fills-history*SWAP*",
+            "submit_order": "POST /api/v5/trade/batch-orders",
+            "cancel_order": "POST /api/v5/trade/cancel-order",
             "server_time": "GET /api/v5/public/time",
         },
     ),
     Entry(
         "bybit",
         LoopbackBybit,
-        _reading("bybit", "margin", linear, ("balances", ("usd_price", "available")), statuses=_NEVER_EXPIRED),
+        _reading(
+            "bybit",
+            "margin",
+            linear,
+            ("balances", ("usd_price", "available")),
+            statuses=_NEVER_EXPIRED,
+        ),
         {
             "get_positions": "GET /v5/position/list*settleCoin=USDT*",
             "get_balances": "GET /v5/account/wallet-balance*",
             "get_open_orders": "GET /v5/order/realtime*settleCoin=USDT*",
             "get_order": "GET /v5/order/realtime*orderLinkId=*",
             "get_fills": "GET /v5/execution/list*category=linear*",
+            "submit_order": "POST /v5/order/create",
+            "cancel_order": "POST /v5/order/cancel",
             "server_time": "GET /v5/market/time",
         },
     ),
@@ -212,18 +223,22 @@ ENTRIES += (
             "get_open_orders": "POST /0/private/OpenOrders",
             "get_order": "POST /0/private/*Orders",
             "get_fills": "POST /0/private/TradesHistory",
+            "submit_order": "POST /0/private/AddOrder",
+            "cancel_order": "POST /0/private/CancelOrder",
             "server_time": "GET /0/public/Time",
         },
     ),
     Entry(
         "coinbase",
         LoopbackCoinbase,
-        _reading("coinbase", "spot", spot, ("orders", ("updated_at",)), ("fills", _FILLS), finds=False),
+        _reading("coinbase", "spot", spot, ("orders", ("updated_at",)), ("fills", _FILLS), finds=False, sends=False),
         {
             "get_positions": "GET /api/v3/brokerage/cfm/positions",
             "get_balances": "GET /api/v3/brokerage/accounts*",
             "get_open_orders": "GET /api/v3/brokerage/orders/historical/batch*OPEN*",
             "get_fills": "GET /api/v3/brokerage/orders/historical/fills*",
+            "submit_order": "POST /api/v3/brokerage/orders",
+            "cancel_order": "POST /api/v3/brokerage/orders/batch_cancel",
             "server_time": "GET /v2/time",
         },
     ),
@@ -239,6 +254,7 @@ ENTRIES += (
             ids=numbered,
             world_id=from_number,
             quote="USDC",
+            acts=False,
             statuses=_NEVER_EXPIRED,
         ),
         {

@@ -42,6 +42,7 @@ class Traits(Struct, frozen=True, kw_only=True):
         finds: Whether an order is looked up by the client's id.
         denies: Whether it says of an order number of its own making that it knows no such order, instead of an error.
         sends: Whether what its adapter sends is held to the contract here; if not, orders get to the venue in another way.
+        heard: What it is told for a client's id -> that id.
         quote: The currency that it trades in.
         acts: Whether its adapter sends orders; where it does not, they get to the venue in another way.
         currency: What its adapter calls the account's currency.
@@ -64,6 +65,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     acts: bool = True
     finds: bool = True
     sends: bool = True
+    heard: Callable[[str], str] = str
     denies: bool = True
     currency: str = "USDT"
     quote: str = "USDT"
@@ -215,4 +217,14 @@ class OverHttp:
         return [HttpRule(fault=LIES[fault], endpoint=endpoint, times=rule.times, seconds=seconds)]
 
     async def truth(self) -> Truth:
-        return Truth(self.world.snapshot(self.account), dict(self.world.submits_seen(self.account)))
+        """The account as it truly stands, under the ids that clients gave."""
+        snapshot, heard = self.world.snapshot(self.account), self.traits.heard
+        rows: dict[str, object] = {
+            name: tuple(
+                replace(row, client_order_id=heard(row.client_order_id)) if row.client_order_id else row
+                for row in getattr(snapshot, name) or ()
+            )
+            for name in ("orders", "fills")
+        }
+        submits = {heard(name): count for name, count in self.world.submits_seen(self.account).items()}
+        return Truth(replace(snapshot, **rows), submits)

@@ -40,9 +40,14 @@ CODES: dict[str, dict[str, Kind]] = {
         "50011": SourceThrottled, "50013": SourceUnreachable, "50026": SourceUnreachable, "50001": SourceUnreachable,
         "50120": SourceRefused,
     },
+    "kraken": {
+        "EAPI:Invalid key": SourceRefused, "EAPI:Invalid signature": SourceRefused, "EAPI:Invalid nonce": SourceRefused,
+        "EGeneral:Permission denied": SourceRefused,
+    },
 }  # fmt: skip
 CODES |= {"binanceusdm": CODES["binance"], "binancecoinm": CODES["binance"]}
 _NAMES = ("code", "retCode")
+_WORDS = re.compile(r"E[A-Za-z]{1,20}:[A-Za-z ]{1,40}")
 _CODE = re.compile(r"-?[0-9A-Za-z_]{1,24}")
 
 
@@ -64,6 +69,10 @@ def code_of(body: object) -> str | None:
     """The venue's own code in a parsed body, where there is one."""
     if not isinstance(body, dict):
         return None
+    errors = body.get("error")
+    if isinstance(errors, list):  # Kraken's form
+        words = str(errors[0]) if errors else ""
+        return words if _WORDS.fullmatch(words) else None
     found = next((str(body[name]) for name in _NAMES if isinstance(body.get(name), (str, int))), "")
     return found if _CODE.fullmatch(found) else None
 

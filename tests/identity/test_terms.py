@@ -16,11 +16,20 @@ from tieout.brokers.simulated import Instrument, SimulatedBroker, World
 from tieout.clock import VirtualClock
 from tieout.errors import ActionRefused, BookError
 from tieout.live.gate import Gate
-from tieout.model.changes import BookFill, ReverseFill, SetBalance, SetPosition
+from tieout.model.changes import (
+    AdoptOrder,
+    BookActivity,
+    BookFill,
+    ReverseActivity,
+    ReverseFill,
+    SetBalance,
+    SetPosition,
+    UpdateOrder,
+)
 from tieout.model.halt import Halt
 from tieout.model.identity import Identity, identity_of
 from tieout.model.settings import AssetSettings
-from tieout.model.snapshot import Balance, Fill, Position, Snapshot
+from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Snapshot
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 BTC = identity_of({"BTC": AssetSettings(aliases=("XBT", "XXBT"), same_as=("WBTC",))})
@@ -70,6 +79,36 @@ async def test_a_fill_that_was_booked_is_taken_out_as_it_was_booked() -> None:
     assert seen.asset == "BTC"
     await sides.apply([ReverseFill(seen)], reason="test")
     assert {name: held for name, held in (await amounts(kept)).items() if held} == {"XBT": Decimal(1)}
+
+
+async def test_an_activity_is_booked_and_taken_out_under_the_name_that_the_books_use() -> None:
+    """A deposit of BTC goes to the XBT that the books hold, and the record that is reversed is the books' own."""
+    kept = books(balances=(Balance("XBT", Decimal(1)),))
+    sides = IdentifiedBooks(kept, BTC)
+    paid = Activity("a-1", "deposit", NOW, currency="BTC", amount=Decimal(2))
+    await sides.apply([BookActivity(paid)], reason="test")
+    held = await kept.read()
+    assert [(row.currency, row.total) for row in held.balances or ()] == [("XBT", Decimal(3))]
+    assert [row.currency for row in held.activities or ()] == ["XBT"]
+    (seen,) = (await sides.read()).activities or ()
+    assert seen == paid
+    await sides.apply([ReverseActivity(seen)], reason="test")
+    assert [(row.currency, row.total) for row in (await kept.read()).balances or ()] == [("XBT", Decimal(1))]
+
+
+async def test_an_order_keeps_the_name_under_which_the_books_sent_it() -> None:
+    """What the broker says of it is noted on the books' own order; one they never had comes under the name they use."""
+    sent = Order(asset="XBT", side="buy", quantity=Decimal(1), status="open", client_order_id="c-1", updated_at=NOW)
+    kept = books(Position("XXBT", Decimal(2), currency="USD"))
+    kept.orders.register(sent)
+    sides = IdentifiedBooks(kept, BTC)
+    ended = replace(sent, asset="BTC", status="cancelled")
+    await sides.apply([UpdateOrder(ended)], reason="test")
+    assert [(row.asset, row.status) for row in (await kept.read()).orders or ()] == [("XBT", "cancelled")]
+    other = Order(asset="BTC", side="sell", quantity=Decimal(1), status="open", broker_order_id="b-2", updated_at=NOW)
+    alone = books(Position("XXBT", Decimal(2), currency="USD"))
+    await IdentifiedBooks(alone, BTC).apply([AdoptOrder(other)], reason="test")
+    assert [(row.asset, row.broker_order_id) for row in (await alone.read()).orders or ()] == [("XXBT", "b-2")]
 
 
 async def test_a_number_is_set_only_where_there_is_one() -> None:

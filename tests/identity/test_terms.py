@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tieout.act.book_terms import IdentifiedBooks
 from tieout.act.broker_terms import IdentifiedBroker
+from tieout.act.terms import Terms
 from tieout.books import EngineBooks
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated import Instrument, SimulatedBroker, World
@@ -29,7 +30,7 @@ from tieout.model.changes import (
 from tieout.model.halt import Halt
 from tieout.model.identity import Identity, identity_of
 from tieout.model.settings import AssetSettings
-from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Snapshot
+from tieout.model.snapshot import Activity, Balance, Fill, Observation, Order, Position, Snapshot
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 BTC = identity_of({"BTC": AssetSettings(aliases=("XBT", "XXBT"), same_as=("WBTC",))})
@@ -164,6 +165,17 @@ async def test_nothing_is_sent_under_a_name_that_nobody_told() -> None:
     world, broker = venue(replace(alone, broker_name="SWAP2"))
     assert (await broker.submit_order(order("3"))).asset == "P"
     assert [row.asset for row in world.snapshot("main").orders or () if row.live] == ["SWAP2"]
+
+
+async def test_the_name_that_the_venue_showed_in_a_reading_is_the_one_that_is_sent() -> None:
+    """What acts asks the venue nothing more for it."""
+    alone = replace(SWAP, contract_size=None)
+    world, broker = venue(alone, "SWAP")
+    local = Snapshot("tieout.snapshot/1", "main", "local", NOW)
+    seen = Observation(NOW, "main", local, world.snapshot("main"))
+    _, sides = Terms({"P": alone}, VirtualClock(NOW)).sides(books(), broker.inner, seen)
+    await sides.submit_order(order("3"))
+    assert [row.asset for row in world.snapshot("main").orders or () if row.live] == ["SWAP"]
 
 
 async def test_nothing_is_sent_that_is_no_exact_number_of_contracts() -> None:

@@ -15,12 +15,13 @@ from tests.contracts.venues import OverHttp
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.ccxt.adapter import CcxtBroker
-from tieout.brokers.ccxt.sends import Way
+from tieout.brokers.ccxt.sends import Way, way_for
 from tieout.brokers.ccxt.venues import VENUES
 from tieout.brokers.loopback.base import Asked
+from tieout.brokers.loopback.faults import HttpFault, HttpRule
 from tieout.brokers.simulated import Instrument
 from tieout.brokers.simulated.commands import AddInstrument, Pay
-from tieout.errors import ActionError, ActionRefused
+from tieout.errors import ActionError, ActionRefused, OutcomeUnknown
 from tieout.model.amounts import dec
 from tieout.model.snapshot import Leg, OrderSide
 
@@ -143,6 +144,12 @@ def coinbase(request: OrderRequest) -> tuple[str, Json]:
     )
 
 
+READ_BACK = {
+    "okx": "GET /api/v5/trade/order[?]*",
+    "bybit": "GET /v5/order/*",
+    "kraken": "POST /0/private/QueryOrders",
+    "coinbase": "GET /api/v3/brokerage/orders/historical/*",
+}
 DOCUMENTED: dict[str, Callable[[OrderRequest], tuple[str, Json]]] = {
     "binance": binance,
     "binanceusdm": binanceusdm,
@@ -265,3 +272,61 @@ async def test_an_order_at_odds_with_itself_never_leaves(changed: Json) -> None:
                 replace(asked_for("spot", "limit", "buy", None, reduce_only=False), **changed)
             )
         assert orders_sent(venue) == []
+
+
+@pytest.mark.parametrize(
+    "market",
+    [{"swap": True, "inverse": True}, {"future": True, "linear": True}, {"option": True, "linear": True}, {}],
+    ids=["inverse", "dated", "option", "unknown"],
+)
+def test_markets_of_other_sorts_are_sent_nothing(market: Json) -> None:
+    """Contracts that settle in the coin itself, dated ones and options count and trigger in ways of their own."""
+    for venue in VENUES.values():
+        with pytest.raises(ActionRefused):
+            way_for(venue.sends, market, asked_for("linear", "limit", "buy", None, reduce_only=False), "submit")
+
+
+MISTOLD = [
+    ("kraken", Way("stop_limit", "spot")),  # ccxt does not know a trigger price there
+    ("coinbase", Way("limit", "spot")),  # ccxt makes up an id of its own
+    ("okx", Way("stop", "linear")),  # the id goes where a conditional order has none
+]
+
+
+@pytest.mark.parametrize(("name", "way"), MISTOLD, ids=["kraken-stop", "coinbase-id", "okx-id"])
+async def test_an_order_that_went_out_otherwise_is_of_unknown_outcome(
+    name: str, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong row in the table, or a new release of ccxt, is noticed with the first order: it is not told as ours."""
+    monkeypatch.setitem(VENUES, name, replace(VENUES[name], sends=(way,)))
+    async with over_loopback(name) as venue:
+        await venue.let(Pay(account=venue.account, kind="deposit", currency="USDT", amount=dec(100000)))
+        with pytest.raises(OutcomeUnknown):
+            await venue.broker.submit_order(asked_for(way.market, way.type, "buy", None, reduce_only=False))
+        assert len(orders_sent(venue)) == 1
+
+
+@pytest.mark.parametrize("name", [name for name, venue in VENUES.items() if venue.sends and not venue.acknowledges])
+async def test_an_order_that_cannot_be_read_back_stands_unknown(name: str) -> None:
+    """Ids alone are neither open nor filled; the order has both its ids, so that it can be asked for."""
+    market = next(way.market for way in VENUES[name].sends if way.type == "limit")
+    async with over_loopback(name) as venue:
+        await venue.let(Pay(account=venue.account, kind="deposit", currency="USDT", amount=dec(100000)))
+        venue.server.faults.inject(
+            HttpRule(fault=HttpFault.TEXT, endpoint=READ_BACK[name], times=9, status=503, text="down")
+        )
+        order = await venue.broker.submit_order(asked_for(market, "limit", "buy", None, reduce_only=False))
+        assert (order.status, order.filled, order.client_order_id) == ("unknown", None, NAME)
+        assert order.broker_order_id is not None
+
+
+async def test_a_repeated_id_at_coinbase_is_the_order_that_was_sent_first() -> None:
+    """The venue answers a repeat with the first order: with the same terms it is told as that, with others as unknown."""
+    request = asked_for("spot", "limit", "buy", None, reduce_only=False)
+    async with over_loopback("coinbase") as venue:
+        await venue.let(Pay(account=venue.account, kind="deposit", currency="USDT", amount=dec(100000)))
+        first = await venue.broker.submit_order(request)
+        assert (await venue.broker.submit_order(request)).broker_order_id == first.broker_order_id
+        with pytest.raises(OutcomeUnknown):
+            await venue.broker.submit_order(replace(request, quantity=dec("0.25")))
+        assert len(await venue.broker.get_open_orders()) == 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec.structs import replace
-
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.confirm import CcxtAccount
@@ -100,17 +98,17 @@ class CcxtActing:
         """The order as it stands, where its acknowledgement is ids alone; as it was acknowledged, where it cannot be read.
 
         Raises:
-            OutcomeUnknown: It stands there with other terms than were asked for.
+            OutcomeUnknown: It stands there under another id, or with other terms.
         """
         try:
-            found = await self.placed(order.broker_order_id, order.client_order_id)
+            found = await self.placed(order.broker_order_id, None)
         except SourceError:
             return order
         if found is None:
             return order
         if not as_asked(request, found[0]):
-            raise OutcomeUnknown(action, "it stands there with other terms than were asked for")
-        return replace(found[0], client_order_id=order.client_order_id)
+            raise OutcomeUnknown(action, "it stands there under another id, or with other terms, than were asked for")
+        return found[0]
 
     def _require(self, action: str) -> None:
         if not self._venue.sends:

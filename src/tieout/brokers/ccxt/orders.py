@@ -73,12 +73,7 @@ def acknowledged(request: OrderRequest, heard: Callable[[str], str], row: Mappin
 
 
 def as_asked(request: OrderRequest, order: Order) -> bool:
-    """Whether *order*, as the venue has it, bears the terms of *request*; what the venue does not tell is let pass."""
-    pairs = (
-        (order.side, request.side),
-        (order.quantity, request.quantity),
-        (order.limit_price, request.limit_price),
-        (order.stop_price, request.stop_price),
-    )
-    plain_instead = request.stop_price is not None and order.stop_price is None and order.done > 0
-    return not plain_instead and all(there is None or there == asked for there, asked in pairs)
+    """Whether *order*, as the venue has it, bears the id and terms of *request*; what is not told is not there."""
+    told = order.client_order_id, order.side, order.quantity, order.stop_price
+    wanted = request.client_order_id, request.side, request.quantity, request.stop_price
+    return told == wanted and request.limit_price in (None, order.limit_price)

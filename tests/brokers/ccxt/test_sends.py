@@ -21,7 +21,7 @@ from tieout.brokers.loopback.base import Asked
 from tieout.brokers.loopback.faults import HttpFault, HttpRule
 from tieout.brokers.simulated import Instrument
 from tieout.brokers.simulated.commands import AddInstrument, Pay
-from tieout.errors import ActionError, ActionRefused, OutcomeUnknown
+from tieout.errors import ActionError, ActionRefused, OutcomeUnknown, SourceIncomplete
 from tieout.model.amounts import dec
 from tieout.model.snapshot import Leg, OrderSide
 
@@ -330,3 +330,16 @@ async def test_a_repeated_id_at_coinbase_is_the_order_that_was_sent_first() -> N
         with pytest.raises(OutcomeUnknown):
             await venue.broker.submit_order(replace(request, quantity=dec("0.25")))
         assert len(await venue.broker.get_open_orders()) == 1
+
+
+async def test_an_order_that_was_seen_at_coinbase_is_known_by_its_clients_id() -> None:
+    """The venue finds no order by that id, so one seen is asked for by the venue's; of any other nothing is said."""
+    async with over_loopback("coinbase") as venue:
+        await venue.let(Pay(account=venue.account, kind="deposit", currency="USDT", amount=dec(100000)))
+        with pytest.raises(SourceIncomplete):
+            await venue.broker.get_order(client_order_id=NAME)
+        order = await venue.broker.submit_order(asked_for("spot", "limit", "buy", None, reduce_only=False))
+        assert await venue.broker.get_order(client_order_id=NAME) == order
+        assert (await venue.broker.cancel_order(client_order_id=NAME)).status == "cancelled"
+        with pytest.raises(SourceIncomplete):
+            await venue.broker.get_order(client_order_id="another")

@@ -28,6 +28,7 @@ class CcxtOrders:
         self._name, self._venue, self._asking, self._reader = name, venue, asking, reader
         self._assets = assets
         self._seen: dict[str, str] = {}  # order ids, either side's -> asset
+        self._numbers: dict[str, str] = {}  # clients' ids -> the venue's, of orders seen
 
     async def placed(
         self, broker_order_id: str | None, client_order_id: str | None, *, where: Json | None = None
@@ -95,8 +96,11 @@ class CcxtOrders:
         """The same order, its asset kept for when it is looked up."""
         for id_ in filter(None, (order.broker_order_id, order.client_order_id)):
             self._seen[id_] = order.asset
-        while len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        if order.client_order_id is not None and order.broker_order_id is not None:
+            self._numbers[order.client_order_id] = order.broker_order_id
+        for kept in (self._seen, self._numbers):
+            while len(kept) > _REMEMBERED:
+                del kept[next(iter(kept))]
         return order
 
     def _by(self, broker_order_id: str | None, client_order_id: str | None) -> tuple[str | None, Json]:
@@ -105,6 +109,8 @@ class CcxtOrders:
             raise SourceIncomplete(self._name, "orders", "single orders are not looked up at this venue")
         if broker_order_id is not None:
             return broker_order_id, {}
+        if self._venue.client_id is None and client_order_id in self._numbers:
+            return self._numbers[client_order_id], {}
         if self._venue.client_id is None or client_order_id is None:
             raise SourceIncomplete(self._name, "orders", "an order is not looked up by its client id at this venue")
         return None, {self._venue.client_id: self._said(client_order_id)}

@@ -11,6 +11,7 @@ from tieout.brokers.ccxt.calls import Call
 from tieout.brokers.ccxt.cash import rows_at, walk
 from tieout.brokers.ccxt.pages import MAX_PAGES, MAX_WINDOWS, Json, Page, Path, identity, moment_of
 from tieout.brokers.ccxt.parse import RowError, RowLeft, milliseconds
+from tieout.brokers.ccxt.together import together
 from tieout.model.snapshot import Section
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class Haul:
 
     def __init__(self, ident: tuple[str, ...]) -> None:
         self.rows: list[Json] = []
-        self.bodies: list[Any] = []
+        self._pages: list[tuple[Any, list[Json]]] = []
         self._ident = ident
         self._seen: dict[Hashable, Json] = {}
 
@@ -38,7 +39,7 @@ class Haul:
         Raises:
             RowError: A row came before with the same id, and says something else now.
         """
-        self.bodies.append(body)
+        self._pages.append((body, rows))
         before = self._seen if self._ident else dict(self._seen)
         fresh = 0
         for row in rows:
@@ -51,6 +52,16 @@ class Haul:
                 self.rows.append(row)
                 fresh += 1
         return fresh
+
+    def add(self, other: Haul) -> None:
+        """Add the pages of *other*, as if they had come here one by one. Raises as `take` does."""
+        for body, rows in other._pages:
+            self.take(body, rows)
+
+    @property
+    def bodies(self) -> list[Any]:
+        """The answers as they came."""
+        return [body for body, _ in self._pages]
 
 
 class Gathering(NamedTuple):
@@ -72,19 +83,36 @@ async def gather(doing: Gathering, call: Call) -> Haul:
         RowError: Two pages contradict each other, or a row is none.
     """
     haul = Haul(call.ident)
-    for params in await _wanted(doing, call):
-        if call.latest is not None and await _latest_reach(doing, call, haul, params):
-            continue
-        windows = list(islice(_windows(doing, call), MAX_WINDOWS + 1))
-        if len(windows) > MAX_WINDOWS:
-            doing.missing.append("more time than is read in one go")
-        for window in windows:
-            found = await _pages(doing, call, haul, {**params, **window}, last=window is windows[-1])
-            if found and call.onward:
-                break
+    wanted = await _wanted(doing, call)
+    for part, missing in await together(_part(doing._replace(missing=[]), call, params) for params in wanted):
+        haul.add(part)
+        doing.missing.extend(missing)
     if not all(isinstance(row, dict) for row in haul.rows):
         raise RowError("a row that is no object")
     return haul
+
+
+async def _part(doing: Gathering, call: Call, params: Json) -> tuple[Haul, list[str]]:
+    """The rows for *params* over all windows, and what is missing. Windows do not wait for each other.
+
+    Those of a list that leads on from the first row found do, unless there are only two: that costs a request at most.
+    """
+    haul = Haul(call.ident)
+    if call.latest is not None and await _latest_reach(doing, call, haul, params):
+        return haul, doing.missing
+    windows = list(islice(_windows(doing, call), MAX_WINDOWS + 1))
+    if len(windows) > MAX_WINDOWS:
+        doing.missing.append("more time than is read in one go")
+    if call.onward and len(windows) > 2:
+        for window in windows:
+            found = await _pages(doing, call, {**params, **window}, last=window is windows[-1])
+            haul.add(found)
+            if found.rows:
+                break
+        return haul, doing.missing
+    for found in await together(_pages(doing, call, {**params, **window}) for window in windows):
+        haul.add(found)
+    return haul, doing.missing
 
 
 async def _wanted(doing: Gathering, call: Call) -> list[Json]:
@@ -93,8 +121,7 @@ async def _wanted(doing: Gathering, call: Call) -> list[Json]:
         return [dict(call.params)]
     each = call.each
     lister = Call(each.endpoint, each.rows, method=each.method, pages=each.pages)
-    listed = Haul(())
-    await _pages(doing._replace(asset=None), lister, listed, dict(each.params))
+    listed = await _pages(doing._replace(asset=None), lister, dict(each.params))
     named = [each.named(row) for row in listed.rows]
     return [{**call.params, **more} for more in named if more is not None]
 
@@ -119,9 +146,9 @@ async def _latest_reach(doing: Gathering, call: Call, haul: Haul, params: Json) 
     return True
 
 
-async def _pages(doing: Gathering, call: Call, haul: Haul, params: Json | None, *, last: bool = True) -> int:
-    """How many rows came, over all pages of one window."""
-    came, index, start = 0, 0, len(haul.rows)
+async def _pages(doing: Gathering, call: Call, params: Json | None, *, last: bool = True) -> Haul:
+    """All pages of one window; *last* says that nothing else is asked for what comes after it."""
+    haul, index = Haul(call.ident), 0
     since = None if doing.since is None else milliseconds(doing.since)
     try:
         while params is not None:
@@ -129,14 +156,13 @@ async def _pages(doing: Gathering, call: Call, haul: Haul, params: Json | None, 
                 raise RowLeft("more pages than are read in one go")
             body, rows = await _page(doing, call, params)
             fresh = haul.take(body, rows)
-            came += len(rows)
             if call.pages is None:
                 break
-            params = call.pages(Page(params, body, rows, fresh, len(haul.rows) - start, index, since, last))
+            params = call.pages(Page(params, body, rows, fresh, len(haul.rows), index, since, last))
             index += 1
     except RowLeft as left:
         doing.missing.append(str(left))
-    return came
+    return haul
 
 
 async def _page(doing: Gathering, call: Call, params: Json) -> tuple[Any, list[Json]]:

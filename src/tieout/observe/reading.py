@@ -24,6 +24,10 @@ READ_ORDER: tuple[tuple[Section, ...], ...] = (("fills", "activities"), ("orders
 # What books say anew each time; their lists grow without end, and each record was checked when it was booked.
 WRITTEN_ANEW: tuple[Section, ...] = ("positions", "balances", "orders")
 MAX_LOOKUPS = 10
+CLOCKS_APART = timedelta(seconds=60)  # beyond that our clock does not tell from when on lists are asked for
+
+_Answer = tuple[tuple[Any, ...] | None, Coverage, SourceError | None]
+_Answers = dict[Section, _Answer]
 
 
 _log = logging.getLogger("tieout.observe")  # why a side could not be read, without amounts; the report names the kind
@@ -96,7 +100,7 @@ async def read_broker(
     with patience.shared():
         if isinstance(broker, Statement):
             return await _side(account, reach, lambda: patience.ask(broker.get_statement))
-        return await _side(account, reach, lambda: _sections(account, broker, reach, patience))
+        return await _side(account, reach, lambda: _sections(account, broker, reach, patience, clock))
 
 
 def _patience(clock: Clock | None, reach: Reach, *, tried_already: bool = False) -> Patience:
@@ -115,21 +119,17 @@ async def _side(account: str, reach: Reach, read: Callable[[], Awaitable[Snapsho
         return SideError(SideFailure(error.code))
 
 
-async def _sections(account: str, broker: BrokerAdapter, reach: Reach, patience: Patience) -> Snapshot:
-    as_of = await patience.ask(broker.server_time)
-    since = as_of - timedelta(seconds=reach.history_seconds)
-    fetched: dict[str, tuple[Any, ...] | None] = {}
-    coverage: dict[Section, Coverage] = {}
-    failure: SourceError | None = None
-    offered = broker.capabilities().sections
-    for row in READ_ORDER:
-        sections = [section for section in row if section in offered]
-        answers = (_fetch(section, _reader(broker, section, since), patience) for section in sections)
-        for section, answer in zip(sections, await asyncio.gather(*answers), strict=True):
-            fetched[section], coverage[section], failed = answer
-            failure = failure or failed
-            if failed is not None:
-                _log.info("%s: %s", account, failed.told)
+async def _sections(
+    account: str, broker: BrokerAdapter, reach: Reach, patience: Patience, clock: Clock | None
+) -> Snapshot:
+    as_of, since, answers = await _began(broker, reach, patience, clock)
+    for row in READ_ORDER[1:]:
+        answers |= await _row(broker, row, since, patience)
+    fetched, coverage, failure = dict[str, tuple[Any, ...] | None](), dict[Section, Coverage](), None
+    for section, (rows, covers, failed) in answers.items():
+        fetched[section], coverage[section], failure = rows, covers, failure or failed
+        if failed is not None:
+            _log.info("%s: %s", account, failed.told)
     if failure is not None and set(coverage.values()) == {"failed"}:
         raise failure
     return Snapshot(
@@ -142,6 +142,44 @@ async def _sections(account: str, broker: BrokerAdapter, reach: Reach, patience:
         activities_since=since if coverage.get("activities") == "complete" else None,
         **fetched,
     )
+
+
+async def _began(
+    broker: BrokerAdapter, reach: Reach, patience: Patience, clock: Clock | None
+) -> tuple[datetime, datetime, _Answers]:
+    """A moment of the venue's before anything was read, from when on lists were asked for, and the first of them.
+
+    The venue is asked for its time together with them, by our clock as to how far back; once more if that is wrong.
+    """
+    history = timedelta(seconds=reach.history_seconds)
+    if clock is not None:
+        ours = clock.now()
+        as_of, answers = await asyncio.gather(
+            _moment(broker, patience, clock), _row(broker, READ_ORDER[0], ours - history, patience)
+        )
+        if isinstance(as_of, SourceError):
+            raise as_of
+        if abs(as_of - ours) <= CLOCKS_APART:
+            return as_of, ours - history, answers
+    as_of = await patience.ask(broker.server_time)
+    return as_of, as_of - history, await _row(broker, READ_ORDER[0], as_of - history, patience)
+
+
+async def _moment(broker: BrokerAdapter, patience: Patience, clock: Clock) -> datetime | SourceError:
+    """The venue's time when it was asked, or before: all that the answer took is taken off what it said."""
+    began = clock.monotonic_ns()
+    try:
+        told = await patience.ask(broker.server_time)
+    except SourceError as error:
+        return error
+    return told - timedelta(microseconds=-((began - clock.monotonic_ns()) // 1000))
+
+
+async def _row(broker: BrokerAdapter, row: Iterable[Section], since: datetime, patience: Patience) -> _Answers:
+    """The sections that stand together, as far as there are such."""
+    sections = [section for section in row if section in broker.capabilities().sections]
+    asked = (_fetch(section, _reader(broker, section, since), patience) for section in sections)
+    return dict(zip(sections, await asyncio.gather(*asked), strict=True))
 
 
 def _reader(broker: BrokerAdapter, section: Section, since: datetime) -> Callable[[], Awaitable[tuple[Any, ...]]]:
@@ -163,9 +201,7 @@ def _require_sound(source: str, section: Section, rows: tuple[Any, ...] | None) 
         raise SourceMalformed(source, section, "rows that break the contract, section 1")
 
 
-async def _fetch(
-    section: Section, read: Callable[[], Awaitable[tuple[Any, ...]]], patience: Patience
-) -> tuple[tuple[Any, ...] | None, Coverage, SourceError | None]:
+async def _fetch(section: Section, read: Callable[[], Awaitable[tuple[Any, ...]]], patience: Patience) -> _Answer:
     try:
         rows = await patience.ask(read)
         _require_sound("broker", section, rows)

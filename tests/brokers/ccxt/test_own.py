@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.brokers.ccxt.venue import MARKETS, at, venue
-from tests.conform.loopback import market
+from tests.conform.loopback import Asked, market
 
 from tieout.brokers.ccxt import own
 from tieout.brokers.ccxt.parse import RowError
@@ -88,3 +88,47 @@ async def test_a_row_that_came_twice_is_one_position() -> None:
     assert held.amount == 2
     with pytest.raises(SourceMalformed):
         await positions(row("2"), row("3"))
+
+
+@pytest.mark.parametrize(
+    ("index", "side", "amount", "leg"),
+    [(0, "Buy", "2.5", "net"), (0, "Sell", "-2.5", "net"), (1, "Buy", "2.5", "long"), (2, "Sell", "-2.5", "short")],
+)
+async def test_bybit_positions_are_signed_by_leg_or_side(index: int, side: str, amount: str, leg: str) -> None:
+    """The spot pair of the same id is no position's market; a leg's number comes before its side."""
+    held = {"symbol": "QQQUSDT", "size": "2.5", "positionIdx": index, "side": side, "avgPrice": "3", "markPrice": "4"}
+    body = json.dumps({"retCode": 0, "result": {"list": [held], "nextPageCursor": ""}})
+    empty = '{"retCode":0,"result":{"list":[],"nextPageCursor":""}}'
+
+    def answer(asked: Asked) -> tuple[int, str]:
+        return 200, body if "settleCoin=USDT" in asked.said else empty
+
+    async with venue("bybit", answer) as (broker, _):
+        (found,) = await broker.get_positions()
+    assert (found.asset, found.amount, found.leg) == ("QQQ/USDT:USDT", Decimal(amount), leg)
+    assert (found.average_price, found.market_price) == (3, 4)
+
+
+@pytest.mark.parametrize("wrong", [{"positionIdx": 3}, {"positionIdx": None}, {"symbol": ""}])
+def test_a_bybit_row_of_no_leg_or_market_is_malformed(wrong: dict[str, Any]) -> None:
+    """It is not guessed at."""
+    with pytest.raises(RowError):
+        own.bybit({"symbol": "QQQUSDT", "size": "1", "positionIdx": 0, "side": "Buy", **wrong})
+
+
+@pytest.mark.parametrize(
+    ("pos", "leg", "amount"), [("3", "net", "3"), ("-3", "net", "-3"), ("3", "long", "3"), ("3", "short", "-3")]
+)
+async def test_okx_positions_are_signed_by_amount_or_leg(pos: str, leg: str, amount: str) -> None:
+    """Contracts with their size; the amount is what the venue counts."""
+    held = {"instType": "SWAP", "instId": "QQQ-USDT-SWAP", "posId": "1", "pos": pos, "posSide": leg, "avgPx": "2"}
+    async with venue("okx", lambda _asked: (200, json.dumps({"code": "0", "data": [held]}))) as (broker, _):
+        (found,) = await broker.get_positions()
+    assert (found.amount, found.leg, found.multiplier) == (Decimal(amount), leg, Decimal("0.01"))
+
+
+@pytest.mark.parametrize("wrong", [{"posSide": None}, {"posSide": "both"}, {"instId": None}])
+def test_an_okx_row_of_no_leg_or_market_is_malformed(wrong: dict[str, Any]) -> None:
+    """It is not guessed at."""
+    with pytest.raises(RowError):
+        own.okx({"instType": "SWAP", "instId": "QQQ-USDT-SWAP", "pos": "1", "posSide": "net", **wrong})

@@ -125,7 +125,7 @@ def margin_row(position: str, bought: str, owed: str, debt: str = "") -> dict[st
     """A spot margin position in OKX's form."""
     return {
         "instType": "MARGIN", "instId": "QQQ-USDT", "pos": position, "posCcy": bought, "liab": debt, "liabCcy": owed,
-        "posSide": "net", "avgPx": "2", "markPx": "2", "mgnMode": "isolated", "lever": "3", "ccy": "USDT",
+        "posId": "7", "posSide": "net", "avgPx": "2", "markPx": "2", "mgnMode": "isolated", "lever": "3", "ccy": "USDT",
     }  # fmt: skip
 
 

@@ -101,3 +101,23 @@ async def test_one_failure_is_told_and_leaves_nothing_under_way() -> None:
         with pytest.raises(SourceRefused):
             await broker.get_open_orders()
         assert not [task for task in asyncio.all_tasks() if "CcxtReader" in repr(task)]
+
+
+async def test_two_windows_are_asked_together_and_joined_in_their_order() -> None:
+    """Eight days of trades are two windows; the later one is answered first, and its rows still come last."""
+    first = round((SINCE + timedelta(hours=6) - timedelta(days=8)).timestamp()) * 1000
+
+    def answer(asked: Asked) -> tuple[int, str]:
+        told = dict(part.split("=") for part in asked.said.split("\n")[0].split("&"))
+        early = int(told["startTime"]) == first
+        row = {
+            "symbol": "QQQUSDT", "id": 1 if early else 2, "orderId": 9, "price": "1", "qty": "2", "commission": "0",
+            "commissionAsset": "USDT", "side": "BUY", "time": int(told["startTime"]) + 5,
+        }  # fmt: skip
+        return 200, json.dumps([row])
+
+    async with held("binanceusdm", 2) as (broker, server):
+        server.answer = answer
+        broker._reader._assets = ("QQQ/USDT:USDT",)
+        fills = await asyncio.wait_for(broker.get_fills(SINCE + timedelta(hours=6) - timedelta(days=8)), 5)
+    assert (server.most, [fill.fill_id for fill in fills]) == (2, ["1", "2"])

@@ -118,10 +118,9 @@ class CcxtAsking:
                 raise RowError("no time in the answer")
             return parse.at_milliseconds(told)
 
-        async with self._turns:  # no market is needed for it
-            if self.wire is None:
-                return await self._try("time", question)
-            return await self.wire.server_time(lambda: self._try("time", question), cost=0)
+        if self.wire is None:  # it needs no market, and no turn: it is in no key's name
+            return await self._try("time", question)
+        return await self.wire.server_time(lambda: self._try("time", question), cost=0)
 
     async def load(self, action: str) -> None:
         """Have the markets loaded before *action*.

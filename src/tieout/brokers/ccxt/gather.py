@@ -54,7 +54,10 @@ class Haul:
         return fresh
 
     def add(self, other: Haul) -> None:
-        """Add the pages of *other*, as if they had come here one by one. Raises as `take` does."""
+        """Add the pages of *other*, which is used up, as if they had come here one by one. Raises as `take` does."""
+        if not self._pages:
+            self.rows, self._pages, self._seen = other.rows, other._pages, other._seen
+            return
         for body, rows in other._pages:
             self.take(body, rows)
 

@@ -1,13 +1,16 @@
 """Raw rows of positions, read here: ccxt's parsers take five times as long, for figures that nobody asks for.
 
 They also leave out what has no entry price, and take a side from a notional that is 0 without a mark price. Each gives the
-fields that `parse.position` takes, and the venue's id of the market.
+fields that `parse.position` takes, and the venue's id of the market: a contract, but where `contract` says otherwise.
 """
 
 from __future__ import annotations
 
 from tieout.brokers.ccxt.calls import Json
 from tieout.brokers.ccxt.parse import RowError
+
+_BYBIT_LEGS = {"0": "", "1": "long", "2": "short"}
+_BYBIT_SIDES = {"Buy": "long", "Sell": "short"}
 
 
 def binance(row: Json) -> Json:
@@ -24,6 +27,45 @@ def binance(row: Json) -> Json:
         "hedged": row.get("positionSide") in ("LONG", "SHORT"),
         "entryPrice": row.get("entryPrice"),
         "markPrice": row.get("markPrice"),
+    }
+
+
+def bybit(row: Json) -> Json:
+    """A position of Bybit's: the legs of a hedged account have numbers, and all else a side.
+
+    Raises:
+        RowError: It has no market, or a number that means nothing here.
+    """
+    leg = _BYBIT_LEGS.get(str(row.get("positionIdx")))
+    if leg is None:
+        raise RowError("positionIdx is no leg")
+    return {
+        "market": market_id(row, "symbol"),
+        "contracts": row.get("size"),
+        "side": leg or _BYBIT_SIDES.get(str(row.get("side"))),
+        "hedged": bool(leg),
+        "entryPrice": row.get("avgPrice"),
+        "markPrice": row.get("markPrice"),
+    }
+
+
+def okx(row: Json) -> Json:
+    """A position of OKX's: signed by its amount in net mode, by its leg else. Those on spot margin are `mend`'s to read.
+
+    Raises:
+        RowError: It has no market, no amount or no leg.
+    """
+    amount, leg = row.get("pos"), row.get("posSide")
+    if leg not in ("net", "long", "short"):
+        raise RowError("posSide is no leg")
+    return {
+        "market": market_id(row, "instId"),
+        "contract": row.get("instType") != "MARGIN",
+        "contracts": unsigned(amount),
+        "side": leg if leg != "net" else "short" if str(amount).startswith("-") else "long",
+        "hedged": leg != "net",
+        "entryPrice": row.get("avgPx"),
+        "markPrice": row.get("markPx"),
     }
 
 

@@ -34,7 +34,7 @@ class Page(NamedTuple):
         total: How many different rows there are by now.
         number: 0 for the first page.
         since: The moment from which on rows are wanted, in milliseconds since 1970; None for all there are.
-        last: Whether its window reaches beyond the present.
+        last: Whether nothing else is asked for what comes after its window.
     """
 
     params: Json

@@ -46,7 +46,7 @@ def unified(client: Any, section: Section, call: Call, rows: list[Json], asset: 
 
 
 def _own(client: Any, told: Json, row: Json) -> Json:
-    """A contract's row as it was read here, under ccxt's name of its market; an id that no market, or two, have stays."""
-    named = told["market"]
-    symbols = {market["symbol"] for market in client.markets_by_id.get(named, ()) if market["contract"]}
+    """A row as it was read here, under ccxt's name of its market; an id that no market of that sort, or two, have stays."""
+    named, contract = told["market"], told.get("contract", True)
+    symbols = {each["symbol"] for each in client.markets_by_id.get(named, ()) if each["contract"] is contract}
     return {**told, "symbol": symbols.pop() if len(symbols) == 1 else named, "info": row}

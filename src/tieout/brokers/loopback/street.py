@@ -128,10 +128,10 @@ async def opened(clock: Clock, seed: int) -> AsyncIterator[dict[str, Stand]]:
 
 async def built(plot: Plot, clock: Clock, seed: int, closing: AsyncExitStack) -> Stand:
     """One stand; its server listens until *closing* ends, its adapter is for the caller to close."""
-    world, login = _furnished(plot, clock, seed), _login(plot)
+    world, login = furnished(plot, clock, seed), login_of(plot)
     server = await closing.enter_async_context(plot.server(world, login))
     wire = Wire(plot.venue, clock=clock, limits=_hastened(plot.venue), random=Random(seed), patience=PATIENCE)
-    return Stand(plot, world, server, _adapter(plot, login, server.url, wire), wire)
+    return Stand(plot, world, server, adapter_of(plot, login, server.url, wire), wire)
 
 
 def _hastened(venue: str) -> Limits:
@@ -139,7 +139,7 @@ def _hastened(venue: str) -> Limits:
     return replace(known, rates=tuple((most * HASTE, window) for most, window in known.rates))
 
 
-def _furnished(plot: Plot, clock: Clock, seed: int) -> World:
+def furnished(plot: Plot, clock: Clock, seed: int) -> World:
     """The account with what it holds."""
     world, (cash, paid) = World(clock, seed=seed), plot.cash
     world.add_account(plot.account, currency=cash)
@@ -160,7 +160,7 @@ def _instrument(plot: Plot, asset: str) -> Instrument:
     return Instrument(asset=asset, kind=plot.kind, currency=plot.cash[0], base=base, fee_rate=fee)
 
 
-def _login(plot: Plot) -> Login:
+def login_of(plot: Plot) -> Login:
     """A key of the form that the venue's own have."""
     match plot.venue:
         case "coinbase":
@@ -174,7 +174,7 @@ def _login(plot: Plot) -> Login:
             return Login(account=plot.account, key="demo", secret=secret, password="demo")
 
 
-def _adapter(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapter:
+def adapter_of(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapter:
     """The adapter that a configuration would give, at *url*."""
     match plot.venue:
         case "alpaca":

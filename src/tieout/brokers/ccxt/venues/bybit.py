@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tieout.brokers.ccxt import cash, mend
+from tieout.brokers.ccxt import cash, mend, own
 from tieout.brokers.ccxt.calls import Call, Find, Json, Told, Venue
 from tieout.brokers.ccxt.ledger import Table, kind_of, moves, number_at
 from tieout.brokers.ccxt.pages import Path, Span, cursor, field, moment_of
@@ -82,7 +82,12 @@ _TOWARDS: dict[str, Json] = {"buy": {"triggerDirection": "ascending"}, "sell": {
 VENUES: dict[str, Venue] = {
     "bybit": Venue(
         positions=_asked(
-            "/v5/position/list", "privateGetV5PositionList", 200, *_SCOPES, ident=("symbol", "positionIdx")
+            "/v5/position/list",
+            "privateGetV5PositionList",
+            200,
+            *_SCOPES,
+            ident=("symbol", "positionIdx"),
+            own=own.bybit,
         ),
         orders=_REALTIME,
         fills=_asked(
@@ -96,7 +101,8 @@ VENUES: dict[str, Venue] = {
         balances=(
             Call(
                 "/v5/account/wallet-balance",
-                params={"type": "unified"},
+                params={"accountType": "UNIFIED"},
+                method="privateGetV5AccountWalletBalance",
                 cash=cash.table("result", "list", 0, "coin", currency="coin", total="walletBalance", locked="locked"),
             ),
         ),

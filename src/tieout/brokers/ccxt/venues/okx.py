@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tieout.brokers.ccxt import cash, mend
+from tieout.brokers.ccxt import cash, mend, own
 from tieout.brokers.ccxt.calls import Call, Json, Venue
 from tieout.brokers.ccxt.ids import ALPHANUMERIC
 from tieout.brokers.ccxt.ledger import Table, entries
@@ -31,7 +31,11 @@ _LEGS = {"long": {"posSide": "long"}, "short": {"posSide": "short"}}
 _ALGO = "algoClOrdId"  # under ccxt's own name for it, the id of a conditional order is sent where it is not looked up
 VENUES: dict[str, Venue] = {
     "okx": Venue(
-        positions=(Call("/account/positions", _DATA),),
+        positions=(
+            Call(
+                "/account/positions", _DATA, method="privateGetAccountPositions", ident=("posId", "instId"), own=own.okx
+            ),
+        ),
         # A conditional order that is triggered between the two is then in both, and not in neither.
         orders=(
             *(
@@ -55,6 +59,7 @@ VENUES: dict[str, Venue] = {
         balances=(
             Call(
                 "/account/balance",
+                method="privateGetAccountBalance",
                 cash=cash.table(
                     "data", 0, "details", currency="ccy", total="cashBal", available="availBal", locked="frozenBal"
                 ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -171,10 +171,10 @@ async def test_both_sides_are_read_whole() -> None:
 
 
 async def test_lists_vouch_from_where_they_were_asked_for() -> None:
-    """Fills and activities are asked for as far back as configured, on the venue's clock, and say so."""
+    """Fills and activities are asked for as far back as configured, by our clock where the venue's is near, and say so."""
     venue = Venue()
     seen = await broker_of(venue, reach=Reach(history_seconds=600))
-    assert venue.since == {moment(-603)} == {seen.fills_since} == {seen.activities_since}
+    assert venue.since == {moment(-600)} == {seen.fills_since} == {seen.activities_since}
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -305,9 +305,9 @@ def test_what_leads_to_holdings_is_read_before_them() -> None:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(read(venue, FULL))
     times = venue.times
-    for earlier, later in pairwise((("time",), ("fills", "activities"), ("orders",), ("positions", "balances"))):
+    for earlier, later in pairwise((("time", "fills", "activities"), ("orders",), ("positions", "balances"))):
         assert max(times[name][1] for name in earlier) <= min(times[name][0] for name in later)
-    assert max(end for _, end in times.values()) == 4
+    assert max(end for _, end in times.values()) == 3
 
 
 async def test_the_oldest_are_asked_first_and_a_few_at_a_time() -> None:
@@ -340,3 +340,46 @@ async def test_local_that_failed_asks_for_nothing() -> None:
     """Without local's orders there is none to look up."""
     venue = Venue(side())
     assert (await read(venue, side(order("c")), failure(SourceTimeout))).lookups is None
+
+
+class Clockwork(Venue):
+    """A venue whose clock is *ahead* of ours, and which takes *seconds* to tell its time."""
+
+    def __init__(self, clock: VirtualClock, *, ahead: timedelta, seconds: int) -> None:
+        super().__init__()
+        self.clock, self.ahead, self.seconds = clock, ahead, seconds
+
+    async def server_time(self) -> datetime:
+        await asyncio.sleep(0)
+        self.clock.advance(self.seconds)
+        return self.clock.now() + self.ahead
+
+
+async def clockwork(ahead: timedelta, seconds: int) -> tuple[Snapshot, Clockwork]:
+    """What is read of a venue with that clock."""
+    clock = VirtualClock(START)
+    venue = Clockwork(clock, ahead=ahead, seconds=seconds)
+    seen = (await read_account("main", Books(FULL), venue, clock)).broker
+    assert isinstance(seen, Snapshot)
+    return seen, venue
+
+
+@pytest.mark.parametrize("seconds", [0, 7])
+async def test_the_broker_is_read_as_of_a_moment_before_its_lists(seconds: int) -> None:
+    """The time is asked together with the first lists: an answer that took its time is no proof that they were later."""
+    seen, venue = await clockwork(timedelta(seconds=2), seconds)
+    assert seen.as_of == START + timedelta(seconds=2)
+    assert venue.since == {seen.fills_since} == {START - timedelta(days=7)}
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=-9), timedelta(days=9), timedelta(minutes=-2)])
+async def test_a_clock_that_is_wrong_does_not_say_how_far_lists_reach(ahead: timedelta) -> None:
+    """Where ours is far from the venue's, its own says from when on lists are asked for, and they are read after it."""
+    seen, venue = await clockwork(ahead, 0)
+    assert (seen.as_of, seen.fills_since) == (START + ahead, START + ahead - timedelta(days=7))
+    assert venue.asked[-5:-3] == ["fills", "activities"] and venue.asked.count("fills") == 2
+
+
+async def test_without_the_venues_time_nothing_was_read() -> None:
+    """Lists that did come are of no known moment."""
+    assert (await read(failing("time", kind=SourceMalformed))).broker == SideError(SideFailure.MALFORMED)

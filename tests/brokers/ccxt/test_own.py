@@ -106,7 +106,7 @@ async def test_bybit_positions_are_signed_by_leg_or_side(index: int, side: str, 
     async with venue("bybit", answer) as (broker, _):
         (found,) = await broker.get_positions()
     assert (found.asset, found.amount, found.leg) == ("QQQ/USDT:USDT", Decimal(amount), leg)
-    assert (found.average_price, found.market_price) == (3, 4)
+    assert (found.average_price, found.market_price) == (Decimal(3), Decimal(4))
 
 
 @pytest.mark.parametrize("wrong", [{"positionIdx": 3}, {"positionIdx": None}, {"symbol": ""}])

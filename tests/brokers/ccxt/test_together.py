@@ -74,11 +74,11 @@ def bybit(asked: Asked) -> tuple[int, str]:
 
 
 async def test_scopes_are_asked_together_and_each_gets_its_own_answer() -> None:
-    """Four of Bybit's five scopes are under way at once; answered in reverse, each row still stands where it belongs."""
-    async with held("bybit", 4) as (broker, server):
+    """All five of Bybit's scopes are under way at once; answered in reverse, each row still stands where it belongs."""
+    async with held("bybit", 5) as (broker, server):
         server.answer = bybit
         orders = await asyncio.wait_for(broker.get_open_orders(), 5)
-    assert server.most == 4
+    assert server.most == 5
     assert [(order.broker_order_id, order.asset) for order in orders] == [
         ("linear-USDT", "QQQ/USDT:USDT"),
         ("linear-USDC", "QQQ/USDT:USDT"),

@@ -147,7 +147,7 @@ class Venue(Struct, frozen=True):
     hedge_mode: bool = False
     fills_days: int | None = None  # how far back one request for fills reaches from its start
     known: Known | None = None  # asked once, where an account that nobody knows would look like an empty one
-    at_once: int = 4  # requests under way together; 1 where a key's nonce has to grow from each request to the next
+    at_once: int = 8  # requests under way together; 1 where a key's nonce has to grow from each request to the next
 
     @property
     def sections(self) -> frozenset[Section]:

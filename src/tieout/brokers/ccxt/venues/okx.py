@@ -33,7 +33,11 @@ VENUES: dict[str, Venue] = {
     "okx": Venue(
         positions=(
             Call(
-                "/account/positions", _DATA, method="privateGetAccountPositions", ident=("posId", "instId"), own=own.okx
+                "/account/positions",
+                _DATA,
+                method="privateGetAccountPositions",
+                ident=("posId", "instId", "posSide"),
+                own=own.okx,
             ),
         ),
         # A conditional order that is triggered between the two is then in both, and not in neither.

@@ -21,7 +21,7 @@ from tieout.model.case import Approved
 from tieout.model.discrepancy import ReconciliationStrategy
 from tieout.model.intent import Ended, Intent
 from tieout.model.settings import Settings
-from tieout.model.snapshot import Order, Position
+from tieout.model.snapshot import Leg, Order, OrderSide, Position
 from tieout.observe.reading import read_account
 
 SENDS = Rule(strategy=ReconciliationStrategy.SYNC_TO_LOCAL, domain=("position",), approval=False)
@@ -91,16 +91,19 @@ class WatchedBroker(SimulatedBroker):
 class Desk:
     """The broker holds 10 contracts of X at 50; local believes 4 (another number where one is given)."""
 
-    def __init__(self, local: str = "4", *, held: str = "10", policy: Policy | None = None) -> None:
+    def __init__(
+        self, local: str = "4", *, held: str = "10", policy: Policy | None = None, leg: Leg | None = None
+    ) -> None:
         self.clock = DyingClock(START)
         self.world = World(self.clock, seed=7)
-        self.world.add_account("main")
+        self.world.add_account("main", hedge_mode=leg is not None)
         self.world.add_instrument(Instrument(asset="X", kind="margin", currency="USD"))
         self.world.set_price("X", dec("50"))
         self.world.office.pay("main", "deposit", "USD", dec("100000"))
         amount = dec(held)
         if amount:
-            self.world.trade("main", "X", "buy" if amount > 0 else "sell", abs(amount), dec("50"))
+            side: OrderSide = "buy" if amount > 0 else "sell"
+            self.world.trade("main", "X", side, abs(amount), dec("50"), position_side=leg)
         self.broker, self.policy = WatchedBroker(self.world, "main"), policy or Policy(rules=(SENDS,))
         self.journal, self.state = DatedNotebook(self.clock), State()
         self.clock.advance(120)

@@ -93,6 +93,16 @@ async def test_the_log_gets_one_line_at_the_level(caplog: pytest.LogCaptureFixtu
     assert "\n" not in caplog.records[0].getMessage()
 
 
+def test_an_address_that_cannot_be_is_named_by_its_line(tmp_path: Path) -> None:
+    """A comment and a blank line count: whoever opens the file finds it at that number."""
+    path = tmp_path / "urls"
+    path.write_text("# mine\n\njson://a\nnonsense\n", "utf-8")
+    path.chmod(0o600)
+    with pytest.raises(BadInput) as caught:
+        channels_of(["json://b", f"file:{path}"], "alerts.urls")
+    assert [problem.place for problem in caught.value.problems] == ["alerts.urls[1], line 4"]
+
+
 def test_addresses_come_from_a_private_file(tmp_path: Path) -> None:
     """One a line, comments left out; a file that others can read, that is missing or empty is refused by its place."""
     path = tmp_path / "urls"

@@ -43,6 +43,15 @@ async def test_the_broker_is_brought_to_local_by_one_order() -> None:
     assert re.fullmatch(r"tieout-[a-z0-9]{25}", request.client_order_id)
 
 
+async def test_an_order_names_the_leg_that_it_trades() -> None:
+    """Ten long at the broker and four in the books: six of the long leg are sold, and nothing is sold short."""
+    desk = Desk(leg="long")
+    (effect,) = await desk.act(await desk.plans())
+    assert (effect.ended, effect.why) == (Ended.DONE, None)
+    assert desk.stated() == 4 and [row.leg for row in desk.world.snapshot("main").positions or ()] == ["long"]
+    assert [request.position_side for request in desk.broker.asked] == ["long"]
+
+
 @pytest.mark.parametrize(
     ("local", "held", "after", "orders"), [("4", "10", 4, 1), ("10", "4", 10, 1), ("-3", "-8", -3, 1), ("0", "6", 0, 1),
                                            ("5", "0", 5, 1), ("3", "-2", 3, 2)]
@@ -130,7 +139,7 @@ async def test_a_lost_request_is_undone_only_when_it_is_too_late_to_arrive() -> 
     assert effect.ended is Ended.UNKNOWN and "too early to tell" in str(effect.why)
     assert [each.ended for each in await desk.recover()] == [Ended.UNKNOWN]
     desk.clock.advance(60)
-    assert [each.ended for each in await desk.recover()] == [Ended.UNDONE]
+    assert [(each.ended, each.why) for each in await desk.recover()] == [(Ended.UNDONE, "the order never arrived")]
     await desk.reconcile()
     names = [request.client_order_id for request in desk.broker.asked]
     assert len(set(names)) == len(names) == 2 and desk.stated() == 4

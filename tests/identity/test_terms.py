@@ -97,6 +97,19 @@ async def test_an_activity_is_booked_and_taken_out_under_the_name_that_the_books
     assert [(row.currency, row.total) for row in (await kept.read()).balances or ()] == [("XBT", Decimal(1))]
 
 
+async def test_what_the_books_do_not_list_cannot_be_taken_out_of_them() -> None:
+    """Neither a fill nor an activity: the books stay as they are."""
+    kept = books(balances=(Balance("XBT", Decimal(5)),))
+    sides = IdentifiedBooks(kept, BTC)
+    paid = Activity("a-1", "deposit", NOW, currency="BTC", amount=Decimal(2))
+    await sides.apply([BookActivity(paid)], reason="test")
+    before = await kept.read()
+    for change in (ReverseActivity(replace(paid, activity_id="a-2")), ReverseFill(trade("f", "BTC"))):
+        with pytest.raises(BookError):
+            await sides.apply([change], reason="test")
+    assert await kept.read() == before
+
+
 async def test_an_order_keeps_the_name_under_which_the_books_sent_it() -> None:
     """What the broker says of it is noted on the books' own order; one they never had comes under the name they use."""
     sent = Order(asset="XBT", side="buy", quantity=Decimal(1), status="open", client_order_id="c-1", updated_at=NOW)

@@ -103,6 +103,21 @@ def test_an_address_that_cannot_be_is_named_by_its_line(tmp_path: Path) -> None:
     assert [problem.place for problem in caught.value.problems] == ["alerts.urls[1], line 4"]
 
 
+def test_what_is_wrong_with_an_address_is_a_sentence(tmp_path: Path) -> None:
+    """What, where, and how to mend it, for an address and for a file of them."""
+    path = tmp_path / "urls"
+    path.write_bytes(b"\xff\xfe")
+    path.chmod(0o600)
+    with pytest.raises(BadInput) as caught:
+        channels_of(["nonsense", f"file:{path}", f"file:{tmp_path}"], "alerts.urls")
+    bad, torn, folder = map(str, caught.value.problems)
+    assert bad.startswith("alerts: alerts.urls[0]: ") and bad.endswith(
+        "; see its list of services; the address is not shown here"
+    )
+    assert torn == f"alerts: alerts.urls[1]: {path}: cannot be read; name a text file, one address a line"
+    assert folder.startswith(f"alerts: alerts.urls[2]: {tmp_path}: ")
+
+
 def test_addresses_come_from_a_private_file(tmp_path: Path) -> None:
     """One a line, comments left out; a file that others can read, that is missing or empty is refused by its place."""
     path = tmp_path / "urls"

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from tieout.act.venue import Venue, objection_to
+from tieout.act.venue import Venue, amount_of, objection_to
 from tieout.model.changes import SubmitOrder
 from tieout.model.snapshot import Order, Position, Snapshot
 
@@ -63,3 +63,11 @@ def test_books_that_moved_are() -> None:
     """What was decided on other books is decided anew."""
     moved = replace(LOCAL, positions=(OTHER,))
     assert objection_to(SALE, moved, Venue(HELD, (), True)) == "books_moved"
+
+
+def test_a_net_order_counts_both_legs_and_an_order_of_a_leg_its_own() -> None:
+    """Twelve long and two short are ten net; the long leg is twelve."""
+    legs = (Position("X", Decimal(12), "long"), Position("X", Decimal(-2), "short"), OTHER)
+    assert amount_of(SALE, legs) == 10
+    assert amount_of(replace(SALE, position_side="long"), legs) == 12
+    assert amount_of(SALE, None) == 0

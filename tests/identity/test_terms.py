@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,9 +13,9 @@ from tieout.act.broker_terms import IdentifiedBroker
 from tieout.act.terms import Terms
 from tieout.books import EngineBooks
 from tieout.brokers.base import OrderRequest
-from tieout.brokers.simulated import Instrument, SimulatedBroker, World
+from tieout.brokers.simulated import Fault, FaultRule, Instrument, SimulatedBroker, World
 from tieout.clock import VirtualClock
-from tieout.errors import ActionRefused, BookError
+from tieout.errors import ActionRefused, BookError, SourceIncomplete
 from tieout.live.gate import Gate
 from tieout.model.changes import (
     AdoptOrder,
@@ -178,6 +178,34 @@ async def test_nothing_is_sent_under_a_name_that_nobody_told() -> None:
     world, broker = venue(replace(alone, broker_name="SWAP2"))
     assert (await broker.submit_order(order("3"))).asset == "P"
     assert [row.asset for row in world.snapshot("main").orders or () if row.live] == ["SWAP2"]
+
+
+async def test_everything_that_the_venue_lists_is_told_under_one_name_and_in_one_unit() -> None:
+    """Five contracts of 0.03 are 0.15 of P, in positions, orders, fills and one order; cash and payments stay as they are."""
+    _, broker = venue(SWAP, "SWAP")
+    await broker.inner.submit_order(replace(order("10"), asset="SWAP"))
+    since = NOW - timedelta(days=1)
+    assert [(row.asset, row.amount) for row in await broker.get_positions()] == [("P", Decimal("0.15"))]
+    assert [(row.asset, row.quantity) for row in await broker.get_open_orders()] == [("P", Decimal("0.3"))]
+    assert [(row.asset, row.quantity) for row in await broker.get_fills(since)] == [("P", Decimal("0.15"))]
+    assert (await broker.get_order(client_order_id="c-1") or order("1")).quantity == Decimal("0.3")
+    assert await broker.get_balances() == await broker.inner.get_balances() != ()
+    assert await broker.get_activities(since) == await broker.inner.get_activities(since) != ()
+    later = NOW + timedelta(days=1)
+    assert (await broker.get_fills(later), await broker.get_activities(later)) == ((), ())
+
+
+async def test_a_part_of_a_list_is_told_in_the_same_terms() -> None:
+    """What came of a list that is not whole bears the one name too, with the venue's word on why."""
+    world, broker = venue(SWAP, "SWAP")
+    assert isinstance(broker.inner, SimulatedBroker)
+    for _ in range(2):
+        world.trade("main", "SWAP", "buy", Decimal(5), Decimal(10))
+    broker.inner.faults.inject(FaultRule(fault=Fault.PARTIAL))
+    with pytest.raises(SourceIncomplete) as part:
+        await broker.get_fills(NOW - timedelta(days=1))
+    assert {row.asset for row in part.value.rows if isinstance(row, Fill)} == {"P"}
+    assert (part.value.source, part.value.scope) == (broker.name, "get_fills") and part.value.why
 
 
 async def test_the_name_that_the_venue_showed_in_a_reading_is_the_one_that_is_sent() -> None:

@@ -18,6 +18,7 @@ from tieout.config import Config, load
 from tieout.errors import BadInput, Problem, TieoutError, WordRefused
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
+from tieout.serve.extras import extra_lacking
 from tieout.serve.output import sink
 from tieout.serve.recorded import FromStore
 from tieout.serve.render.text import inert
@@ -33,13 +34,6 @@ from tieout.serve.reported import (
     worst,
     write_reports,
 )
-
-EXTRA_OF = dict.fromkeys(("sqlalchemy", "alembic", "asyncpg", "cryptography", "aiohttp"), "service") | {
-    "rfc3161_client": "timestamps",
-    "ccxt": "brokers",
-    "ib_async": "ib",
-    "ibflex": "statements",
-}
 
 app = App(
     name="tieout",
@@ -299,8 +293,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except TieoutError as error:
         _say(f"tieout: {error}")
         return INCOMPLETE
-    except ModuleNotFoundError as error:
-        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+    except ImportError as error:
+        extra = extra_lacking(error)
         if extra is None:
             raise
         _say(f"tieout: this command needs libraries that are not here: install tieout[{extra}]")

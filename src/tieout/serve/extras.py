@@ -1,0 +1,27 @@
+"""Which extra of the package has a library that is not installed."""
+
+from __future__ import annotations
+
+EXTRA_OF = dict.fromkeys(("sqlalchemy", "alembic", "asyncpg", "cryptography", "aiohttp"), "service") | {
+    "rfc3161_client": "timestamps",
+    "ccxt": "brokers",
+    "tenacity": "brokers",
+    "pyrate_limiter": "brokers",
+    "ib_async": "ib",
+    "ibflex": "statements",
+    "apscheduler": "live",
+    "apprise": "live",
+}
+
+
+def extra_lacking(error: BaseException | None) -> str | None:
+    """The extra that would have what could not be imported, None where that is no matter of extras.
+
+    A command's own module may be what could not be imported, for the sake of another one behind it.
+    """
+    while error is not None:
+        package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+        if package in EXTRA_OF:
+            return EXTRA_OF[package]
+        error = error.__cause__
+    return None

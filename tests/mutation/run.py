@@ -28,7 +28,7 @@ LEFT_OUT = shutil.ignore_patterns(
 JUDGES = {
     "explain": "explain compare decide scenarios laws live/test_road.py",
     "decide": "decide explain scenarios laws act/test_sending.py live/test_road.py live/test_words.py",
-    "act": "act scenarios live/test_road.py",
+    "act": "act identity scenarios live/test_road.py",
 }
 UNNEEDED = (
     "xdist",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from tests.canary.ear import outputs
@@ -33,7 +33,7 @@ from tieout.serve.doctor.examine import Case, examine
 
 CASH = Decimal("81726354.91827")
 PAIR = "NIL/USDT"
-SERVERS: Mapping[str, type[LoopbackVenue]] = {
+SERVERS: Mapping[str, Callable[..., LoopbackVenue]] = {
     "binance": LoopbackBinance, "bybit": LoopbackBybit, "okx": LoopbackOkx, "kraken": LoopbackKraken,
     "coinbase": LoopbackCoinbase,
 }  # fmt: skip

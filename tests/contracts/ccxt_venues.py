@@ -64,7 +64,7 @@ class Entry(Struct, frozen=True):
     """One of ccxt's venues: its server, its traits, and what each call asks."""
 
     name: str
-    server: type[LoopbackVenue]
+    server: Callable[..., LoopbackVenue]
     traits: Traits
     calls: Mapping[Call, str]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -56,7 +57,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One request. `target` is path and query as they were sent; header names are lower case.
 
-    `names` are the route's {placeholders}, `account` is the world's account once the signature was checked.
+    `names` are what stands in the route's braces, `account` is the world's account once the signature was checked.
     """
 
     method: str
@@ -107,7 +108,7 @@ Handler = Callable[[Asked], object]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Who answers *method* at *path*, which may hold {placeholders}."""
+    """Who answers *method* at *path*; what stands there in braces is a name for what stands in the request."""
 
     method: str
     path: str
@@ -121,7 +122,7 @@ def _list(asked: Asked) -> str:
     return f"{asked.method} {asked.path} {sorted(kept.items())}"
 
 
-class LoopbackVenue:
+class LoopbackVenue(ABC):
     """A venue's protocol over *world*.
 
     Args:
@@ -185,17 +186,17 @@ class LoopbackVenue:
             await self._runner.cleanup()
             self._runner = None
 
+    @abstractmethod
     def routes(self) -> Iterable[Route]:
-        """What the venue answers. For skins."""
-        raise NotImplementedError
+        """What the venue answers."""
 
-    def authenticate(self, asked: Asked) -> str:
-        """The world's account that a signed request is for. For skins.
+    def authenticate(self, _asked: Asked) -> str:
+        """The world's account that a signed request is for. For skins of venues that have signatures.
 
         Raises:
             Refused: The key is not known, or the signature or its time is wrong.
         """
-        raise NotImplementedError
+        raise Refused(self.forbidden())
 
     def admitted(self, asked: Asked, login: Login) -> str:
         """The world's account of a *login* that has shown itself, if the key may do what is asked.
@@ -217,9 +218,9 @@ class LoopbackVenue:
         """How the venue tells that the key lacks the right. For skins."""
         return Reply({"msg": "forbidden"}, 403)
 
+    @abstractmethod
     def no(self, asked: Asked, error: ActionRefused) -> Reply:
-        """How the venue tells that the world refused. For skins."""
-        raise NotImplementedError
+        """How the venue tells that the world refused."""
 
     def unknown(self, _asked: Asked) -> Reply:
         """What a path that the venue does not have is answered. For skins."""

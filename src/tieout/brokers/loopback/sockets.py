@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 from aiohttp import WSMsgType, web
@@ -55,7 +56,7 @@ class Socket:
         await response.close()
 
 
-class LoopbackStream:
+class LoopbackStream(ABC):
     """A venue's private stream.
 
     Attributes:
@@ -79,16 +80,16 @@ class LoopbackStream:
         self.sockets: list[Socket] = []
         self._held: list[tuple[Socket, object]] | None = None
 
-    def greet(self, socket: Socket) -> None:
+    def greet(self, socket: Socket) -> None:  # noqa: B027 - most venues wait for the client's first word
         """Somebody connected. For skins."""
 
+    @abstractmethod
     def hear(self, socket: Socket, text: str) -> None:
-        """A client sent *text*. For skins."""
-        raise NotImplementedError
+        """A client sent *text*."""
 
+    @abstractmethod
     def told(self, socket: Socket, fact: Told) -> Iterable[object]:
-        """The frames that tell *socket* of a fact about its account. For skins."""
-        raise NotImplementedError
+        """The frames that tell *socket* of a fact about its account."""
 
     def open(self, app: web.Application, world: World) -> None:
         """Listen, and tell from now on what happens in *world*."""

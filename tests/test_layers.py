@@ -63,6 +63,9 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "cyclopts": frozenset(("serve",)),
     "apscheduler": frozenset(("live",)),
     "apprise": frozenset(("act",)),
+    "fastapi": frozenset(("serve",)),
+    "starlette": frozenset(("serve",)),  # fastapi's own
+    "uvicorn": frozenset(("serve",)),
 }
 
 IMPURE_MODULES = frozenset(

@@ -217,6 +217,22 @@ class SecretsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     private: bool = True
 
 
+class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where `tieout serve` listens.
+
+    Attributes:
+        listen: The address and the port to listen at; port 0 takes a free one. Beyond this machine it takes TLS.
+        certificate: The file of the TLS certificate and what leads to its root (PEM).
+        certificate_key: The file of its private key (PEM).
+        behind_proxy: Something before the service speaks TLS for it, and nothing else reaches it.
+    """
+
+    listen: Annotated[str, Meta(pattern=r"^[^:\s]+:[0-9]{1,5}$|^\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}$")] = "127.0.0.1:8710"
+    certificate: Text | None = None
+    certificate_key: Text | None = None
+    behind_proxy: bool = False
+
+
 LocalSource = LocalFile | LocalEngine
 BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx | BrokerAlpaca | BrokerIb
 LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile, "engine": LocalEngine}
@@ -254,6 +270,7 @@ class Config(Struct, frozen=True):
         file: Where it was read from, for sentences.
         alerts: Where alerts go.
         secrets: Where secrets are.
+        service: Where the service listens.
     """
 
     general: AccountConfig = AccountConfig()
@@ -264,6 +281,7 @@ class Config(Struct, frozen=True):
     file: str = "configuration"
     alerts: AlertSettings = AlertSettings()
     secrets: SecretsSettings = SecretsSettings()
+    service: ServiceSettings = ServiceSettings()
 
     def account(self, name: str) -> AccountConfig:
         """What holds for one account."""

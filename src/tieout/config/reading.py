@@ -27,6 +27,7 @@ from tieout.config.nouns import (
     Limits,
     ReconciliationSettings,
     SecretsSettings,
+    ServiceSettings,
 )
 from tieout.config.profiles import BALANCED, PROFILES
 from tieout.decide.policy import Policy, Rule
@@ -48,6 +49,7 @@ KNOWN = (
     "reconciliation",
     "alerts",
     "secrets",
+    "service",
 )
 OWN = ("profile", "assets", "policy", "reconciliation", "local", "broker")
 KINDS: dict[str, type[Struct]] = {"settings": Settings, "policy": Policy, "reconciliation": ReconciliationSettings}
@@ -120,6 +122,7 @@ class _Reader:
             str(config) if config is not None else "configuration",
             self._alerts(tables),
             _convert(SecretsSettings, self.notes.fields(SecretsSettings, tables.get("secrets", {}), "secrets")),
+            _convert(ServiceSettings, self.notes.fields(ServiceSettings, tables.get("service", {}), "service")),
         )
 
     def general(self, tables: Table) -> AccountConfig:

@@ -37,6 +37,8 @@ class EntryKind(StrEnum):
     CONFIGURE = "configure"  # a start, a changed policy, a new key
     ERASE = "erase"
     HEARTBEAT = "heartbeat"
+    GRANT = "grant"  # a token was made, or taken back
+    DENY = "deny"  # somebody was not let
 
 
 class Draft(Struct, frozen=True, kw_only=True):

@@ -75,6 +75,8 @@ app.command("tieout.serve.history:breaks", name="breaks", help="List breaks, the
 app.command("tieout.serve.saying:halt", name="halt", help="Stop trading of an account, or of one asset of it.")
 app.command("tieout.serve.saying:resume", name="resume", help="Let trading go on; shows first what stands, and asks.")
 app.command("tieout.serve.alerts:alerts", name="alerts", help="List the alerts that wait, with why, and what went out.")
+app.command("tieout.serve.serving:serve", name="serve", help="Watch all accounts until it is told to stop, and listen.")
+app.command("tieout.serve.granting:app", name="access", help="Who may ask the service: tokens made, listed, revoked.")
 app.command("tieout.serve.audit:app", name="audit", help="Verify the log, prove, show and export it; witness.")
 
 PolicyOption = Annotated[Path | None, Parameter(help="A policy alone (TOML); counts before the configuration's.")]

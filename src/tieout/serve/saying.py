@@ -46,12 +46,19 @@ class Voice:
         Raises:
             BadInput: This system does not know.
         """
-        if self.actor is not None:
-            return self.actor
-        try:
-            return getpass.getuser()
-        except (OSError, KeyError, ImportError):
-            raise BadInput([Problem("--actor", "", "this system has no name for you", "give --actor")]) from None
+        return self.actor if self.actor is not None else this_person()
+
+
+def this_person() -> str:
+    """Who types, by the name that this system has for them.
+
+    Raises:
+        BadInput: It has none.
+    """
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        raise BadInput([Problem("--actor", "", "this system has no name for you", "give --actor")]) from None
 
 
 def approve(break_id: str, /, *, voice: Voice, amounts: AmountsOption = False, place: Place = Place()) -> int:

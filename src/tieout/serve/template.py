@@ -10,7 +10,7 @@ from msgspec.structs import fields
 
 from tieout.config import Limits, ReconciliationSettings
 from tieout.config.environment import ADDRESSES, NAMES
-from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS, SecretsSettings
+from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS, SecretsSettings, ServiceSettings
 from tieout.config.profiles import BALANCED, PROFILES
 from tieout.decide.policy import Policy, Rule, default_rules
 from tieout.model.alerting import AlertSettings
@@ -151,6 +151,10 @@ MEANINGS: dict[str, str] = {
     "decisions": "what was decided",
     "actions": "what was intended, and what became of it; one that nobody saw the end of is kept for ever",
     "alerts": "alerts that went out",
+    "listen": "address and port; port 0 takes a free one. Beyond this machine it takes TLS",
+    "certificate": "the file of the TLS certificate and what leads to its root (PEM)",
+    "certificate_key": "the file of its private key (PEM)",
+    "behind_proxy": "something before the service speaks TLS for it, and nothing else reaches it",
 }
 
 
@@ -165,6 +169,7 @@ def render_template() -> str:
     parts += ["", "# Where alerts go. They hold secrets: better in the environment, or in a file.", "[alerts]"]
     parts += _lines(AlertSettings)
     parts += ["", "# Secrets that no account names itself.", "[secrets]", *_lines(SecretsSettings)]
+    parts += ["", "# Where `tieout serve` listens.", "[service]", *_lines(ServiceSettings)]
     parts += ["", "# The record of a service; files that are compared by hand are not recorded.", "[record]"]
     parts += _lines(RecordSettings, leave=("witnesses", "retention"))
     parts += ["", "# [record.witnesses]", "# who cosigns the log's heads: its key (as it prints it) = its URL"]

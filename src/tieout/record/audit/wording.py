@@ -20,6 +20,8 @@ _WHAT = {
     EntryKind.CONFIGURE: "a start",
     EntryKind.ERASE: "an erasure",
     EntryKind.HEARTBEAT: "a heartbeat",
+    EntryKind.GRANT: "what {actor} granted",
+    EntryKind.DENY: "a denial",
 }
 
 

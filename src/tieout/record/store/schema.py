@@ -274,3 +274,19 @@ live_positions = Table(
     Column("at", UtcTime, nullable=False),
     Column("entry", BigId, nullable=False),
 )
+
+# Who may what. A token is stored by its digest: whoever reads this table has none.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("accounts", Text),
+    Column("amounts", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", String(255), nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("revoked_at", UtcTime),
+)

@@ -1,0 +1,1 @@
+"""Who may what: roles, tokens, and how a caller is known."""

@@ -1,0 +1,71 @@
+"""Who may what, as a table. What does not stand in it nobody may."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Role(StrEnum):
+    """What somebody is to the desk; one may be several."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    BOOKS = "books"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """What a route, a button or a command needs."""
+
+    SEE = "see"
+    COMMENT = "comment"
+    RECONCILE = "reconcile"
+    HALT = "halt"
+    RESUME = "resume"
+    APPROVE = "approve"  # reject, accept until, and resolve likewise: what decides about a break
+    PUSH_BOOKS = "push_books"
+    ADMINISTER = "administer"
+
+
+_ALLOWED: dict[Role, frozenset[Permission]] = {
+    Role.VIEWER: frozenset({Permission.SEE}),
+    Role.OPERATOR: frozenset({Permission.SEE, Permission.COMMENT, Permission.RECONCILE, Permission.HALT}),
+    Role.APPROVER: frozenset(
+        {Permission.SEE, Permission.COMMENT, Permission.HALT, Permission.RESUME, Permission.APPROVE}
+    ),
+    Role.BOOKS: frozenset({Permission.PUSH_BOOKS}),
+    Role.ADMIN: frozenset({Permission.SEE, Permission.ADMINISTER}),
+}
+_SEES_AMOUNTS = frozenset({Role.OPERATOR, Role.APPROVER})
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Whoever asks, once it is known who that is.
+
+    Attributes:
+        name: As the log names it.
+        roles: What it is.
+        accounts: Which accounts it is for; None is all.
+        amounts: Whether it is granted the sight of amounts, whatever its roles.
+    """
+
+    name: str
+    roles: frozenset[Role]
+    accounts: frozenset[str] | None = None
+    amounts: bool = False
+
+    def may(self, permission: Permission, account: str | None = None) -> bool:
+        """Whether it may, on *account* where one is named."""
+        return any(permission in _ALLOWED[role] for role in self.roles) and (account is None or self.is_for(account))
+
+    def is_for(self, account: str) -> bool:
+        """Whether the account is one of its own."""
+        return self.accounts is None or account in self.accounts
+
+    @property
+    def sees_amounts(self) -> bool:
+        """Whether amounts are shown to it."""
+        return self.amounts or not self.roles.isdisjoint(_SEES_AMOUNTS)

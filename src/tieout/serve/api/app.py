@@ -1,0 +1,31 @@
+"""The whole interface as one application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from tieout import __version__
+from tieout.serve.api import accounts, breaks, health, overview
+from tieout.serve.api.guard import require_guarded
+from tieout.serve.api.headers import SecurityHeaders
+from tieout.serve.api.problems import answer_failures
+from tieout.serve.api.shapes import describe
+from tieout.serve.desk import Desk
+
+ABOUT = "What differs between your books and your brokers, why, what was done about it, and what you may do."
+ROUTERS = (health.router, overview.router, accounts.router, breaks.router)
+
+
+def build_app(desk: Desk) -> FastAPI:
+    """The interface over *desk*."""
+    require_guarded(ROUTERS)
+    app = FastAPI(
+        title="Tieout", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    app.state.desk = desk
+    for router in ROUTERS:
+        app.include_router(router)
+    answer_failures(app)
+    describe(app)
+    app.add_middleware(SecurityHeaders)
+    return app

@@ -1,0 +1,103 @@
+"""What routes take and give, as msgspec reads and writes it, and as OpenAPI describes it: exact numbers both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+
+from tieout import __version__
+from tieout.errors import BadInput, Problem
+from tieout.model.codec import encode
+from tieout.serve.api.problems import MEDIA_TYPE, ProblemAnswer
+
+T = TypeVar("T")
+MAX_BODY = 64 * 1024
+_REF = "#/components/schemas/{name}"
+_SHAPES: set[Any] = {ProblemAnswer}
+
+
+def answer(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """*value* as JSON; decimals are texts with every digit."""
+    return Response(encode(value), status, media_type="application/json")
+
+
+def gives(shape: Any, *failures: HTTPStatus, status: HTTPStatus = HTTPStatus.OK) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route, for FastAPI's `responses`: *shape*, or a problem under each of *failures*.
+
+    Every route that needs somebody to be known may answer 401, 403, 429 and 503 as well.
+    """
+    _SHAPES.add(shape)
+    told: dict[int | str, dict[str, Any]] = {int(status): {"description": "Done.", "content": _json(shape)}}
+    for each in {*failures, *ALWAYS}:
+        content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name=ProblemAnswer.__name__)}}}
+        told[int(each)] = {"description": each.phrase, "content": content}
+    return told
+
+
+ALWAYS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+
+
+def takes(shape: Any) -> dict[str, Any]:
+    """The body of a route, for FastAPI's `openapi_extra`."""
+    _SHAPES.add(shape)
+    return {"requestBody": {"required": True, "content": _json(shape)}}
+
+
+def body_of(shape: type[T]) -> Callable[[Request], Awaitable[T]]:
+    """A dependency that reads the body as *shape*.
+
+    Raises:
+        BadInput: It is too long, no JSON, or of another shape.
+    """
+
+    async def read(request: Request) -> T:
+        raw = bytearray()
+        async for part in request.stream():
+            raw += part
+            if len(raw) > MAX_BODY:
+                raise BadInput([Problem("the body", "", f"longer than {MAX_BODY} bytes", "send less at a time")])
+        try:
+            return msgspec.json.decode(bytes(raw), type=shape)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadInput([Problem("the body", "", _plainly(error), "see /v1/openapi.json for its shape")]) from None
+
+    return read
+
+
+def describe(app: FastAPI) -> None:
+    """Let *app* describe itself with the shapes of its routes."""
+
+    def told() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = get_openapi(title="Tieout", version=__version__, routes=app.routes, description=app.description)
+            shapes = sorted(_SHAPES, key=str)
+            _, components = msgspec.json.schema_components(shapes, ref_template=_REF)
+            parts = made.setdefault("components", {})
+            parts.setdefault("schemas", {}).update(components)
+            parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            made["security"] = [{"token": []}]
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = told  # type: ignore[method-assign]
+
+
+def _json(shape: Any) -> dict[str, Any]:
+    (schema,), _ = msgspec.json.schema_components([shape], ref_template=_REF)
+    return {"application/json": {"schema": schema}}
+
+
+def _plainly(error: Exception) -> str:
+    return "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error).lower()

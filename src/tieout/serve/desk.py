@@ -1,0 +1,119 @@
+"""`Desk`: what API and pages stand on. They read the store through it, say what people say, and hold no state themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from msgspec import Struct
+
+from tieout.bootstrap import Running
+from tieout.clock import Clock
+from tieout.live.schedule import Schedule
+from tieout.model.halt import Halt
+from tieout.record.breaks import BreakRow, list_breaks
+from tieout.record.grants import Grants
+from tieout.record.history import Wanted, newest_status
+from tieout.record.looking import Looking
+from tieout.record.people import People
+from tieout.record.recorder import StoreRecord
+from tieout.record.standing import Standing, read_standing, with_standing
+
+T = TypeVar("T")
+
+
+class AccountState(Struct, frozen=True, kw_only=True):
+    """How one account stands, without amounts.
+
+    Attributes:
+        account: Its name.
+        status: Of its last reading; None where there was none yet.
+        read_at: When that began.
+        age_seconds: How long ago that was.
+        overdue_after_seconds: From which age on it is overdue.
+        worst: The worst severity among its open breaks; None where there is none.
+        open_breaks: How many breaks are open, by severity.
+        awaits: How many of them wait for a person's approval.
+        halts: The halts that stand.
+        troubles: What is wrong with its reconciliations, each a sentence.
+    """
+
+    account: str
+    status: str | None
+    read_at: datetime | None
+    age_seconds: int | None
+    overdue_after_seconds: int
+    worst: str | None
+    open_breaks: dict[str, int]
+    awaits: int
+    halts: tuple[Halt, ...]
+    troubles: tuple[str, ...]
+
+
+class Desk:
+    """What runs, as whoever looks at it or says something to it finds it.
+
+    Args:
+        running: Accounts, reconciler and record.
+        schedule: What reconciles them.
+        record: The same record, which a service cannot do without.
+        clock: Where time comes from.
+    """
+
+    def __init__(self, running: Running, schedule: Schedule, record: StoreRecord, clock: Clock) -> None:
+        self.running, self.schedule, self.clock = running, schedule, clock
+        self.people = People(record, clock, tell=running.reconciler.say)
+        self.grants = Grants(record)
+        self._record = record
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts that are watched, by name."""
+        return tuple(sorted(self.running.accounts))
+
+    async def look(self, work: Callable[[Looking], T], *, amounts: bool) -> T:
+        """The result of *work* on one consistent state of the record; without *amounts* nothing sealed can be opened.
+
+        Raises:
+            RecordUnavailable: It cannot be read now.
+        """
+        sealed = self._record.payloads if amounts else None
+        locked = None if amounts else "amounts are not shown to you"
+        return await self._record.database.read(lambda connection: work(Looking(connection, sealed, locked)))
+
+    async def state(self, account: str) -> AccountState:
+        """How an account stands.
+
+        Raises:
+            KeyError: It is none of those that are watched.
+            RecordUnavailable: The record cannot be read now.
+        """
+        now = self.clock.now()
+
+        def read(seen: Looking) -> AccountState:
+            standing = read_standing(seen.connection, seen.sealed, account)
+            rows = list_breaks(seen.connection, Wanted(account=(account,)))
+            last = newest_status(seen.connection, account)
+            return self._state(account, standing, [with_standing(row, standing, now) for row in rows], last, now)
+
+        return await self.look(read, amounts=True)
+
+    def _state(
+        self, account: str, standing: Standing, rows: list[BreakRow], status: str | None, now: datetime
+    ) -> AccountState:
+        counts = dict[str, int]()
+        for row in rows:
+            counts[row.severity] = counts.get(row.severity, 0) + 1
+        return AccountState(
+            account=account,
+            status=status,
+            read_at=standing.at,
+            age_seconds=None if standing.at is None else max(0, (now - standing.at) // timedelta(seconds=1)),
+            overdue_after_seconds=self.running.cadences[account].overdue_seconds,
+            worst=rows[0].severity if rows else None,
+            open_breaks=counts,
+            awaits=sum(row.awaits for row in rows),
+            halts=standing.halts,
+            troubles=tuple(sorted(self.schedule.watch.troubles(account).values())),
+        )

@@ -1,0 +1,108 @@
+"""Where the service listens: uvicorn under our own signals, with TLS, or not beyond this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from tieout.config.nouns import ServiceSettings
+from tieout.errors import BadInput, Problem
+
+STOP_SECONDS = 5  # for answers that are under way; who listens to events is hung up on
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the service, which has more to end than this, and tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin."""
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing."""
+        yield
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, settings: ServiceSettings, file: str) -> AsyncIterator[str]:
+    """The address at which *app* answers, for as long as this stands.
+
+    Raises:
+        BadInput: Others could listen in on what is said there, or the address cannot be had.
+    """
+    _require_private(settings, file)
+    bound = _bound(settings, file)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.behind_proxy,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.certificate_key,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ws="websockets-sansio",
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[bound]), name="tieout listens")
+    try:
+        await server.listens.wait()
+        scheme = "http" if settings.certificate is None else "https"
+        host, port = bound.getsockname()[:2]
+        yield f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    finally:
+        server.should_exit = True
+        await asyncio.wait({task})
+        bound.close()
+
+
+def _require_private(settings: ServiceSettings, file: str) -> None:
+    if (settings.certificate is None) != (settings.certificate_key is None):
+        mend = "name certificate and certificate_key, both"
+        raise BadInput([Problem(file, "service", "a certificate needs its key, and a key its certificate", mend)])
+    if settings.certificate is not None or settings.behind_proxy or _is_loopback(_place(settings)[0]):
+        return
+    what = "without TLS it does not listen beyond this machine"
+    mend = "name certificate and certificate_key, or behind_proxy = true where something before it speaks TLS"
+    raise BadInput([Problem(file, "service.listen", what, mend)])
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _place(settings: ServiceSettings) -> tuple[str, int]:
+    """Host and port."""
+    host, _, port = settings.listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _bound(settings: ServiceSettings, file: str) -> socket.socket:
+    host, port = _place(settings)
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        return bound
+    except (OSError, OverflowError) as error:
+        why = (getattr(error, "strerror", None) or "no such port").lower()
+        what = f"{settings.listen} cannot be had ({why})"
+        raise BadInput([Problem(file, "service.listen", what, "name another, or stop what has it")]) from None

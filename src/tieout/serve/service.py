@@ -1,0 +1,78 @@
+"""The service: everything that runs while `tieout serve` does, begun and ended in one order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+from tieout.bootstrap import opened
+from tieout.clock import Clock, SystemClock
+from tieout.config import Config
+from tieout.errors import BadInput, Problem
+from tieout.live.alarm import Alarm, LoggedAlarm
+from tieout.live.schedule import Schedule
+from tieout.live.telling import deliver_alerts, outgoing_of
+from tieout.record.beating import keep_alive
+from tieout.record.outbox import Outbox
+from tieout.serve.desk import Desk
+
+
+@asynccontextmanager
+async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | None = None) -> AsyncIterator[Desk]:
+    """Everything that *config* describes, running: accounts are reconciled, alerts go out, the log is kept alive.
+
+    At the end nothing new is begun, and what may be acting is waited for.
+
+    Raises:
+        BadInput: The configuration has no [record], or as `bootstrap.opened`.
+        RecordError: The record cannot be opened.
+    """
+    if not config.recorded:
+        mend = "write [record], and make its keys with `tieout audit key new`"
+        raise BadInput([Problem(config.file, "record", "a service cannot do without a record", mend)])
+    clock, alarm = clock or SystemClock(), alarm or LoggedAlarm()
+    names = [name for name, each in config.accounts.items() if each.reconciliation.enabled and each.broker is not None]
+    async with opened(config, names, clock=clock, alarm=alarm) as running:
+        record = running.record
+        assert record is not None, "the configuration has one"
+        outgoing = outgoing_of(config.alerts, Outbox(record), clock, alarm, running.accounts)
+        schedule = Schedule(
+            running.reconciler,
+            running.accounts,
+            own=running.cadences,
+            clock=clock,
+            alarm=alarm,
+            streams=running.streams(),
+        )
+
+        async def tell(sentence: str) -> None:
+            await alarm.raise_alarm("record", sentence)
+
+        async with (
+            _beside(deliver_alerts(outgoing, clock, alarm)),
+            _beside(keep_alive(record, config.record, clock, tell=tell)),
+            _scheduled(schedule),
+        ):
+            yield Desk(running, schedule, record, clock)
+
+
+@asynccontextmanager
+async def _scheduled(schedule: Schedule) -> AsyncIterator[None]:
+    """The schedule, running. Its first round is not waited for: a venue that is slow keeps nobody from looking."""
+    async with _beside(schedule.start()):
+        try:
+            yield
+        finally:
+            await schedule.stop()
+
+
+@asynccontextmanager
+async def _beside(work: Awaitable[object]) -> AsyncIterator[None]:
+    """*work* as a task for as long as this stands."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

@@ -1,0 +1,59 @@
+"""`tieout serve`: watches all accounts of a configuration until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tieout.config import Config, load
+from tieout.serve.api.app import build_app
+from tieout.serve.listening import listening
+from tieout.serve.reported import MATCHED
+from tieout.serve.service import serving
+
+DEFAULT_FILE = Path("tieout.toml")
+
+
+def serve(
+    *,
+    config: Annotated[Path, Parameter(help="Where accounts, record and service are configured (TOML).")] = DEFAULT_FILE,
+) -> int:
+    """Watch all accounts, beside whatever trades them, until a signal ends it.
+
+    Each account is reconciled at the start, at its interval, and when its venue tells of a change. What the policy lets heal
+    is healed, alerts go out, and the interface listens where [service] says. Ctrl-C, or the signal TERM, ends it: nothing new
+    is begun, and what may be acting is waited for.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    asyncio.run(_serve(load(config, None)))
+    return MATCHED
+
+
+async def _serve(config: Config) -> None:
+    stopping = asyncio.Event()
+    with _told_to_stop(stopping):
+        async with serving(config) as desk:
+            async with listening(build_app(desk), config.service, config.file) as url:
+                print(f"tieout watches {len(desk.accounts)} accounts; it listens at {url}", flush=True)
+                await stopping.wait()
+            print("tieout stops: nothing new is begun, and what may be acting is waited for", flush=True)
+
+
+@contextlib.contextmanager
+def _told_to_stop(stopping: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stopping.set)
+    try:
+        yield
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)

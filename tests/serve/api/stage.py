@@ -1,0 +1,138 @@
+"""A whole service on loopback over two files, with callers of every kind: what API and pages are tested on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession
+from msgspec import Struct
+
+from tieout.clock import SystemClock
+from tieout.config import load
+from tieout.record import keys
+from tieout.record.grants import TokenRow
+from tieout.serve.access.roles import Role
+from tieout.serve.access.tokens import make_token
+from tieout.serve.api.app import build_app
+from tieout.serve.desk import Desk
+from tieout.serve.listening import listening
+from tieout.serve.service import serving
+
+CONFIGURATION = """
+[record]
+store = "{folder}/tieout.db"
+keys = "{folder}/keys"
+[service]
+listen = "127.0.0.1:0"
+[settings]
+settle_seconds = "0.2"
+{accounts}
+"""
+ACCOUNT = """
+[accounts.{name}.local]
+kind = "file"
+path = "{folder}/{name}-local.json"
+writable = true
+[accounts.{name}.broker]
+kind = "file"
+path = "{folder}/{name}-broker.json"
+"""
+CLOCK = SystemClock()
+
+
+class Answer(Struct, frozen=True):
+    """What was answered."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+class Stage:
+    """A service that runs, and whoever asks it."""
+
+    def __init__(self, folder: Path, desk: Desk, url: str, session: ClientSession) -> None:
+        self.folder, self.desk, self.url, self._session = folder, desk, url, session
+
+    async def token(
+        self,
+        *roles: Role,
+        accounts: tuple[str, ...] | None = None,
+        amounts: bool = False,
+        days: int = 1,
+        name: str = "",
+    ) -> str:
+        """A token for somebody of these roles."""
+        made, now = make_token(), CLOCK.now()
+        row = TokenRow(
+            id=made.id, digest=made.digest, name=name or "+".join(roles) or "nobody", roles=tuple(roles), accounts=accounts,
+            amounts=amounts, created_at=now, created_by="test", expires_at=now + timedelta(days=days),
+        )  # fmt: skip
+        await self.desk.grants.add_token(row)
+        return made.text
+
+    async def ask(
+        self, method: str, path: str, token: str | None = None, *, body: Any = None, headers: Mapping[str, str] = {}
+    ) -> Answer:
+        """One request, over the socket."""
+        more = {} if token is None else {"Authorization": f"Bearer {token}"}
+        async with self._session.request(method, self.url + path, json=body, headers={**headers, **more}) as got:
+            raw = await got.read()
+            is_json = "json" in got.headers.get("Content-Type", "")
+            return Answer(got.status, json.loads(raw, parse_float=Decimal) if is_json else raw, got.headers)
+
+    def hold(self, source: str, amount: str, account: str = "main") -> None:
+        """Let one side say that it holds so much BTC."""
+        write_side(self.folder, account, source, amount)
+
+    async def reconciled(self, account: str = "main", times: int = 2) -> None:
+        """Have an account read as often, a settle window apart."""
+        for _ in range(times):
+            await self.desk.schedule.request(account)
+            await asyncio.sleep(0.25)  # the settle window of the configuration: files are written at real times
+
+    async def open_break(self) -> str:
+        """Something differs; the id of the break that was opened for it."""
+        self.hold("broker", "3")
+        await self.reconciled()
+        rows = (await self.ask("GET", "/v1/breaks", await self.token(Role.VIEWER))).body["breaks"]
+        return str(rows[0]["discrepancy_id"])
+
+
+def write_side(folder: Path, account: str, source: str, amount: str) -> None:
+    """What a side says from now on."""
+    said = {
+        "schema": "tieout.snapshot/1", "account": account, "source": source, "as_of": datetime.now(UTC).isoformat(),
+        "positions": [{"asset": "BTC/USD", "amount": amount, "market_price": "50000", "currency": "USD"}],
+        "balances": [{"currency": "USD", "total": "10000", "usd_price": "1"}], "orders": [], "fills": [], "activities": [],
+    }  # fmt: skip
+    path = folder / f"{account}-{source}.json"
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(said), "utf-8")
+    part.replace(path)  # a reader never finds half of it
+
+
+@asynccontextmanager
+async def staged(folder: Path, accounts: tuple[str, ...] = ("main", "other")) -> AsyncIterator[Stage]:
+    """A service over *folder*, listening, with accounts that match."""
+    for account in accounts:
+        for source in ("local", "broker"):
+            write_side(folder, account, source, "2")
+    told = "".join(ACCOUNT.format(name=name, folder=folder) for name in accounts)
+    path = folder / "tieout.toml"
+    path.write_text(CONFIGURATION.format(folder=folder, accounts=told), "utf-8")
+    keys.create(folder / "keys", "test")
+    config = load(path, None, {})
+    async with (
+        serving(config) as desk,
+        listening(build_app(desk), config.service, config.file) as url,
+        ClientSession() as session,
+    ):
+        yield Stage(folder, desk, url, session)

@@ -1,0 +1,97 @@
+"""The interface over a real socket: what is seen, what is said, and what is answered to nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.serve.api.stage import Stage
+from tieout.serve.access.roles import Role
+
+
+async def test_a_difference_appears_and_goes(stage: Stage) -> None:
+    """A break is listed once both sides differ, with the account's state, and closed once they agree again."""
+    seer = await stage.token(Role.VIEWER)
+    await stage.open_break()
+    state = (await stage.ask("GET", "/v1/accounts/main", seer)).body
+    assert (state["status"], state["worst"], state["open_breaks"]) == ("discrepancies", "CRITICAL", {"CRITICAL": 1})
+    assert [halt["reason"] for halt in state["halts"]] == ["unexplained"]
+    stage.hold("local", "3")
+    await stage.reconciled()
+    assert (await stage.ask("GET", "/v1/breaks", seer)).body["total"] == 0
+    closed = (await stage.ask("GET", "/v1/breaks?closed=true", seer)).body["breaks"]
+    assert closed[0]["closed_at"] is not None
+
+
+async def test_a_halt_and_a_resume_are_heard(stage: Stage) -> None:
+    """Whoever may halt stops an account, and whoever may resume lets it go on, each with a reason in the log."""
+    operator, approver = await stage.token(Role.OPERATOR), await stage.token(Role.APPROVER)
+    said = await stage.ask("POST", "/v1/accounts/main/halt", operator, body={"reason": "lunch"})
+    assert said.status == 200
+    state = (await stage.ask("GET", "/v1/accounts/main", operator)).body
+    assert [halt["by"] for halt in state["halts"]] == ["operator"]
+    await stage.reconciled(times=1)
+    shown = [halt["id"] for halt in (await stage.ask("GET", "/v1/accounts/main", approver)).body["halts"]]
+    body = {"reason": "back", "shown": shown}
+    assert (await stage.ask("POST", "/v1/accounts/main/resume", approver, body=body)).status == 200
+    await stage.reconciled(times=1)
+    assert (await stage.ask("GET", "/v1/accounts/main", operator)).body["halts"] == []
+
+
+async def test_a_word_said_twice_under_one_key_counts_once(stage: Stage) -> None:
+    """A client that lost the answer says it again, and nothing is said twice; another caller's same key is another."""
+    break_id = await stage.open_break()
+    first, second = await stage.token(Role.OPERATOR, name="ann"), await stage.token(Role.OPERATOR, name="ben")
+    path, body, key = f"/v1/breaks/{break_id}/comment", {"reason": "I look"}, {"Idempotency-Key": "k1"}
+    said = [(await stage.ask("POST", path, who, body=body, headers=key)).body for who in (first, first, second)]
+    assert [each["again"] for each in said] == [False, True, False]
+    assert said[0]["entry"] == said[1]["entry"] != said[2]["entry"]
+
+
+async def test_a_report_that_is_asked_for_is_of_now(stage: Stage) -> None:
+    """`reconcile` answers with a reading that began after the question."""
+    operator = await stage.token(Role.OPERATOR)
+    stage.hold("broker", "7")
+    report = (await stage.ask("POST", "/v1/accounts/main/reconcile", operator)).body
+    assert [row["difference"] for row in report["discrepancies"]] == ["5"]
+
+
+async def test_nonsense_is_answered_with_a_sentence(stage: Stage) -> None:
+    """What is wrong with a request is said as problem+json, never with a traceback and never with what was sent."""
+    token = await stage.token(*Role)
+    for method, path, body, status in (
+        ("GET", "/v1/nothing", None, 404),
+        ("GET", "/v1/accounts/none", None, 404),
+        ("GET", "/v1/breaks/none", None, 404),
+        ("DELETE", "/v1/accounts", None, 405),
+        ("GET", "/v1/breaks?limit=0", None, 422),
+        ("GET", "/v1/breaks?cause=hunger", None, 422),
+        ("POST", "/v1/accounts/main/halt", None, 422),
+        ("POST", "/v1/accounts/main/halt", {"reason": 7}, 422),
+        ("POST", "/v1/accounts/main/halt", {"resaon": "s3cret"}, 422),
+        ("POST", "/v1/accounts/main/halt", {"reason": " "}, 409),
+        ("POST", "/v1/accounts/main/halt", {"reason": "x" * 70_000}, 422),
+    ):
+        got = await stage.ask(method, path, token, body=body)
+        assert got.status == status, (method, path, got)
+        assert got.headers["Content-Type"] == "application/problem+json"
+        assert got.body["status"] == status
+        assert "s3cret" not in str(got.body)
+
+
+async def test_every_answer_bears_the_headers_that_keep_it_private(stage: Stage) -> None:
+    """Also a refusal is not framed, not guessed at and not kept on the way."""
+    for path in ("/healthz", "/v1/accounts", "/nothing"):
+        headers = (await stage.ask("GET", path)).headers
+        assert (headers["X-Frame-Options"], headers["Cache-Control"]) == ("DENY", "no-store")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "Server" not in headers
+
+
+async def test_readiness_follows_the_reconciliations(stage: Stage) -> None:
+    """The service is ready while accounts are reconciled, and says how many are not."""
+    assert (await stage.ask("GET", "/readyz")).status == 200
+    (stage.folder / "main-broker.json").unlink()
+    await stage.reconciled(times=3)
+    await asyncio.sleep(0)
+    got = await stage.ask("GET", "/readyz")
+    assert (got.status, got.body["detail"]) == (503, "1 of 2 accounts are not reconciled well")

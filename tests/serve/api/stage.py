@@ -31,6 +31,8 @@ store = "{folder}/tieout.db"
 keys = "{folder}/keys"
 [service]
 listen = "127.0.0.1:0"
+[reconciliation]
+retry_count = 0
 [settings]
 settle_seconds = "0.2"
 {accounts}

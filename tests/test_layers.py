@@ -52,7 +52,8 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "aiohttp": frozenset(("brokers", "record")),
     "yarl": frozenset(("brokers",)),  # aiohttp's own
     "tenacity": frozenset(("brokers",)),
-    "pyrate_limiter": frozenset(("brokers",)),
+    "pyrate_limiter": frozenset(("brokers", "serve")),
+    "pwdlib": frozenset(("serve",)),
     "sqlalchemy": frozenset(("record",)),
     "alembic": frozenset(("record",)),
     "cryptography": frozenset(("brokers", "record")),

@@ -1,4 +1,4 @@
-"""What is granted: tokens, in tables, each change of them an entry of the log; and each denial."""
+"""Tokens in tables, each change of them an entry of the log; and denials, as the log has them."""
 
 from __future__ import annotations
 
@@ -10,45 +10,43 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from tieout.errors import WordRefused
 from tieout.record.entry import Draft, EntryKind
+from tieout.record.granted import Granted, joined, parted
 from tieout.record.recorder import StoreRecord
 from tieout.record.store.schema import tokens
 from tieout.record.writer import Unit
 
 
-class TokenRow(Struct, frozen=True, kw_only=True):
+class TokenRow(Granted, frozen=True, kw_only=True):
     """A token as the store has it: not the token itself, but the digest of it.
 
     Attributes:
         id: Which; the token bears it, too.
-        name: Whose it is, as the log names it.
-        roles: What it may, by role.
-        accounts: Which accounts it is for; None is all.
-        amounts: Whether amounts are shown to it, whatever its roles.
         expires_at: From when on it counts no more.
         revoked_at: When somebody took it back.
     """
 
     id: str
     digest: bytes
-    name: str
-    roles: tuple[str, ...]
-    accounts: tuple[str, ...] | None
-    amounts: bool
-    created_at: datetime
-    created_by: str
     expires_at: datetime
     revoked_at: datetime | None = None
 
 
 class Denial(Struct, frozen=True, kw_only=True):
-    """That somebody was not let. `count` is how often, where it was often; `who` is nobody known where it is None."""
+    """That somebody was not let.
 
-    at: datetime
+    Attributes:
+        who: By name; None where nobody knows.
+        origin: The address that asked.
+        what: What they wanted.
+        why: Why not.
+        account: On which account, where it was one of ours.
+    """
+
     who: str | None
+    origin: str
     what: str
     why: str
     account: str | None = None
-    count: int = 1
 
 
 def find_token(connection: Connection, name: str) -> TokenRow | None:
@@ -74,19 +72,12 @@ class Grants:
 
     async def add_token(self, row: TokenRow) -> None:
         """Let a token count from now on."""
-        refs = {
-            "token": row.id,
-            "for": row.name,
-            "roles": " ".join(row.roles),
-            "expires": row.expires_at.isoformat(),
-            **({} if row.accounts is None else {"accounts": " ".join(row.accounts)}),
-            **({"amounts": "yes"} if row.amounts else {}),
-        }
+        refs = {"token": row.id, "expires": row.expires_at.isoformat(), **row.refs}
         draft = Draft(event=f"token:{row.id}", kind=EntryKind.GRANT, actor=row.created_by, refs=refs)
 
         def rows(connection: Connection, _: Sequence[int]) -> None:
             values = {each: getattr(row, each) for each in TokenRow.__struct_fields__}
-            values |= {"roles": " ".join(row.roles), "accounts": _joined(row.accounts)}
+            values |= {"roles": " ".join(row.roles), "accounts": joined(row.accounts)}
             connection.execute(insert(tokens).values(values))
 
         await self._record.write(Unit((draft,), rows))
@@ -99,7 +90,7 @@ class Grants:
         """
         found = await self.token(name)
         if found is None or found.revoked_at is not None:
-            raise WordRefused(f"there is no token {name} that counts; `tieout access tokens` lists them")
+            raise WordRefused("there is no token of that id that counts; `tieout access tokens` lists them")
         draft = Draft(event=f"revoke:{name}", kind=EntryKind.GRANT, actor=actor, refs={"revoked": name})
 
         def rows(connection: Connection, _: Sequence[int]) -> None:
@@ -107,11 +98,11 @@ class Grants:
 
         await self._record.write(Unit((draft,), rows))
 
-    async def denied(self, denial: Denial, *, once: str) -> None:
-        """Log that somebody was not let; *once* names this denial."""
-        refs = {"what": denial.what, "why": denial.why, "at": denial.at.isoformat()}
-        if denial.count > 1:
-            refs["count"] = str(denial.count)
+    async def denied(self, denial: Denial, at: datetime, *, count: int, once: str) -> None:
+        """Log that somebody was not let, and how often since it was last logged; *once* names this entry."""
+        refs = {"what": denial.what, "why": denial.why, "from": denial.origin, "at": at.isoformat()}
+        if count > 1:
+            refs["count"] = str(count)
         draft = Draft(
             event=f"denied:{once}",
             kind=EntryKind.DENY,
@@ -122,11 +113,6 @@ class Grants:
         await self._record.write(Unit((draft,)))
 
 
-def _joined(names: Sequence[str] | None) -> str | None:
-    return None if names is None else "\n".join(names)
-
-
 def _token(row: Row[tuple[object, ...]]) -> TokenRow:
     named = {each: getattr(row, each) for each in TokenRow.__struct_fields__}
-    accounts = None if row.accounts is None else tuple(row.accounts.split("\n")) if row.accounts else ()
-    return TokenRow(**{**named, "roles": tuple(row.roles.split()), "accounts": accounts})
+    return TokenRow(**{**named, "roles": tuple(row.roles.split()), "accounts": parted(row.accounts)})

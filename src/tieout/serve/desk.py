@@ -19,8 +19,13 @@ from tieout.record.looking import Looking
 from tieout.record.people import People
 from tieout.record.recorder import StoreRecord
 from tieout.record.standing import Standing, read_standing, with_standing
+from tieout.record.users import Users
+from tieout.serve.access.callers import Callers
+from tieout.serve.access.denials import Denials
+from tieout.serve.access.pace import Pace
 
 T = TypeVar("T")
+REQUESTS_A_MINUTE = 1200  # of one caller, and of one address that nobody is known at
 
 
 class AccountState(Struct, frozen=True, kw_only=True):
@@ -64,7 +69,9 @@ class Desk:
     def __init__(self, running: Running, schedule: Schedule, record: StoreRecord, clock: Clock) -> None:
         self.running, self.schedule, self.clock = running, schedule, clock
         self.people = People(record, clock, tell=running.reconciler.say)
-        self.grants = Grants(record)
+        self.grants, self.users = Grants(record), Users(record)
+        self.callers = Callers(self.grants, self.users, clock)
+        self.denials, self.pace = Denials(self.grants, clock), Pace(REQUESTS_A_MINUTE, clock)
         self._record = record
 
     @property

@@ -13,8 +13,9 @@ from tieout.errors import BadInput, Problem
 from tieout.live.alarm import Alarm, LoggedAlarm
 from tieout.live.schedule import Schedule
 from tieout.live.telling import deliver_alerts, outgoing_of
-from tieout.record.beating import keep_alive
+from tieout.record.beating import Duty, keep_alive
 from tieout.record.outbox import Outbox
+from tieout.serve.access.denials import EVERY
 from tieout.serve.desk import Desk
 
 
@@ -49,12 +50,15 @@ async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | 
         async def tell(sentence: str) -> None:
             await alarm.raise_alarm("record", sentence)
 
+        desk = Desk(running, schedule, record, clock)
+        others = (Duty("logging who was not let", EVERY, desk.denials.tell_rest),)
         async with (
             _beside(deliver_alerts(outgoing, clock, alarm)),
-            _beside(keep_alive(record, config.record, clock, tell=tell)),
+            _beside(keep_alive(record, config.record, clock, tell=tell, others=others)),
             _scheduled(schedule),
         ):
-            yield Desk(running, schedule, record, clock)
+            yield desk
+            await desk.denials.tell_rest()
 
 
 @asynccontextmanager

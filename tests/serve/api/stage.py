@@ -13,11 +13,15 @@ from typing import Any
 
 from aiohttp import ClientSession
 from msgspec import Struct
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from tieout.clock import SystemClock
 from tieout.config import load
 from tieout.record import keys
 from tieout.record.grants import TokenRow
+from tieout.record.users import UserRow
+from tieout.serve.access.passwords import Passwords
 from tieout.serve.access.roles import Role
 from tieout.serve.access.tokens import make_token
 from tieout.serve.api.app import build_app
@@ -47,6 +51,9 @@ kind = "file"
 path = "{folder}/{name}-broker.json"
 """
 CLOCK = SystemClock()
+PASSWORD = "four words make one"
+# As strong as nothing, so that tests do not spend their time on it; one test takes what is recommended.
+QUICK = Passwords(PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),)))
 
 
 class Answer(Struct, frozen=True):
@@ -89,6 +96,14 @@ class Stage:
             raw = await got.read()
             is_json = "json" in got.headers.get("Content-Type", "")
             return Answer(got.status, json.loads(raw, parse_float=Decimal) if is_json else raw, got.headers)
+
+    async def user(self, name: str, *roles: Role, password: str = PASSWORD) -> None:
+        """A user who may log in."""
+        hashed = await self.desk.callers.passwords.hash(password)
+        row = UserRow(
+            name=name, roles=tuple(roles), created_at=CLOCK.now(), created_by="test", password=hashed
+        )  # fmt: skip
+        await self.desk.users.add(row)
 
     def hold(self, source: str, amount: str, account: str = "main") -> None:
         """Let one side say that it holds so much BTC."""
@@ -137,4 +152,5 @@ async def staged(folder: Path, accounts: tuple[str, ...] = ("main", "other")) ->
         listening(build_app(desk), config.service, config.file) as url,
         ClientSession() as session,
     ):
+        desk.callers.passwords = QUICK
         yield Stage(folder, desk, url, session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import hmac
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 
@@ -10,12 +10,14 @@ from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 
 from tieout.record.grants import Denial
+from tieout.serve.access.callers import Session
 from tieout.serve.access.roles import Caller, Permission
-from tieout.serve.access.tokens import caller_of, read_token
 from tieout.serve.api.problems import Denied
 from tieout.serve.desk import Desk
 
-PUBLIC = frozenset({"/healthz", "/readyz"})
+PUBLIC = frozenset({"/healthz", "/readyz", "/v1/session"})
+COOKIE, CSRF = "tieout_session", "X-CSRF-Token"
+CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def desk_of(request: Request) -> Desk:
@@ -28,11 +30,13 @@ def needs(permission: Permission) -> Callable[..., object]:
     """A dependency: whoever asks, where they may do that, on the account that the path names.
 
     Raises:
-        Denied: 401 where nobody knows who asks, 403 where they may not; both are entries of the log.
+        Denied: 401 where nobody knows who asks, 403 where they may not; both are entries of the log. 429 where they ask too
+            often.
     """
 
     async def allowed(request: Request) -> Caller:
         caller = await _known(request)
+        require_pace(request, f"caller {caller.name}")
         account = request.path_params.get("account")
         if not caller.may(permission, account):
             await deny(request, caller, f"may not {permission}", account)
@@ -49,31 +53,63 @@ async def deny(request: Request, caller: Caller | None, why: str, account: str |
         Denied: Always.
     """
     desk = desk_of(request)
-    route = request.scope.get("route")
-    what = f"{request.method} {getattr(route, 'path', '?')}"
-    who = None if caller is None else caller.name
     denial = Denial(
-        at=desk.clock.now(), who=who, what=what, why=why, account=account if account in desk.accounts else None
+        who=None if caller is None else caller.name,
+        origin=origin_of(request),
+        what=f"{request.method} {getattr(request.scope.get('route'), 'path', '?')}",
+        why=why,
+        account=account if account in desk.accounts else None,
     )
-    await desk.grants.denied(denial, once=secrets.token_hex(8))
+    await desk.denials.note(denial)
     if caller is None:
-        raise Denied(HTTPStatus.UNAUTHORIZED, "show a token that counts: Authorization: Bearer tieout_…")
+        raise Denied(HTTPStatus.UNAUTHORIZED, "show a token that counts (Authorization: Bearer tieout_…), or log in")
     raise Denied(HTTPStatus.FORBIDDEN, f"{caller.name} {why}" + ("" if account is None else f" on {account}"))
 
 
+def origin_of(request: Request) -> str:
+    """The address that asks."""
+    return "nowhere" if request.client is None else request.client.host
+
+
+async def session_of(request: Request) -> Session | None:
+    """The session whose cookie a request bears."""
+    cookie = request.cookies.get(COOKIE)
+    return None if not cookie else await desk_of(request).callers.by_session(cookie)
+
+
 async def _known(request: Request) -> Caller:
-    shown = request.headers.get("authorization", "")
-    scheme, _, text = shown.partition(" ")
-    read = read_token(text.strip()) if scheme.lower() == "bearer" else None
-    desk = desk_of(request)
-    caller = None
-    if read is not None:
-        name, digest = read
-        caller = caller_of(await desk.grants.token(name), digest, desk.clock.now())
+    shown = request.headers.get("authorization")
+    if shown is not None:
+        scheme, _, text = shown.partition(" ")
+        caller = await desk_of(request).callers.by_token(text.strip()) if scheme.lower() == "bearer" else None
+    else:
+        session = await session_of(request)
+        if session is not None and not _is_from_our_page(request, session):
+            await deny(request, session.caller, "sent no token of its page: is it another site that asks?")
+        caller = None if session is None else session.caller
     if caller is None:
+        require_pace(request, f"address {origin_of(request)}")
         await deny(request, None, "is not known")
     assert caller is not None
     return caller
+
+
+def _is_from_our_page(request: Request, session: Session) -> bool:
+    """A cookie is sent by a browser whoever wrote the page; what the page itself has to show is not."""
+    if request.method in CHANGES_NOTHING:
+        return True
+    return hmac.compare_digest(request.headers.get(CSRF, "").encode(), session.csrf.encode())
+
+
+def require_pace(request: Request, who: str) -> None:
+    """Count a request of *who*.
+
+    Raises:
+        Denied: 429 where they ask too often.
+    """
+    wait = desk_of(request).pace.wait_seconds(who)
+    if wait:
+        raise Denied(HTTPStatus.TOO_MANY_REQUESTS, f"too many requests: ask again in {wait} s", wait)
 
 
 def require_guarded(routers: Iterable[APIRouter]) -> None:

@@ -34,10 +34,10 @@ class ProblemAnswer(Struct, frozen=True, kw_only=True):
 
 
 class Denied(Exception):
-    """A request that is not let through. *why* is told to whoever asks, and logged."""
+    """A request that is not let through. *why* is told to whoever asks; *again_s* is when to try again, in seconds."""
 
-    def __init__(self, status: HTTPStatus, why: str) -> None:
-        self.status, self.why = status, why
+    def __init__(self, status: HTTPStatus, why: str, again_s: int | None = None) -> None:
+        self.status, self.why, self.again_s = status, why, again_s
         super().__init__(why)
 
 
@@ -57,7 +57,9 @@ def answer_failures(app: FastAPI) -> None:
 
 async def _denied(_: Request, error: Exception) -> Response:
     assert isinstance(error, Denied)
-    headers = {"WWW-Authenticate": "Bearer"} if error.status is HTTPStatus.UNAUTHORIZED else None
+    headers = {"WWW-Authenticate": "Bearer"} if error.status is HTTPStatus.UNAUTHORIZED else {}
+    if error.again_s is not None:
+        headers["Retry-After"] = str(error.again_s)
     return problem(error.status, error.why, headers=headers)
 
 

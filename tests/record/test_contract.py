@@ -49,7 +49,12 @@ from tieout.record.store.types import EPOCH
 from tieout.record.writer import Rows, Unit, Writer
 
 T = TypeVar("T")
-ELSEWHERE = {"attestations"}  # what others signed: written by the witness's and the time stamp's side
+ELSEWHERE = {
+    "attestations",
+    "tokens",
+    "users",
+    "sessions",
+}  # what others signed: written by the witness's and the time stamp's side
 
 
 @pytest.fixture

@@ -62,3 +62,26 @@ async def test_wrong_passwords_lock_a_name_whether_there_is_such_a_user_or_not(s
     assert told["ann"] == told["nobody"]
     assert [why for _, why in told["ann"]] == ["the name or the password is wrong"] * 5 + ["too many wrong passwords"]
     assert (await stage.ask("POST", "/v1/session", body={"name": "ann", "password": PASSWORD})).status == 401
+
+
+async def test_whoever_administers_makes_and_takes_back(stage: Stage) -> None:
+    """A token and a user made over the interface count, are listed without secrets, and end when taken back."""
+    admin = await stage.token(Role.ADMIN, name="root")
+    made = await stage.ask("POST", "/v1/tokens", admin, body={"name": "bot", "roles": ["viewer"], "days": 1})
+    assert made.status == 201
+    assert (await stage.ask("GET", "/v1/accounts", made.body["token"])).status == 200
+    person = {"name": "ann", "password": PASSWORD, "roles": ["viewer"], "accounts": ["other"]}
+    assert (await stage.ask("POST", "/v1/users", admin, body=person)).status == 201
+    assert (await stage.ask("POST", "/v1/users", admin, body=person)).status == 409
+    cookie, _ = await logged_in(stage, "ann")
+    listed = (await stage.ask("GET", "/v1/accounts", headers=cookie)).body["accounts"]
+    assert [row["account"] for row in listed] == ["other"]
+    told = str((await stage.ask("GET", "/v1/tokens", admin)).body) + str(
+        (await stage.ask("GET", "/v1/users", admin)).body
+    )
+    assert "argon2" not in told
+    assert made.body["token"] not in told
+    assert (await stage.ask("DELETE", f"/v1/tokens/{made.body['id']}", admin)).status == 200
+    assert (await stage.ask("DELETE", "/v1/users/ann", admin)).status == 200
+    assert (await stage.ask("GET", "/v1/accounts", made.body["token"])).status == 401
+    assert (await stage.ask("GET", "/v1/accounts", headers=cookie)).status == 401

@@ -6,6 +6,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from tieout.errors import BadInput, Problem
+
+LONGEST_NAME = 255
+
 
 class Role(StrEnum):
     """What somebody is to the desk; one may be several."""
@@ -69,3 +73,13 @@ class Caller(Struct, frozen=True, kw_only=True):
     def sees_amounts(self) -> bool:
         """Whether amounts are shown to it."""
         return self.amounts or not self.roles.isdisjoint(_SEES_AMOUNTS)
+
+
+def require_name(name: str) -> None:
+    """Refuse what the log cannot name somebody by.
+
+    Raises:
+        BadInput: It is empty, too long, or not printable.
+    """
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise BadInput([Problem("name", "", "not a name", f"give 1 to {LONGEST_NAME} printable characters")])

@@ -16,6 +16,7 @@ from tieout.model.codec import encode
 from tieout.serve.api.problems import MEDIA_TYPE, ProblemAnswer
 
 T = TypeVar("T")
+Described = dict[str, object]  # a piece of OpenAPI
 MAX_BODY = 64 * 1024
 _REF = "#/components/schemas/{name}"
 _SHAPES: set[Any] = {ProblemAnswer}
@@ -26,13 +27,13 @@ def answer(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return Response(encode(value), status, media_type="application/json")
 
 
-def gives(shape: Any, *failures: HTTPStatus, status: HTTPStatus = HTTPStatus.OK) -> dict[int | str, dict[str, Any]]:
+def gives(shape: Any, *failures: HTTPStatus, status: HTTPStatus = HTTPStatus.OK) -> dict[int | str, Described]:
     """The answers of a route, for FastAPI's `responses`: *shape*, or a problem under each of *failures*.
 
     Every route that needs somebody to be known may answer 401, 403, 429 and 503 as well.
     """
     _SHAPES.add(shape)
-    told: dict[int | str, dict[str, Any]] = {int(status): {"description": "Done.", "content": _json(shape)}}
+    told: dict[int | str, Described] = {int(status): {"description": "Done.", "content": _json(shape)}}
     for each in {*failures, *ALWAYS}:
         content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name=ProblemAnswer.__name__)}}}
         told[int(each)] = {"description": each.phrase, "content": content}
@@ -49,7 +50,7 @@ ALWAYS = (
 )
 
 
-def takes(shape: Any) -> dict[str, Any]:
+def takes(shape: Any) -> Described:
     """The body of a route, for FastAPI's `openapi_extra`."""
     _SHAPES.add(shape)
     return {"requestBody": {"required": True, "content": _json(shape)}}
@@ -79,7 +80,7 @@ def body_of(shape: type[T]) -> Callable[[Request], Awaitable[T]]:
 def describe(app: FastAPI) -> None:
     """Let *app* describe itself with the shapes of its routes."""
 
-    def told() -> dict[str, Any]:
+    def told() -> Described:
         if app.openapi_schema is None:
             made = get_openapi(title="Tieout", version=__version__, routes=app.routes, description=app.description)
             shapes = sorted(_SHAPES, key=str)
@@ -94,7 +95,7 @@ def describe(app: FastAPI) -> None:
     app.openapi = told  # type: ignore[method-assign]
 
 
-def _json(shape: Any) -> dict[str, Any]:
+def _json(shape: Any) -> Described:
     (schema,), _ = msgspec.json.schema_components([shape], ref_template=_REF)
     return {"application/json": {"schema": schema}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -71,6 +72,7 @@ class Desk:
         self.people = People(record, clock, tell=running.reconciler.say)
         self.grants, self.users = Grants(record), Users(record)
         self.callers = Callers(self.grants, self.users, clock)
+        self.closing = asyncio.Event()  # whoever listens for what happens is to hang up
         self.denials, self.pace = Denials(self.grants, clock), Pace(REQUESTS_A_MINUTE, clock)
         self._record = record
 

@@ -44,6 +44,7 @@ async def _serve(config: Config) -> None:
             async with listening(build_app(desk), config.service, config.file) as url:
                 print(f"tieout watches {len(desk.accounts)} accounts; it listens at {url}", flush=True)
                 await stopping.wait()
+                desk.closing.set()
             print("tieout stops: nothing new is begun, and what may be acting is waited for", flush=True)
 
 

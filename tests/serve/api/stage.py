@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -56,6 +56,9 @@ PASSWORD = "four words make one"
 QUICK = Passwords(PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),)))
 
 
+Told = tuple[int, str, Any]
+
+
 class Answer(Struct, frozen=True):
     """What was answered."""
 
@@ -93,9 +96,19 @@ class Stage:
         """One request, over the socket."""
         more = {} if token is None else {"Authorization": f"Bearer {token}"}
         async with self._session.request(method, self.url + path, json=body, headers={**headers, **more}) as got:
-            raw = await got.read()
+            streams = got.headers.get("Content-Type", "").startswith("text/event-stream")
+            raw = b"" if streams else await got.read()
             is_json = "json" in got.headers.get("Content-Type", "")
             return Answer(got.status, json.loads(raw, parse_float=Decimal) if is_json else raw, got.headers)
+
+    @asynccontextmanager
+    async def listening(self, token: str, *, after: int | None = None) -> AsyncIterator[AsyncIterator[Told]]:
+        """What happens from now on, as it is told: the entry's index, its kind, and itself."""
+        headers = {"Authorization": f"Bearer {token}"} | ({} if after is None else {"Last-Event-ID": str(after)})
+        async with self._session.get(f"{self.url}/v1/events", headers=headers) as got, asyncio.timeout(20):
+            assert got.status == 200
+            assert await got.content.readline() == b": listening\n"
+            yield _told(got.content)
 
     async def user(self, name: str, *roles: Role, password: str = PASSWORD) -> None:
         """A user who may log in."""
@@ -121,6 +134,17 @@ class Stage:
         await self.reconciled()
         rows = (await self.ask("GET", "/v1/breaks", await self.token(Role.VIEWER))).body["breaks"]
         return str(rows[0]["discrepancy_id"])
+
+
+async def _told(lines: AsyncIterable[bytes]) -> AsyncIterator[Told]:
+    told = dict[str, str]()
+    async for line in lines:
+        name, _, text = line.decode().rstrip("\n").partition(": ")
+        if name:
+            told[name] = text
+        elif "data" in told:
+            yield int(told["id"]), told["event"], json.loads(told["data"])
+            told.clear()
 
 
 def write_side(folder: Path, account: str, source: str, amount: str) -> None:
@@ -154,3 +178,4 @@ async def staged(folder: Path, accounts: tuple[str, ...] = ("main", "other")) ->
     ):
         desk.callers.passwords = QUICK
         yield Stage(folder, desk, url, session)
+        desk.closing.set()

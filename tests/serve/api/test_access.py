@@ -25,6 +25,7 @@ def routes() -> Iterator[tuple[str, str, Permission | None]]:
         for method in sorted(route.methods or ()):
             path = route.path.replace("{account}", "main").replace("{break_id}", "0" * 20)
             path = path.replace("{token_id}", "0" * 12).replace("{name}", "nobody")
+            path = path.replace("{report_id}", "0" * 26).replace("{index}", "9999").replace("{path:path}", "0/001")
             yield method, path, permission_of(route)
 
 

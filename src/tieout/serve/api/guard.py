@@ -77,16 +77,20 @@ async def session_of(request: Request) -> Session | None:
     return None if not cookie else await desk_of(request).callers.by_session(cookie)
 
 
-async def _known(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller | None:
+    """Whoever asks, now: by the token that they show, else by the session whose cookie they bear."""
     shown = request.headers.get("authorization")
-    if shown is not None:
-        scheme, _, text = shown.partition(" ")
-        caller = await desk_of(request).callers.by_token(text.strip()) if scheme.lower() == "bearer" else None
-    else:
+    if shown is None:
         session = await session_of(request)
-        if session is not None and not _is_from_our_page(request, session):
-            await deny(request, session.caller, "sent no token of its page: is it another site that asks?")
-        caller = None if session is None else session.caller
+        return None if session is None else session.caller
+    scheme, _, text = shown.partition(" ")
+    return await desk_of(request).callers.by_token(text.strip()) if scheme.lower() == "bearer" else None
+
+
+async def _known(request: Request) -> Caller:
+    caller = await caller_of(request)
+    if caller is not None and not await _is_from_our_page(request):
+        await deny(request, caller, "sent no token of its page: is it another site that asks?")
     if caller is None:
         require_pace(request, f"address {origin_of(request)}")
         await deny(request, None, "is not known")
@@ -94,11 +98,12 @@ async def _known(request: Request) -> Caller:
     return caller
 
 
-def _is_from_our_page(request: Request, session: Session) -> bool:
-    """A cookie is sent by a browser whoever wrote the page; what the page itself has to show is not."""
-    if request.method in CHANGES_NOTHING:
+async def _is_from_our_page(request: Request) -> bool:
+    """A cookie is sent by a browser whoever wrote the page; what the page itself has to show is not, nor is a token."""
+    if request.method in CHANGES_NOTHING or request.headers.get("authorization") is not None:
         return True
-    return hmac.compare_digest(request.headers.get(CSRF, "").encode(), session.csrf.encode())
+    session = await session_of(request)
+    return session is not None and hmac.compare_digest(request.headers.get(CSRF, "").encode(), session.csrf.encode())
 
 
 def require_pace(request: Request, who: str) -> None:

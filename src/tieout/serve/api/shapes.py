@@ -40,6 +40,13 @@ def gives(shape: Any, *failures: HTTPStatus, status: HTTPStatus = HTTPStatus.OK)
     return told
 
 
+def gives_bytes(media_type: str, *failures: HTTPStatus) -> dict[int | str, Described]:
+    """The answers of a route that gives no JSON."""
+    told = gives(ProblemAnswer, *failures)
+    told[200] = {"description": "Done.", "content": {media_type: {"schema": {"type": "string"}}}}
+    return told
+
+
 ALWAYS = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,

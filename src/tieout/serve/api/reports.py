@@ -1,0 +1,92 @@
+"""Reports: which there are, and one as it was made, with what became of its actions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from msgspec import Struct
+
+from tieout.model.discrepancy import Severity
+from tieout.model.report import ReconciliationReport, Status
+from tieout.record import history
+from tieout.record.history import ReportRow, Wanted
+from tieout.record.looking import Looking, opened
+from tieout.serve.access.roles import Caller, Permission
+from tieout.serve.api.guard import deny, desk_of, needs
+from tieout.serve.api.problems import Denied
+from tieout.serve.api.shapes import answer, gives
+
+router = APIRouter(prefix="/v1/reports", tags=["reports"])
+Seer = Annotated[Caller, Depends(needs(Permission.SEE))]
+NOT_FOUND, GONE = HTTPStatus.NOT_FOUND, HTTPStatus.GONE
+MOST = 500
+
+
+class Reports(Struct, frozen=True):
+    """Reports, the newest last; `total` is how many fit, of which these are the last."""
+
+    reports: tuple[ReportRow, ...]
+    total: int
+
+
+@router.get("", responses=gives(Reports), response_class=Response)
+async def list_reports(
+    request: Request,
+    caller: Seer,
+    account: Annotated[list[str] | None, Query()] = None,
+    severity: Annotated[list[Severity] | None, Query()] = None,
+    status: Annotated[list[Status] | None, Query()] = None,
+    since: Annotated[datetime | None, Query()] = None,
+    until: Annotated[datetime | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+) -> Response:
+    """The last reports that fit, without amounts."""
+    desk = desk_of(request)
+    mine = [name for name in account or desk.accounts if caller.is_for(name)]
+    if not mine:
+        return answer(Reports((), 0))
+    wanted = Wanted(
+        account=tuple(mine),
+        severity=tuple(severity or ()),
+        status=tuple(status or ()),
+        since=_aware(since, "since"),
+        until=_aware(until, "until"),
+        limit=limit,
+    )
+    listed = await desk.look(lambda seen: history.list_reports(seen.connection, wanted), amounts=False)
+    return answer(Reports(listed.rows, listed.total))
+
+
+@router.get("/{report_id}", responses=gives(ReconciliationReport, NOT_FOUND, GONE), response_class=Response)
+async def show_report(request: Request, report_id: str, caller: Seer) -> Response:
+    """A report as it was made; it is full of amounts, and for those who see them."""
+    desk = desk_of(request)
+    found = await desk.look(lambda seen: history.find_reports(seen.connection, report_id.upper()), amounts=False)
+    if len(found) != 1 or found[0].report_id != report_id.upper():
+        raise Denied(NOT_FOUND, "there is no report of that id; GET /v1/reports lists them")
+    row = found[0]
+    if not caller.is_for(row.account):
+        await deny(request, caller, "may not see", row.account)
+    if not caller.sees_amounts:
+        await deny(request, caller, "may not see amounts", row.account)
+
+    def read(seen: Looking) -> ReconciliationReport | None:
+        made = history.read_report(seen.connection, opened(seen), row.entry)
+        fates = history.fates_of_report(seen.connection, row.report_id)
+        return None if made is None else history.with_outcomes(made, fates)
+
+    report = await desk.look(read, amounts=True)
+    if report is None:
+        raise Denied(GONE, "it was erased when its time had come; the log still has its entry")
+    return answer(report)
+
+
+def _aware(moment: datetime | None, name: str) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise Denied(
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"{name} has no time zone: give one, such as 2026-11-20T10:00:00Z"
+        )
+    return moment

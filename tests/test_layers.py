@@ -67,6 +67,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "fastapi": frozenset(("serve",)),
     "starlette": frozenset(("serve",)),  # fastapi's own
     "uvicorn": frozenset(("serve",)),
+    "nicegui": frozenset(("serve",)),
 }
 
 IMPURE_MODULES = frozenset(

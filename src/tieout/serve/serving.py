@@ -15,6 +15,7 @@ from cyclopts import Parameter
 
 from tieout.config import Config, load
 from tieout.serve.api.app import build_app
+from tieout.serve.dashboard.mounting import add_dashboard
 from tieout.serve.listening import listening
 from tieout.serve.reported import MATCHED
 from tieout.serve.service import serving
@@ -41,7 +42,9 @@ async def _serve(config: Config) -> None:
     stopping = asyncio.Event()
     with _told_to_stop(stopping):
         async with serving(config) as desk:
-            async with listening(build_app(desk), config.service, config.file) as url:
+            app = build_app(desk)
+            add_dashboard(app, desk)
+            async with listening(app, config.service, config.file) as url:
                 print(f"tieout watches {len(desk.accounts)} accounts; it listens at {url}", flush=True)
                 await stopping.wait()
                 desk.closing.set()

@@ -57,7 +57,7 @@ def said_lines(said: Said) -> Iterator[str]:
     if said.again:
         yield f"That was said before, at {minute(word.at)}: nothing changed."
         return
-    yield f"{_said(said)}." if word.verdict is Verdict.COMMENT else f"{_said(said)}; {SOON}."
+    yield f"{said_words(said)}." if word.verdict is Verdict.COMMENT else f"{said_words(said)}; {SOON}."
     for item in said.discrepancies:
         sides = f"local {amount(item.local_amount)}, broker {amount(item.broker_amount)}"
         yield f"  {item.domain} {item.asset}: {sides}, difference {signed(item.difference)}"
@@ -67,7 +67,8 @@ def said_lines(said: Said) -> Iterator[str]:
         yield f"Note: {doubt}"
 
 
-def _said(said: Said) -> str:
+def said_words(said: Said) -> str:
+    """What was said, in a sentence without its end."""
     word = said.word
     match word.verdict:
         case Verdict.APPROVE:

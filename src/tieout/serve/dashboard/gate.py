@@ -1,0 +1,93 @@
+"""What stands before the pages: nobody who is not signed in gets anything, and nothing is fetched from elsewhere."""
+
+from __future__ import annotations
+
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.routing import Match, Mount, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tieout.serve.dashboard.visitor import COOKIE, Visitors
+
+LOGIN = "/login"
+API = "/v1/"
+# The pages' own scripts are compiled in the browser, so they cannot do without these two; nothing comes from elsewhere.
+PAGES_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+
+
+class Gate:
+    """Lets those in who are signed in. It is looked at again in each event: a socket stays open for long."""
+
+    def __init__(self, pages: ASGIApp, visitors: Visitors) -> None:
+        self._pages, self._visitors = pages, visitors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        headers = Headers(scope=scope)
+        if not is_from_here(headers) or await self._visitors.known(cookie_in(headers.get("cookie", ""))) is None:
+            await _refuse(scope, receive, send)
+            return
+        # Whoever asks may not say where the page fetches its scripts.
+        scope["headers"] = [each for each in scope["headers"] if not each[0].lower().startswith(b"x-forwarded-prefix")]
+
+        async def with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("Content-Security-Policy", PAGES_POLICY)
+            await send(message)
+
+        await self._pages(scope, receive, with_policy)
+
+
+class Pages(Mount):
+    """Takes what nothing else of the application knows, but for what lies below the interface's own path."""
+
+    def __init__(self, app: ASGIApp, router: Router) -> None:
+        super().__init__("/", app)
+        self._router = router
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether it is a page that is asked for."""
+        path = scope.get("path", "")
+        others = (route for route in self._router.routes if route is not self)
+        if path.startswith(API) or any(route.matches(scope)[0] is not Match.NONE for route in others):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+def is_from_here(headers: Headers) -> bool:
+    """Whether what is asked comes from one of our own pages, or from nobody's: never from another site's page."""
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if site is None:
+        return origin is None or urlsplit(origin).netloc == headers.get("host")
+    # Somebody may follow a link to us from elsewhere: that shows a page, and says nothing.
+    follows = headers.get("sec-fetch-mode") == "navigate" and origin is None
+    return site in ("none", "same-origin") or follows
+
+
+def cookie_in(text: str) -> str | None:
+    """The cookie of a session in a header."""
+    try:
+        found = SimpleCookie(text).get(COOKIE)
+    except CookieError:
+        return None
+    return None if found is None else found.value
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": "sign in first"})
+        return
+    wants_page = "text/html" in Headers(scope=scope).get("accept", "")
+    answer = (
+        RedirectResponse(LOGIN, 303)
+        if scope["method"] == "GET" and wants_page
+        else PlainTextResponse("sign in first\n", 401)
+    )
+    await answer(scope, receive, send)

@@ -1,0 +1,111 @@
+"""What the page of accounts shows, read from the store; no amounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tieout.brokers.wire.measured import EndpointMeasured
+from tieout.model.discrepancy import SEVERITY_RANK, Severity
+from tieout.record.breaks import BreakRow, list_breaks
+from tieout.record.history import Wanted
+from tieout.record.looking import Looking
+from tieout.record.standing import read_standing, with_standing
+from tieout.serve.access.roles import Caller
+from tieout.serve.desk import AccountState, Desk
+from tieout.serve.render.saying import minute, plan_words
+from tieout.serve.render.words import counted, listed
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """A break that waits for a person: what would be done, and until when it may be said; `answer` is what was said."""
+
+    row: BreakRow
+    plan: str
+    until: datetime | None
+    answer: str
+
+
+class Glance(Struct, frozen=True, kw_only=True):
+    """How everything stands that somebody may see, what needs a person first."""
+
+    waiting: tuple[Waiting, ...]
+    accounts: tuple[AccountState, ...]
+    venues: dict[str, tuple[str, ...]]
+
+
+async def read_glance(desk: Desk, caller: Caller) -> Glance:
+    """How the accounts stand that *caller* may see.
+
+    Raises:
+        RecordUnavailable: The record cannot be read now.
+    """
+    states = [await desk.state(name) for name in desk.accounts if caller.is_for(name)]
+    asked = [state.account for state in states if state.awaits]
+
+    def read(seen: Looking) -> tuple[Waiting, ...]:
+        return tuple(each for name in asked for each in _waiting(seen, name, desk.clock.now()))
+
+    waiting = await desk.look(read, amounts=True) if asked else ()
+    venues = {
+        venue: tuple(_trouble(name, each) for name, each in endpoints.items() if each.breaker != "closed")
+        for venue, endpoints in desk.running.measured.items()
+    }
+    # The browser counts the age: here it would make news of each look.
+    accounts = tuple(replace(state, age_seconds=None) for state in sorted(states, key=_urgency))
+    return Glance(waiting=waiting, accounts=accounts, venues={name: told for name, told in venues.items() if told})
+
+
+def headline(glance: Glance) -> tuple[str, ...]:
+    """What is wrong and how bad, in sentences; that nothing is, where nothing is."""
+    states = glance.accounts
+    halted = [state.account for state in states if state.halts]
+    unread = [state.account for state in states if state.status in ("failed", "incomplete") or state.troubles]
+    new = [state.account for state in states if state.status is None and not state.troubles]
+    count = sum(sum(state.open_breaks.values()) for state in states)
+    worst = max((Severity(state.worst) for state in states if state.worst), key=SEVERITY_RANK.__getitem__, default=None)
+    told = [
+        f"Trading is HALTED in {listed(halted)}." if halted else "",
+        f"{counted(len(glance.waiting), 'break')} {'waits' if len(glance.waiting) == 1 else 'wait'} for approval."
+        if glance.waiting
+        else "",
+        f"{counted(count, 'break')} {'is' if count == 1 else 'are'} open, {'' if count == 1 else 'the worst '}{worst}."
+        if count
+        else "",
+        f"{listed(unread)} {'is' if len(unread) == 1 else 'are'} not read well." if unread else "",
+        f"{listed(new)} {'was' if len(new) == 1 else 'were'} not read yet." if new else "",
+    ]
+    found = tuple(filter(None, told))
+    return found or (f"Books and brokers agree in {_all(len(states))}, and nothing is halted.",)
+
+
+def _all(number: int) -> str:
+    return "the one account" if number == 1 else f"all {number} accounts"
+
+
+def _waiting(seen: Looking, account: str, now: datetime) -> list[Waiting]:
+    standing = read_standing(seen.connection, seen.sealed, account)
+    found = []
+    for row in list_breaks(seen.connection, Wanted(account=(account,))):
+        row = with_standing(row, standing, now)
+        plan = standing.plan_of(row.discrepancy_id)
+        if not row.awaits or plan is None:
+            continue
+        word = standing.answer(plan.plan)
+        answer = (
+            "" if word is None else f"{word.actor} said {word.verdict} at {minute(word.at)}, and it is not heard yet"
+        )
+        found.append(Waiting(row=row, plan=plan_words(plan), until=row.awaits_until, answer=answer))
+    return found
+
+
+def _urgency(state: AccountState) -> tuple[object, ...]:
+    worst = -1 if state.worst is None else SEVERITY_RANK[Severity(state.worst)]
+    return not state.awaits, not state.halts, -worst, not state.troubles, state.status == "matched", state.account
+
+
+def _trouble(name: str, measured: EndpointMeasured) -> str:
+    state = {"open": "is not asked", "half_open": "is asked now and then"}.get(measured.breaker, measured.breaker)
+    return f"{name} {state}: it failed too often ({counted(sum(measured.failures.values()), 'failure')} so far)"

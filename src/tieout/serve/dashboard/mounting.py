@@ -1,0 +1,74 @@
+"""The pages put beside the interface, on one application: NiceGUI is told here how to serve them, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import nicegui
+from fastapi import FastAPI
+from nicegui import Client, core, ui
+from starlette.staticfiles import StaticFiles
+
+from tieout.serve.dashboard import accounts, life, signing_in
+from tieout.serve.dashboard.gate import Gate, Pages, cookie_in
+from tieout.serve.dashboard.visitor import Visitors
+from tieout.serve.desk import Desk
+
+ASSETS = Path(__file__).parent / "assets"
+RECONNECT_SECONDS = 5
+PAGES: dict[str, Callable[..., Awaitable[None]]] = {
+    "/": accounts.show,
+    "/breaks/{break_id}": life.show,
+}
+HEAD = (
+    '<link rel="stylesheet" href="/assets/tieout.css"><script src="/assets/theme.js"></script>'
+    '<script defer src="/assets/live.js"></script>'
+)
+
+
+def add_dashboard(app: FastAPI, desk: Desk) -> None:
+    """Let *app* serve the pages over *desk*, beside what it serves already; once in a process, for NiceGUI is one."""
+    app.state.visitors = Visitors(desk)
+    app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
+    app.include_router(signing_in.router)
+    for path, show in PAGES.items():
+        ui.page(path, title="Tieout")(show)
+    ui.run_with(
+        app,
+        favicon=ASSETS / "tieout.svg",
+        dark=None,
+        language="en-US",
+        reconnect_timeout=RECONNECT_SECONDS,
+        tailwind=False,
+        show_welcome_message=False,
+        gzip_middleware_factory=None,
+    )
+    nicegui.app.state.desk, nicegui.app.state.visitors = desk, app.state.visitors
+    app.router.routes.pop()  # it let everybody in
+    app.router.routes.append(Pages(Gate(nicegui.app, app.state.visitors), app.router))
+    ui.add_head_html(HEAD, shared=True)
+    _bind_events()
+
+
+def _bind_events() -> None:
+    """Let a socket speak for pages of its own session alone, even where somebody learnt the name of another's page."""
+    handlers = core.sio.handlers["/"]
+    for name in ("handshake", "event", "javascript_response", "ack", "log"):
+        handlers[name] = _bound(getattr(handlers[name], "inner", handlers[name]))
+
+
+def _bound(inner: Any) -> Any:
+    def heard(sid: str, message: Any) -> Any:
+        client = Client.instances.get(message["client_id"]) if isinstance(message, dict) else None
+        if client is None or client.request is None:
+            return False
+        headers = core.sio.get_environ(sid)
+        shown = cookie_in((headers or {}).get("HTTP_COOKIE", ""))
+        if shown is None or shown != cookie_in(client.request.headers.get("cookie", "")):
+            return False
+        return inner(sid, message)
+
+    heard.inner = inner  # type: ignore[attr-defined]
+    return heard

@@ -1,0 +1,157 @@
+"""A page as one visitor has it open: its frame, what it follows, and who its visitor is at each moment."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import nicegui
+from nicegui import ui
+from nicegui.element import Element
+
+from tieout.errors import RecordError
+from tieout.record.grants import Denial
+from tieout.serve.access.roles import Caller, Permission
+from tieout.serve.dashboard.gate import LOGIN
+from tieout.serve.dashboard.parts import put
+from tieout.serve.dashboard.visitor import COOKIE, Visitors
+from tieout.serve.desk import Desk
+
+T = TypeVar("T")
+EVERY = 1.5  # seconds
+SECTIONS = {"/": "Accounts"}
+
+
+class Page:
+    """A page that is open.
+
+    Args:
+        title: Of its window.
+        path: Which of the sections it belongs to.
+        caller: Who opened it.
+    """
+
+    def __init__(self, title: str, path: str, caller: Caller) -> None:
+        self.desk: Desk = nicegui.app.state.desk
+        self._caller, self._client = caller, ui.context.client
+        self._left = False
+        ui.page_title(f"{title} · Tieout")
+        self._frame(path)
+        with put("div", id_="content") as self.body:
+            self._news = put("p", "", "news", role="status", aria_live="polite")
+            self._alarm = put("p", "", "alarm", role="alert")
+        self.dialogs = put("div")
+
+    @property
+    def caller(self) -> Caller:
+        """The visitor, as they were when this page was made; a page is made anew where that changes."""
+        return self._caller
+
+    async def follow(self, read: Callable[[], Awaitable[T]], show: Callable[[T], None]) -> None:
+        """Show what *read* gives, now and whenever it gives something else. It is read while somebody looks."""
+        last: list[T] = []
+
+        async def look() -> None:
+            if self._left or not await self._still_here():
+                return
+            try:
+                found = await read()
+            except RecordError as error:
+                self.warn(f"The record cannot be read: {error}. What you see may be old.")
+                return
+            self.warn("")
+            self._pulse.props["data-beat"] = str(int(self.desk.clock.now().timestamp() * 1000))
+            if [found] != last:
+                last[:] = [found]
+                with self.body:
+                    show(found)
+
+        await look()
+        with self.body:
+            ui.timer(EVERY, look, immediate=False)
+
+    async def let(self, permission: Permission, account: str | None = None) -> Caller | None:
+        """The visitor, where they may do that now; where not it is told them, and is an entry of the log."""
+        caller = await known()
+        if caller is not None and caller.may(permission, account):
+            return caller
+        who = None if caller is None else caller.name
+        why = "is not known" if caller is None else f"may not {permission}"
+        known_account = account if account in self.desk.accounts else None
+        denial = Denial(at=self.desk.clock.now(), who=who, what="page", why=why, account=known_account)
+        await self.desk.grants.denied(denial, once=secrets.token_hex(8))
+        if caller is None:
+            self._leave()
+        else:
+            self.warn(f"Not done: {caller.name} {why} here.")
+        return None
+
+    def tell(self, sentence: str) -> None:
+        """Say what was done."""
+        self._news.set_text(sentence)
+
+    def warn(self, sentence: str) -> None:
+        """Say what went wrong; nothing, where it is empty."""
+        if self._alarm.text != sentence:
+            self._alarm.set_text(sentence)
+
+    async def _still_here(self) -> bool:
+        caller = await known()
+        if caller is None:
+            self._leave()
+        elif caller != self._caller:
+            self._left = True
+            self.body.clear()
+            ui.navigate.reload()
+        return not self._left
+
+    def _leave(self) -> None:
+        """Show nothing more, and no dialog that was open."""
+        self._left = True
+        self.body.clear()
+        self.dialogs.clear()
+        with self.body:
+            put("h1", "You are signed out")
+            put("p", "Your session has ended, or what it rested on was revoked.", role="alert")
+            put("a", "Sign in again", href=LOGIN)
+
+    def _frame(self, path: str) -> None:
+        put("a", "Skip to the content", "skip", href="#content")
+        with put("div", classes="top", role="banner"):
+            put("a", "Tieout", "brand", href="/")
+            with put("nav", aria_label="Pages"), put("ul"):
+                for where, name in SECTIONS.items():
+                    with put("li"):
+                        put("a", name, href=where, aria_current="page" if where == path else None)
+            self._pulse = put("span", "", "pulse", role="status", data_beat="0")
+            put("span", self._caller.name, "who")
+            put("button", "Light or dark", "theme", type="button", data_theme_switch="")
+            with put("form", method="post", action="/logout"):
+                put("button", "Sign out", type="submit")
+
+
+async def known() -> Caller | None:
+    """Whoever has the page open that this happens on, as they are now."""
+    visitors: Visitors = nicegui.app.state.visitors
+    request = ui.context.client.request
+    return None if request is None else await visitors.known(request.cookies.get(COOKIE))
+
+
+async def opened(title: str, path: str, account: str | None = None) -> Page | None:
+    """A page for whoever asks for it; None where they may not see it, and then it says so."""
+    caller = await known()
+    if caller is None:
+        ui.navigate.to(LOGIN)
+        return None
+    page = Page(title, path, caller)
+    if not caller.may(Permission.SEE, account):
+        await page.let(Permission.SEE, account)
+        return None
+    return page
+
+
+def inside(element: Element) -> Element:
+    """The element, emptied, to be filled anew."""
+    element.clear()
+    return element

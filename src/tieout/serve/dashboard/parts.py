@@ -1,0 +1,97 @@
+"""Small parts of pages: elements whose text is only ever text, moments with their age, badges, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+from urllib.parse import quote
+
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+
+from tieout.model.discrepancy import Severity
+from tieout.serve.render.text import inert
+
+T = TypeVar("T")
+_MARKS = {Severity.CRITICAL: "■", Severity.MODERATE: "▲", Severity.MINOR: "●"}
+
+
+def put(tag: str, text: str = "", classes: str = "", **attributes: object) -> TextElement:
+    """An element of HTML here, with a text that is shown as it stands: nothing in it acts.
+
+    Attributes are written with ``_`` for ``-``; one that is None is left out.
+    """
+    element = TextElement(tag=tag, text=inert(text))
+    if classes:
+        element.classes(classes)
+    for name, value in attributes.items():
+        if value is not None:
+            element.props[name.rstrip("_").replace("_", "-")] = value
+    return element
+
+
+def link(text: str, *path: str, classes: str = "", **attributes: object) -> TextElement:
+    """A link to a page of ours, with the parts of its path."""
+    return put("a", text, classes, href="/" + "/".join(quote(part, safe="") for part in path), **attributes)
+
+
+def badge(severity: str | None) -> TextElement:
+    """How bad, by word, shape and colour."""
+    if severity is None:
+        return put("span", "none", "badge none")
+    mark = _MARKS[Severity(severity)]
+    return put("span", f"{mark} {severity}", f"badge {severity.lower()}")
+
+
+def ago(at: datetime, *, overdue_after: int | None = None) -> None:
+    """How long ago it was, which the browser counts on, and when it was."""
+    since = int(at.timestamp() * 1000)
+    put("span", "", "age", data_since=str(since), data_overdue=overdue_after)
+    put("time", f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC", "moment", datetime=at.astimezone(UTC).isoformat())
+
+
+def table(caption: str, *columns: str, classes: str = "") -> TextElement:
+    """A table with its caption and its column heads; what is returned takes the rows. On a phone its rows become cards."""
+    with (
+        put("div", classes="scroll", tabindex="0", role="group", aria_label=caption),
+        put("table", classes=classes, role="table"),
+    ):
+        put("caption", caption, "unseen")
+        with put("thead", role="rowgroup"), put("tr", role="row"):
+            for column in columns:
+                put("th", column, scope="col", role="columnheader")
+        return put("tbody", role="rowgroup")
+
+
+def cell(label: str, text: str = "", classes: str = "") -> TextElement:
+    """A cell of a row, with its column's head for where the row is a card."""
+    return put("td", text, classes, data_label=label, role="cell")
+
+
+class Keyed:
+    """Children of an element by their keys: only those that changed are made anew, and whoever stands on another stays there.
+
+    Args:
+        parent: Whose children they are.
+    """
+
+    def __init__(self, parent: Element) -> None:
+        self._parent = parent
+        self._shown: dict[Hashable, tuple[object, Element]] = {}
+
+    def show(self, wanted: Sequence[tuple[Hashable, T]], build: Callable[[T], Element]) -> None:
+        """Show these, in this order; *build* makes the one element for one of them."""
+        keys = {key for key, _ in wanted}
+        for key in [key for key in self._shown if key not in keys]:
+            self._shown.pop(key)[1].delete()
+        for place, (key, value) in enumerate(wanted):
+            was = self._shown.get(key)
+            if was is None or was[0] != value:
+                if was is not None:
+                    was[1].delete()
+                with self._parent:
+                    self._shown[key] = (value, build(value))
+            element = self._shown[key][1]
+            if self._parent.default_slot.children[place] is not element:
+                element.move(target_index=place)

@@ -1,0 +1,139 @@
+"""The whole service with its pages on loopback, accounts to break, and a browser to look at them with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from aiohttp import ClientSession
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, async_playwright
+
+from tests.serve.api.stage import ACCOUNT, CONFIGURATION, Stage, write_side
+from tieout.config import load
+from tieout.record import keys
+from tieout.serve.access.roles import Role
+from tieout.serve.api.app import build_app
+from tieout.serve.dashboard.mounting import add_dashboard
+from tieout.serve.listening import listening
+from tieout.serve.service import serving
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = ("--no-sandbox", "--disable-background-networking", "--disable-gpu", "--disable-dev-shm-usage")
+ASKS = """
+[policy]
+rules = [{ cause = ["EXTERNAL_TRADE"], strategy = "SYNC_TO_BROKER", approval = true }]
+"""
+NAMES = ("calm", "cure", "no", "stop", "look", "odd", "late", "spare")
+PATIENCE = 10_000  # milliseconds; what a page follows comes within two seconds
+HOSTILE = "<img src=x onerror=alert(1)>`${alert(2)}{{7*7}}/USD"
+
+
+class Scene:
+    """What tests do with the service and its pages."""
+
+    def __init__(self, stage: Stage, browser: Browser) -> None:
+        self.stage, self.browser, self.url = stage, browser, stage.url
+
+    @asynccontextmanager
+    async def visit(
+        self, *roles: Role, amounts: bool = False, name: str = "ann", width: int = 1280, dark: bool = False
+    ) -> AsyncIterator[Page]:
+        """A browser of somebody who is signed in; at the end nothing was fetched from elsewhere and nothing complained."""
+        token = await self.stage.token(*roles, amounts=amounts, name=name)
+        async with self.unknown(width=width, dark=dark) as page:
+            await page.goto(self.url + "/login")
+            await page.fill("#token", token)
+            await page.click("button[type=submit]")
+            await page.wait_for_selector("h1:text-is('Accounts')")
+            yield page
+
+    @asynccontextmanager
+    async def unknown(self, *, width: int = 1280, dark: bool = False) -> AsyncIterator[Page]:
+        """A browser of nobody known yet."""
+        context = await self.browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light"
+        )
+        page = await context.new_page()
+        page.set_default_timeout(PATIENCE)
+        try:
+            with _watched(context, page, self.url):
+                yield page
+        finally:
+            await context.close()
+
+    def strange_trade(self, account: str, amount: str = "2.1", asset: str = "BTC/USD") -> None:
+        """The broker shows a trade that nobody here made, and what is held after it."""
+        write_trade(self.stage.folder, account, amount, asset)
+
+
+@contextmanager
+def _watched(context: BrowserContext, page: Page, url: str) -> Iterator[None]:
+    wrong: list[str] = []
+
+    def requested(request: Request) -> None:
+        if not request.url.startswith((url, "data:", "blob:")):
+            wrong.append(f"asks {request.url}")
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and "401" not in message.text:
+            wrong.append(f"console: {message.text}")
+
+    context.on("request", requested)
+    page.on("console", said)
+    page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+    page.on("websocket", lambda socket: socket.url.startswith(url.replace("http", "ws")) or wrong.append(socket.url))
+    yield
+    assert not wrong, wrong
+
+
+def write_trade(folder: Path, account: str, amount: str, asset: str) -> None:
+    """The broker's file, with a fill that the books lack."""
+    path = folder / f"{account}-broker.json"
+    said = json.loads(path.read_text("utf-8"))
+    now = datetime.now(UTC)
+    positions = [row for row in said["positions"] if row["asset"] != asset]
+    held = next((row["amount"] for row in said["positions"] if row["asset"] == asset), "0")
+    said["positions"] = [
+        *positions, {"asset": asset, "amount": amount, "market_price": "50000", "currency": "USD"}
+    ]  # fmt: skip
+    said["fills"] = [
+        {"fill_id": f"x-{account}", "broker_order_id": f"o-{account}", "asset": asset, "side": "buy",
+         "quantity": str(Decimal(amount) - Decimal(held)), "price": "50000", "settlement": "margin",
+         "at": (now - timedelta(hours=1)).isoformat()}
+    ]  # fmt: skip
+    said["as_of"] = now.isoformat()
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(said), "utf-8")
+    part.replace(path)
+
+
+@asynccontextmanager
+async def scene(folder: Path) -> AsyncIterator[Scene]:
+    """A service over *folder* with its pages, and a browser."""
+    for account in NAMES:
+        for source in ("local", "broker"):
+            write_side(folder, account, source, "2")
+    told = "".join(ACCOUNT.format(name=name, folder=folder) for name in NAMES)
+    path = folder / "tieout.toml"
+    path.write_text(ASKS + CONFIGURATION.format(folder=folder, accounts=told), "utf-8")
+    keys.create(folder / "keys", "test")
+    config = load(path, None, {})
+    async with serving(config) as desk:
+        app = build_app(desk)
+        add_dashboard(app, desk)
+        async with (
+            listening(app, config.service, config.file) as url,
+            ClientSession() as session,
+            async_playwright() as playwright,
+        ):
+            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+            while not all([(await desk.state(name)).read_at for name in NAMES]):
+                await asyncio.sleep(0.05)
+            yield Scene(Stage(folder, desk, url, session), browser)
+            await browser.close()

@@ -12,7 +12,7 @@ demo: $(VENV)/.runtime
 
 # What judges money is measured by its own tests alone: to trace the others takes twice their time, and shows nothing more.
 JUDGES := $(addprefix tests/,model compare explain decide observe identity)
-test: check
+test: check browser
 	$(BIN)/python -m pytest -n 2 --cov --cov-report= $(JUDGES)
 	$(BIN)/python tests/coverage_gate.py
 	$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(JUDGES)) tests
@@ -21,6 +21,11 @@ check: $(VENV)/.develop
 	$(BIN)/ruff format --check src tests
 	$(BIN)/ruff check src tests
 	$(BIN)/mypy
+
+# The pages are looked at with Debian's browser; where it is lacking and may not be installed, their tests say so and skip.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium >/dev/null 2>&1 || true
 
 # Hours of proof: interrupted, it goes on where it was, for as long as the source is the same.
 prove: $(VENV)/.develop

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -12,11 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from aiohttp import ClientSession
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebSocket, async_playwright
 
-from tests.serve.api.stage import ACCOUNT, CONFIGURATION, Stage, write_side
+from tests.serve.api.stage import ACCOUNT, CLOCK, CONFIGURATION, PASSWORD, QUICK, Stage, write_side
 from tieout.config import load
 from tieout.record import keys
+from tieout.record.users import UserRow
 from tieout.serve.access.roles import Role
 from tieout.serve.api.app import build_app
 from tieout.serve.dashboard.mounting import add_dashboard
@@ -42,27 +42,36 @@ class Scene:
 
     @asynccontextmanager
     async def visit(
-        self, *roles: Role, amounts: bool = False, name: str = "ann", width: int = 1280, dark: bool = False
+        self, *roles: Role, name: str, amounts: bool = False, width: int = 1280, dark: bool = False
     ) -> AsyncIterator[Page]:
         """A browser of somebody who is signed in; at the end nothing was fetched from elsewhere and nothing complained."""
-        token = await self.stage.token(*roles, amounts=amounts, name=name)
+        if await self.stage.desk.users.user(name) is None:
+            hashed = await self.stage.desk.callers.passwords.hash(PASSWORD)
+            await self.stage.desk.users.add(
+                UserRow(
+                    name=name, roles=roles, amounts=amounts, created_at=CLOCK.now(), created_by="test", password=hashed
+                )
+            )
         async with self.unknown(width=width, dark=dark) as page:
-            await page.goto(self.url + "/login")
-            await page.fill("#token", token)
-            await page.click("button[type=submit]")
+            await page.goto(self.url)
+            await page.get_by_label("Name").fill(name)
+            await page.get_by_label("Password").fill(PASSWORD)
+            await page.get_by_role("button", name="Sign in").click()
             await page.wait_for_selector("h1:text-is('Accounts')")
             yield page
 
     @asynccontextmanager
-    async def unknown(self, *, width: int = 1280, dark: bool = False) -> AsyncIterator[Page]:
-        """A browser of nobody known yet."""
+    async def unknown(
+        self, *, width: int = 1280, dark: bool = False, silent: tuple[str, ...] = ()
+    ) -> AsyncIterator[Page]:
+        """A browser of nobody known yet; what a browser itself complains of an answer may be in *silent*."""
         context = await self.browser.new_context(
             viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light"
         )
         page = await context.new_page()
         page.set_default_timeout(PATIENCE)
         try:
-            with _watched(context, page, self.url):
+            with _watched(context, page, self.url, silent):
                 yield page
         finally:
             await context.close()
@@ -73,21 +82,25 @@ class Scene:
 
 
 @contextmanager
-def _watched(context: BrowserContext, page: Page, url: str) -> Iterator[None]:
+def _watched(context: BrowserContext, page: Page, url: str, silent: tuple[str, ...]) -> Iterator[None]:
     wrong: list[str] = []
 
     def requested(request: Request) -> None:
         if not request.url.startswith((url, "data:", "blob:")):
             wrong.append(f"asks {request.url}")
 
+    def connected(socket: WebSocket) -> None:
+        if not socket.url.startswith(url.replace("http", "ws")):
+            wrong.append(f"connects to {socket.url}")
+
     def said(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and "401" not in message.text:
+        if message.type in ("error", "warning") and not any(text in message.text for text in silent):
             wrong.append(f"console: {message.text}")
 
     context.on("request", requested)
     page.on("console", said)
     page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
-    page.on("websocket", lambda socket: socket.url.startswith(url.replace("http", "ws")) or wrong.append(socket.url))
+    page.on("websocket", connected)
     yield
     assert not wrong, wrong
 
@@ -133,7 +146,8 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
             async_playwright() as playwright,
         ):
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-            while not all([(await desk.state(name)).read_at for name in NAMES]):
-                await asyncio.sleep(0.05)
+            desk.callers.passwords = QUICK
+            for name in NAMES:
+                await desk.schedule.request(name)
             yield Scene(Stage(folder, desk, url, session), browser)
             await browser.close()

@@ -22,7 +22,7 @@ async def say(page: Page, button: str, reason: str) -> None:
 
 async def test_a_break_is_followed_from_its_first_sight_to_its_verified_end(scene: Scene) -> None:
     """It appears without reload, is opened, approved, booked, and shown as closed by a later reading."""
-    async with scene.visit(Role.OPERATOR, Role.APPROVER) as page:
+    async with scene.visit(Role.OPERATOR, Role.APPROVER, name="ann") as page:
         await expect(page.get_by_role("row", name="cure")).to_contain_text("Matched")
         scene.strange_trade("cure")
         await scene.stage.reconciled("cure", times=3)
@@ -44,11 +44,11 @@ async def test_a_break_is_followed_from_its_first_sight_to_its_verified_end(scen
 
 async def test_trading_is_halted_and_resumed(scene: Scene) -> None:
     """A halt shows at once as what it is, and a resume shows what it lifts before it is said."""
-    async with scene.visit(Role.APPROVER) as page:
+    async with scene.visit(Role.APPROVER, name="bob") as page:
         await say(page, "Halt trading of stop", "strange fills")
         banner = page.locator(".halted", has_text="stop since")
         await expect(banner).to_contain_text("TRADING HALTED")
-        await expect(banner).to_contain_text("by ann")
+        await expect(banner).to_contain_text("by bob")
         await expect(page.locator(".headline")).to_contain_text("Trading is HALTED in stop")
         await page.get_by_role("button", name="Resume trading of stop").click()
         await expect(page.get_by_role("dialog")).to_contain_text("HALTED stop since")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Match, Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tieout.serve.dashboard.visitor import COOKIE, Visitors
+from tieout.serve.dashboard.visitor import caller_by, cookie_in
+from tieout.serve.desk import Desk
 
 LOGIN = "/login"
 API = "/v1/"
@@ -25,13 +25,14 @@ PAGES_POLICY = (
 class Gate:
     """Lets those in who are signed in. It is looked at again in each event: a socket stays open for long."""
 
-    def __init__(self, pages: ASGIApp, visitors: Visitors) -> None:
-        self._pages, self._visitors = pages, visitors
+    def __init__(self, pages: ASGIApp, desk: Desk) -> None:
+        self._pages, self._desk = pages, desk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
         headers = Headers(scope=scope)
-        if not is_from_here(headers) or await self._visitors.known(cookie_in(headers.get("cookie", ""))) is None:
+        known = await caller_by(cookie_in(headers.get("cookie", "")), self._desk)
+        if known is None or not is_from_here(headers):
             await _refuse(scope, receive, send)
             return
         # Whoever asks may not say where the page fetches its scripts.
@@ -71,23 +72,12 @@ def is_from_here(headers: Headers) -> bool:
     return site in ("none", "same-origin") or follows
 
 
-def cookie_in(text: str) -> str | None:
-    """The cookie of a session in a header."""
-    try:
-        found = SimpleCookie(text).get(COOKIE)
-    except CookieError:
-        return None
-    return None if found is None else found.value
-
-
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": "sign in first"})
         return
     wants_page = "text/html" in Headers(scope=scope).get("accept", "")
-    answer = (
-        RedirectResponse(LOGIN, 303)
-        if scope["method"] == "GET" and wants_page
-        else PlainTextResponse("sign in first\n", 401)
-    )
-    await answer(scope, receive, send)
+    if scope["method"] == "GET" and wants_page:
+        await RedirectResponse(f"{LOGIN}?next={quote(scope['path'], safe='')}", 303)(scope, receive, send)
+    else:
+        await PlainTextResponse("sign in first\n", 401)(scope, receive, send)

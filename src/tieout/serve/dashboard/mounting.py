@@ -12,8 +12,8 @@ from nicegui import Client, core, ui
 from starlette.staticfiles import StaticFiles
 
 from tieout.serve.dashboard import accounts, life, signing_in
-from tieout.serve.dashboard.gate import Gate, Pages, cookie_in
-from tieout.serve.dashboard.visitor import Visitors
+from tieout.serve.dashboard.gate import Gate, Pages
+from tieout.serve.dashboard.visitor import cookie_in
 from tieout.serve.desk import Desk
 
 ASSETS = Path(__file__).parent / "assets"
@@ -30,7 +30,6 @@ HEAD = (
 
 def add_dashboard(app: FastAPI, desk: Desk) -> None:
     """Let *app* serve the pages over *desk*, beside what it serves already; once in a process, for NiceGUI is one."""
-    app.state.visitors = Visitors(desk)
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
     app.include_router(signing_in.router)
     for path, show in PAGES.items():
@@ -45,9 +44,9 @@ def add_dashboard(app: FastAPI, desk: Desk) -> None:
         show_welcome_message=False,
         gzip_middleware_factory=None,
     )
-    nicegui.app.state.desk, nicegui.app.state.visitors = desk, app.state.visitors
+    nicegui.app.state.desk = desk
     app.router.routes.pop()  # it let everybody in
-    app.router.routes.append(Pages(Gate(nicegui.app, app.state.visitors), app.router))
+    app.router.routes.append(Pages(Gate(nicegui.app, desk), app.router))
     ui.add_head_html(HEAD, shared=True)
     _bind_events()
 

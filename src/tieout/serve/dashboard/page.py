@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import nicegui
 from nicegui import ui
-from nicegui.element import Element
 
 from tieout.errors import RecordError
-from tieout.record.grants import Denial
 from tieout.serve.access.roles import Caller, Permission
 from tieout.serve.dashboard.gate import LOGIN
 from tieout.serve.dashboard.parts import put
-from tieout.serve.dashboard.visitor import COOKIE, Visitors
-from tieout.serve.desk import Desk
+from tieout.serve.dashboard.visitor import note_denial, the_desk, visitor
 
 T = TypeVar("T")
 EVERY = 1.5  # seconds
@@ -33,7 +28,7 @@ class Page:
     """
 
     def __init__(self, title: str, path: str, caller: Caller) -> None:
-        self.desk: Desk = nicegui.app.state.desk
+        self.desk = the_desk()
         self._caller, self._client = caller, ui.context.client
         self._left = False
         ui.page_title(f"{title} · Tieout")
@@ -73,14 +68,11 @@ class Page:
 
     async def let(self, permission: Permission, account: str | None = None) -> Caller | None:
         """The visitor, where they may do that now; where not it is told them, and is an entry of the log."""
-        caller = await known()
+        caller = await visitor()
         if caller is not None and caller.may(permission, account):
             return caller
-        who = None if caller is None else caller.name
         why = "is not known" if caller is None else f"may not {permission}"
-        known_account = account if account in self.desk.accounts else None
-        denial = Denial(at=self.desk.clock.now(), who=who, what="page", why=why, account=known_account)
-        await self.desk.grants.denied(denial, once=secrets.token_hex(8))
+        await note_denial(caller, why, account)
         if caller is None:
             self._leave()
         else:
@@ -97,7 +89,7 @@ class Page:
             self._alarm.set_text(sentence)
 
     async def _still_here(self) -> bool:
-        caller = await known()
+        caller = await visitor()
         if caller is None:
             self._leave()
         elif caller != self._caller:
@@ -131,16 +123,9 @@ class Page:
                 put("button", "Sign out", type="submit")
 
 
-async def known() -> Caller | None:
-    """Whoever has the page open that this happens on, as they are now."""
-    visitors: Visitors = nicegui.app.state.visitors
-    request = ui.context.client.request
-    return None if request is None else await visitors.known(request.cookies.get(COOKIE))
-
-
 async def opened(title: str, path: str, account: str | None = None) -> Page | None:
     """A page for whoever asks for it; None where they may not see it, and then it says so."""
-    caller = await known()
+    caller = await visitor()
     if caller is None:
         ui.navigate.to(LOGIN)
         return None
@@ -149,9 +134,3 @@ async def opened(title: str, path: str, account: str | None = None) -> Page | No
         await page.let(Permission.SEE, account)
         return None
     return page
-
-
-def inside(element: Element) -> Element:
-    """The element, emptied, to be filled anew."""
-    element.clear()
-    return element

@@ -1,27 +1,26 @@
-"""Signing in and out: two forms, which work without a script. A token that is shown here is not kept."""
+"""Signing in and out: two forms, which work without a script."""
 
 from __future__ import annotations
 
-import secrets
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from tieout.record.grants import Denial
-from tieout.serve.api.guard import desk_of
+from tieout.serve.access.callers import LASTS
+from tieout.serve.api.guard import COOKIE, desk_of, origin_of, require_pace, session_of
+from tieout.serve.api.problems import Denied
 from tieout.serve.dashboard.gate import LOGIN, is_from_here
-from tieout.serve.dashboard.visitor import COOKIE, LONGEST, Visitors
 
-MAX_FORM = 4096
+MAX_FORM = 8192
 POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
-UNKNOWN = "That token does not count: it is mistyped, has expired or was revoked."
 ELSEWHERE = "That did not come from this page: open it anew, and try again."
 
 router = APIRouter(include_in_schema=False)
@@ -30,45 +29,41 @@ _pages = Environment(
 )
 
 
-def visitors_of(request: Request) -> Visitors:
-    """Who is signed in, behind a request."""
-    visitors: Visitors = request.app.state.visitors
-    return visitors
-
-
 @router.get(LOGIN)
 async def show_form(request: Request) -> Response:
     """The form; whoever is signed in already goes on to the pages."""
-    if await visitors_of(request).known(request.cookies.get(COOKIE)) is not None:
-        return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    return _form()
+    after = own_path(request.query_params.get("next", "/"))
+    if await session_of(request) is not None:
+        return RedirectResponse(after, HTTPStatus.SEE_OTHER)
+    # Whoever follows a link from elsewhere shows no cookie on the way: the form comes again by itself, and then it is there.
+    return _form(after, bounce=request.headers.get("sec-fetch-site") in ("cross-site", "same-site"))
 
 
 @router.post(LOGIN)
 async def sign_in(request: Request) -> Response:
-    """Begin a session for whoever shows a token that counts."""
+    """Begin a session for whoever gives a name and its password."""
+    fields = await _fields(request)
+    after = own_path(fields.get("next", "/"))
     if not is_from_here(request.headers):
-        return _form(ELSEWHERE, HTTPStatus.FORBIDDEN)
-    raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > MAX_FORM:
-            return _form(UNKNOWN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    shown = parse_qs(bytes(raw).decode("utf-8", "replace")).get("token", [""])[0]
-    cookie = await visitors_of(request).enter(shown)
-    if cookie is None:
-        desk = desk_of(request)
-        denial = Denial(at=desk.clock.now(), who=None, what=f"POST {LOGIN}", why="is not known")
-        await desk.grants.denied(denial, once=secrets.token_hex(8))
-        return _form(UNKNOWN, HTTPStatus.UNAUTHORIZED)
-    answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        return _form(after, ELSEWHERE, HTTPStatus.FORBIDDEN)
+    desk = desk_of(request)
+    try:
+        require_pace(request, f"address {origin_of(request)}")
+    except Denied as denied:
+        return _form(after, f"Not signed in: {denied.why}.", denied.status)
+    login = await desk.callers.login(fields.get("name", ""), fields.get("password", ""))
+    if login.session is None:
+        await desk.denials.note(Denial(who=None, origin=origin_of(request), what="log in", why=login.why))
+        again = "" if login.again_at is None else f" Try again at {login.again_at:%H:%M:%S} UTC."
+        return _form(after, f"Not signed in: {login.why}.{again}", HTTPStatus.UNAUTHORIZED)
+    answer = RedirectResponse(after, HTTPStatus.SEE_OTHER)
     answer.set_cookie(
         COOKIE,
-        cookie,
-        max_age=LONGEST.days * 86_400 + LONGEST.seconds,
+        login.cookie,
+        max_age=LASTS.days * 86_400 + LASTS.seconds,
         httponly=True,
         secure=request.url.scheme == "https",
-        samesite="lax",
+        samesite="strict",
     )
     return answer
 
@@ -76,13 +71,29 @@ async def sign_in(request: Request) -> Response:
 @router.post("/logout")
 async def sign_out(request: Request) -> Response:
     """End the session, wherever else it is open."""
-    if is_from_here(request.headers):
-        visitors_of(request).leave(request.cookies.get(COOKIE))
+    cookie = request.cookies.get(COOKIE)
+    if cookie and is_from_here(request.headers):
+        await desk_of(request).callers.logout(cookie)
     answer = RedirectResponse(LOGIN, HTTPStatus.SEE_OTHER)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer
 
 
-def _form(problem: str = "", status: HTTPStatus = HTTPStatus.OK) -> Response:
-    page = _pages.get_template("login.html.jinja").render(problem=problem)
+def own_path(text: str) -> str:
+    """*text* where it is a path of ours; else the first page: nobody is sent elsewhere from here."""
+    plain = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and "\\" not in text
+    return quote(text, safe="/%-._~") if plain else "/"
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    raw = bytearray()
+    async for part in request.stream():
+        raw += part
+        if len(raw) > MAX_FORM:
+            return {}
+    return {name: values[0] for name, values in parse_qs(bytes(raw).decode("utf-8", "replace")).items()}
+
+
+def _form(after: str, problem: str = "", status: HTTPStatus = HTTPStatus.OK, *, bounce: bool = False) -> Response:
+    page = _pages.get_template("login.html.jinja").render(problem=problem, after=after, bounce=bounce)
     return HTMLResponse(page, status, {"Content-Security-Policy": POLICY})

@@ -1,77 +1,66 @@
-"""Who looks at a page: known by a cookie, and looked up anew for each page, each event and each update of what is shown."""
+"""Who looks at a page: whoever's session its cookie names, looked up anew for each page, each event and each update."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from datetime import datetime, timedelta
+from http.cookies import CookieError, SimpleCookie
 
-from msgspec import Struct
+import nicegui
+from nicegui import ui
 
+from tieout.record.grants import Denial
 from tieout.serve.access.roles import Caller
-from tieout.serve.access.tokens import caller_of, read_token
+from tieout.serve.api.guard import COOKIE
 from tieout.serve.desk import Desk
 
-COOKIE = "tieout_session"
-LONGEST = timedelta(hours=12)
-MOST = 10_000  # sessions; the oldest ends where there are more
+
+def the_desk() -> Desk:
+    """The desk behind all pages of this process."""
+    desk: Desk = nicegui.app.state.desk
+    return desk
 
 
-class _Session(Struct, frozen=True):
-    """Who is signed in: by which token, which is itself not kept."""
+async def caller_by(cookie: str | None, desk: Desk) -> Caller | None:
+    """Whoever has the session of that cookie, as they are now; None where it counts no more.
 
-    token: str
-    digest: bytes
-    ends: datetime
-
-
-class Visitors:
-    """Who is signed in. It is kept in memory alone: a service that starts anew knows nobody.
-
-    Args:
-        desk: What the tokens are looked up in.
+    Raises:
+        RecordError: It cannot be looked up.
     """
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._sessions: dict[bytes, _Session] = {}
-
-    async def enter(self, shown: str) -> str | None:
-        """The cookie of a new session for whoever shows a token that counts; None for anybody else."""
-        read = read_token(shown.strip())
-        if read is None:
-            return None
-        session = _Session(*read, ends=self._desk.clock.now() + LONGEST)
-        if await self._caller(session) is None:
-            return None
-        self._tidy()
-        cookie = secrets.token_urlsafe(32)
-        self._sessions[_key(cookie)] = session
-        return cookie
-
-    def leave(self, cookie: str | None) -> None:
-        """End a session, if it is one."""
-        if cookie is not None:
-            self._sessions.pop(_key(cookie), None)
-
-    async def known(self, cookie: str | None) -> Caller | None:
-        """Whoever bears the cookie, as they are now; None where the session or its token counts no more."""
-        session = None if cookie is None else self._sessions.get(_key(cookie))
-        return None if session is None else await self._caller(session)
-
-    async def _caller(self, session: _Session) -> Caller | None:
-        now = self._desk.clock.now()
-        if session.ends <= now:
-            return None
-        return caller_of(await self._desk.grants.token(session.token), session.digest, now)
-
-    def _tidy(self) -> None:
-        now = self._desk.clock.now()
-        self._sessions = {name: each for name, each in self._sessions.items() if each.ends > now}
-        while len(self._sessions) >= MOST:
-            del self._sessions[next(iter(self._sessions))]
+    session = None if not cookie else await desk.callers.by_session(cookie)
+    return None if session is None else session.caller
 
 
-def _key(cookie: str) -> bytes:
-    """Who reads this process's memory by accident finds no cookie in it."""
-    return hashlib.sha256(cookie.encode()).digest()
+async def visitor() -> Caller | None:
+    """Whoever has the page open that this happens on, as they are now.
+
+    Raises:
+        RecordError: It cannot be looked up.
+    """
+    request = ui.context.client.request
+    return None if request is None else await caller_by(request.cookies.get(COOKIE), the_desk())
+
+
+async def note_denial(caller: Caller | None, why: str, account: str | None) -> None:
+    """Log that somebody was not let on the page that this happens on.
+
+    Raises:
+        RecordError: It cannot be logged.
+    """
+    desk, request = the_desk(), ui.context.client.request
+    address = None if request is None else request.client
+    denial = Denial(
+        who=None if caller is None else caller.name,
+        origin="nowhere" if address is None else address.host,
+        what=f"page {ui.context.client.page.path}",
+        why=why,
+        account=account if account in desk.accounts else None,
+    )
+    await desk.denials.note(denial)
+
+
+def cookie_in(text: str) -> str | None:
+    """The cookie of a session in a header."""
+    try:
+        found = SimpleCookie(text).get(COOKIE)
+    except CookieError:
+        return None
+    return None if found is None else found.value

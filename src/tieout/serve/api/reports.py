@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -17,7 +16,7 @@ from tieout.record.looking import Looking, opened
 from tieout.serve.access.roles import Caller, Permission
 from tieout.serve.api.guard import deny, desk_of, needs
 from tieout.serve.api.problems import Denied
-from tieout.serve.api.shapes import answer, gives
+from tieout.serve.api.shapes import Moment, answer, gives
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
 Seer = Annotated[Caller, Depends(needs(Permission.SEE))]
@@ -39,8 +38,8 @@ async def list_reports(
     account: Annotated[list[str] | None, Query()] = None,
     severity: Annotated[list[Severity] | None, Query()] = None,
     status: Annotated[list[Status] | None, Query()] = None,
-    since: Annotated[datetime | None, Query()] = None,
-    until: Annotated[datetime | None, Query()] = None,
+    since: Annotated[Moment | None, Query()] = None,
+    until: Annotated[Moment | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
 ) -> Response:
     """The last reports that fit, without amounts."""
@@ -52,8 +51,8 @@ async def list_reports(
         account=tuple(mine),
         severity=tuple(severity or ()),
         status=tuple(status or ()),
-        since=_aware(since, "since"),
-        until=_aware(until, "until"),
+        since=since,
+        until=until,
         limit=limit,
     )
     listed = await desk.look(lambda seen: history.list_reports(seen.connection, wanted), amounts=False)
@@ -82,11 +81,3 @@ async def show_report(request: Request, report_id: str, caller: Seer) -> Respons
     if report is None:
         raise Denied(GONE, "it was erased when its time had come; the log still has its entry")
     return answer(report)
-
-
-def _aware(moment: datetime | None, name: str) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise Denied(
-            HTTPStatus.UNPROCESSABLE_ENTITY, f"{name} has no time zone: give one, such as 2026-11-20T10:00:00Z"
-        )
-    return moment

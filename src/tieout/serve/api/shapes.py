@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from pydantic import BeforeValidator, WithJsonSchema
 
 from tieout import __version__
 from tieout.errors import BadInput, Problem
@@ -18,6 +20,23 @@ from tieout.serve.api.problems import MEDIA_TYPE, ProblemAnswer
 T = TypeVar("T")
 Described = dict[str, object]  # a piece of OpenAPI
 MAX_BODY = 64 * 1024
+
+
+def _moment(given: object) -> datetime:
+    # pydantic takes numbers for times, too, and times without a zone.
+    try:
+        found = msgspec.convert(given, datetime)
+    except msgspec.ValidationError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ValueError("no time with a zone, such as 2026-11-20T10:00:00Z")
+    return found
+
+
+# A moment in a query: RFC 3339, with its zone.
+Moment = Annotated[
+    datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"}, mode="validation")
+]
 _REF = "#/components/schemas/{name}"
 _SHAPES: set[Any] = {ProblemAnswer}
 

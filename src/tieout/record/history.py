@@ -87,13 +87,6 @@ def list_reports(connection: Connection, wanted: Wanted) -> Listed:
     return Listed(tuple(_report_row(row, counts.get(row.entry, 0)) for row in rows), total)
 
 
-def newest_status(connection: Connection, account: str) -> str | None:
-    """The outcome of an account's newest whole reading; None where there was none."""
-    query = _report_query().where(accounts.c.name == account, ~observations.c.look).order_by(reports.c.entry.desc())
-    row = connection.execute(query.limit(1)).first()
-    return None if row is None else row.status
-
-
 def find_reports(connection: Connection, prefix: str) -> tuple[ReportRow, ...]:
     """The reports whose id begins with *prefix*; two at most, which is one too many."""
     query = _report_query().where(reports.c.report_id.startswith(prefix, autoescape=True)).limit(2)

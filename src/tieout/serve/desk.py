@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -13,13 +13,11 @@ from tieout.bootstrap import Running
 from tieout.clock import Clock
 from tieout.live.schedule import Schedule
 from tieout.model.halt import Halt
-from tieout.record.breaks import BreakRow, list_breaks
 from tieout.record.grants import Grants
-from tieout.record.history import Wanted, newest_status
 from tieout.record.looking import Looking
+from tieout.record.overview import Glance, glance
 from tieout.record.people import People
 from tieout.record.recorder import StoreRecord
-from tieout.record.standing import Standing, read_standing, with_standing
 from tieout.record.users import Users
 from tieout.serve.access.callers import Callers
 from tieout.serve.access.denials import Denials
@@ -91,38 +89,30 @@ class Desk:
         locked = None if amounts else "amounts are not shown to you"
         return await self._record.database.read(lambda connection: work(Looking(connection, sealed, locked)))
 
-    async def state(self, account: str) -> AccountState:
-        """How an account stands.
+    async def states(self, names: Collection[str]) -> tuple[AccountState, ...]:
+        """How each of the accounts *names* stands, by name; those that are not watched are left out.
 
         Raises:
-            KeyError: It is none of those that are watched.
             RecordUnavailable: The record cannot be read now.
         """
-        now = self.clock.now()
+        now, wanted = self.clock.now(), [name for name in names if name in self.running.accounts]
+        found = await self.look(lambda seen: glance(seen.connection, seen.sealed, wanted, now), amounts=True)
+        return tuple(self._state(each, now) for each in found)
 
-        def read(seen: Looking) -> AccountState:
-            standing = read_standing(seen.connection, seen.sealed, account)
-            rows = list_breaks(seen.connection, Wanted(account=(account,)))
-            last = newest_status(seen.connection, account)
-            return self._state(account, standing, [with_standing(row, standing, now) for row in rows], last, now)
-
-        return await self.look(read, amounts=True)
-
-    def _state(
-        self, account: str, standing: Standing, rows: list[BreakRow], status: str | None, now: datetime
-    ) -> AccountState:
+    def _state(self, seen: Glance, now: datetime) -> AccountState:
         counts = dict[str, int]()
-        for row in rows:
+        for row in seen.breaks:
             counts[row.severity] = counts.get(row.severity, 0) + 1
+        read_at = None if seen.last is None else seen.last.started_at
         return AccountState(
-            account=account,
-            status=status,
-            read_at=standing.at,
-            age_seconds=None if standing.at is None else max(0, (now - standing.at) // timedelta(seconds=1)),
-            overdue_after_seconds=self.running.cadences[account].overdue_seconds,
-            worst=rows[0].severity if rows else None,
+            account=seen.account,
+            status=None if seen.last is None else seen.last.status,
+            read_at=read_at,
+            age_seconds=None if read_at is None else max(0, (now - read_at) // timedelta(seconds=1)),
+            overdue_after_seconds=self.running.cadences[seen.account].overdue_seconds,
+            worst=seen.breaks[0].severity if seen.breaks else None,
             open_breaks=counts,
-            awaits=sum(row.awaits for row in rows),
-            halts=standing.halts,
-            troubles=tuple(sorted(self.schedule.watch.troubles(account).values())),
+            awaits=sum(row.awaits for row in seen.breaks),
+            halts=() if seen.standing is None else seen.standing.halts,
+            troubles=tuple(sorted(self.schedule.watch.troubles(seen.account).values())),
         )

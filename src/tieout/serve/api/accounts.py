@@ -63,7 +63,7 @@ class Word(Struct, frozen=True, kw_only=True):
 async def list_accounts(request: Request, caller: Annotated[Caller, Depends(needs(Permission.SEE))]) -> Response:
     """How every account stands that you may see."""
     desk = desk_of(request)
-    return answer(Accounts(tuple([await desk.state(name) for name in desk.accounts if caller.is_for(name)])))
+    return answer(Accounts(await desk.states([name for name in desk.accounts if caller.is_for(name)])))
 
 
 @router.get(
@@ -75,7 +75,8 @@ async def list_accounts(request: Request, caller: Annotated[Caller, Depends(need
 async def show_account(request: Request, account: str) -> Response:
     """How an account stands."""
     _require_known(request, account)
-    return answer(await desk_of(request).state(account))
+    (state,) = await desk_of(request).states([account])
+    return answer(state)
 
 
 @router.post(

@@ -68,6 +68,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "starlette": frozenset(("serve",)),  # fastapi's own
     "uvicorn": frozenset(("serve",)),
     "nicegui": frozenset(("serve",)),
+    "prometheus_client": frozenset(("serve",)),
     "pydantic": frozenset(("serve",)),  # fastapi's own
 }
 

@@ -22,6 +22,7 @@ from tieout.record.users import Users
 from tieout.serve.access.callers import Callers
 from tieout.serve.access.denials import Denials
 from tieout.serve.access.pace import Pace
+from tieout.serve.measuring import Measured
 
 T = TypeVar("T")
 REQUESTS_A_MINUTE = 1200  # of one caller, and of one address that nobody is known at
@@ -62,11 +63,14 @@ class Desk:
         running: Accounts, reconciler and record.
         schedule: What reconciles them.
         record: The same record, which a service cannot do without.
+        measured: What the service measures of itself.
         clock: Where time comes from.
     """
 
-    def __init__(self, running: Running, schedule: Schedule, record: StoreRecord, clock: Clock) -> None:
-        self.running, self.schedule, self.clock = running, schedule, clock
+    def __init__(
+        self, running: Running, schedule: Schedule, record: StoreRecord, measured: Measured, clock: Clock
+    ) -> None:
+        self.running, self.schedule, self.measured, self.clock = running, schedule, measured, clock
         self.people = People(record, clock, tell=running.reconciler.say)
         self.grants, self.users = Grants(record), Users(record)
         self.callers = Callers(self.grants, self.users, clock)

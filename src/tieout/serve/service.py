@@ -17,6 +17,7 @@ from tieout.record.beating import Duty, keep_alive
 from tieout.record.outbox import Outbox
 from tieout.serve.access.denials import EVERY
 from tieout.serve.desk import Desk
+from tieout.serve.measuring import Measured
 
 
 @asynccontextmanager
@@ -34,7 +35,8 @@ async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | 
         raise BadInput([Problem(config.file, "record", "a service cannot do without a record", mend)])
     clock, alarm = clock or SystemClock(), alarm or LoggedAlarm()
     names = [name for name, each in config.accounts.items() if each.reconciliation.enabled and each.broker is not None]
-    async with opened(config, names, clock=clock, alarm=alarm) as running:
+    measured = Measured(clock)
+    async with opened(config, names, clock=clock, alarm=alarm, reported=measured.reported) as running:
         record = running.record
         assert record is not None, "the configuration has one"
         outgoing = outgoing_of(config.alerts, Outbox(record), clock, alarm, running.accounts)
@@ -50,11 +52,13 @@ async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | 
         async def tell(sentence: str) -> None:
             await alarm.raise_alarm("record", sentence)
 
-        desk = Desk(running, schedule, record, clock)
+        measured.watch(running, schedule)
+        desk = Desk(running, schedule, record, measured, clock)
         others = (Duty("logging who was not let", EVERY, desk.denials.tell_rest),)
         async with (
             _beside(deliver_alerts(outgoing, clock, alarm)),
             _beside(keep_alive(record, config.record, clock, tell=tell, others=others)),
+            _beside(measured.keep_time()),
             _scheduled(schedule),
         ):
             yield desk

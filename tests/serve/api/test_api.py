@@ -95,3 +95,16 @@ async def test_readiness_follows_the_reconciliations(stage: Stage) -> None:
     await asyncio.sleep(0)
     got = await stage.ask("GET", "/readyz")
     assert (got.status, got.body["detail"]) == (503, "1 of 2 accounts are not reconciled well")
+
+
+async def test_metrics_tell_how_each_account_stands_without_amounts(stage: Stage) -> None:
+    """Prometheus reads breaks by severity, halts and the last reading of every account, and no figure of any position."""
+    await stage.open_break()
+    got = await stage.ask("GET", "/metrics", await stage.token(Role.VIEWER))
+    told = dict(line.rsplit(" ", 1) for line in got.body.decode().splitlines() if not line.startswith("#"))
+    assert told['tieout_open_breaks{account="main",severity="CRITICAL"}'] == "1.0"
+    assert told['tieout_halts{account="main"}'] == "1.0"
+    assert told['tieout_halts{account="other"}'] == "0.0"
+    assert float(told['tieout_last_reading_timestamp_seconds{account="other"}']) > 1.7e9
+    assert float(told['tieout_readings_total{account="main",status="discrepancies"}']) >= 2
+    assert "50000" not in got.body.decode()

@@ -42,7 +42,7 @@ async def read_glance(desk: Desk, caller: Caller) -> Glance:
     Raises:
         RecordUnavailable: The record cannot be read now.
     """
-    states = [await desk.state(name) for name in desk.accounts if caller.is_for(name)]
+    states = await desk.states([name for name in desk.accounts if caller.is_for(name)])
     asked = [state.account for state in states if state.awaits]
 
     def read(seen: Looking) -> tuple[Waiting, ...]:

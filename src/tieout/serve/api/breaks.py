@@ -65,20 +65,20 @@ class Filters(Struct, frozen=True, kw_only=True):
 
 
 def filters(
-    account: Annotated[list[str] | None, Query()] = None,
-    asset: Annotated[list[str] | None, Query()] = None,
-    cause: Annotated[list[CauseCode] | None, Query()] = None,
-    severity: Annotated[list[Severity] | None, Query()] = None,
+    account: Annotated[list[str], Query(default_factory=list)],
+    asset: Annotated[list[str], Query(default_factory=list)],
+    cause: Annotated[list[CauseCode], Query(default_factory=list)],
+    severity: Annotated[list[Severity], Query(default_factory=list)],
     closed: Annotated[bool, Query(description="Closed ones too.")] = False,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
 ) -> Filters:
     """A dependency: the filters of a list of breaks."""
     wanted = Wanted(
-        account=tuple(account or ()),
-        asset=tuple(asset or ()),
-        cause=tuple(cause or ()),
-        severity=tuple(severity or ()),
+        account=tuple(account),
+        asset=tuple(asset),
+        cause=tuple(cause),
+        severity=tuple(severity),
     )
     return Filters(wanted=wanted, closed=closed, limit=limit, offset=offset)
 

@@ -35,9 +35,9 @@ class Reports(Struct, frozen=True):
 async def list_reports(
     request: Request,
     caller: Seer,
-    account: Annotated[list[str] | None, Query()] = None,
-    severity: Annotated[list[Severity] | None, Query()] = None,
-    status: Annotated[list[Status] | None, Query()] = None,
+    account: Annotated[list[str], Query(default_factory=list)],
+    severity: Annotated[list[Severity], Query(default_factory=list)],
+    status: Annotated[list[Status], Query(default_factory=list)],
     since: Annotated[Moment | None, Query()] = None,
     until: Annotated[Moment | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
@@ -49,8 +49,8 @@ async def list_reports(
         return answer(Reports((), 0))
     wanted = Wanted(
         account=tuple(mine),
-        severity=tuple(severity or ()),
-        status=tuple(status or ()),
+        severity=tuple(severity),
+        status=tuple(status),
         since=since,
         until=until,
         limit=limit,

@@ -1,7 +1,8 @@
 """A service under load: so many accounts of twenty rows each, reconciled once a minute by one `tieout serve`.
 
-Told are the share of a core and the memory of its process, how late readings begin, how late its event loop is, and how fast
-the interface answers meanwhile. Both sides of each account are files, so that no venue's time is in it. Run by hand: `python tests/bench/service.py 1000 600` (accounts, seconds).
+Told are the share of a core and the memory of its process, how late readings begin, how late its event loop is, and how
+fast the interface answers meanwhile. Both sides of each account are files, so that no venue's time is in it.
+Run by hand: `python tests/bench/service.py 1000 600` (accounts, seconds).
 """
 
 from __future__ import annotations

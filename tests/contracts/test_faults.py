@@ -26,9 +26,9 @@ SAMPLE = 24
 BARE_LISTS: dict[str, frozenset[Call]] = {
     "alpaca": frozenset({"get_positions", "get_open_orders", "get_fills", "get_activities"}),
     "dydx": frozenset({"get_open_orders"}),
-    "ccxt_binance": frozenset({"get_open_orders", "get_fills"}),
-    "ccxt_binanceusdm": frozenset({"get_positions", "get_open_orders", "get_fills"}),
-    "ccxt_hyperliquid": frozenset({"get_open_orders", "get_fills"}),
+    "ccxt_binance": frozenset({"get_open_orders", "get_fills", "get_activities"}),
+    "ccxt_binanceusdm": frozenset({"get_positions", "get_open_orders", "get_fills", "get_activities"}),
+    "ccxt_hyperliquid": frozenset({"get_open_orders", "get_fills", "get_activities"}),
 }
 
 

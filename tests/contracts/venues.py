@@ -18,7 +18,7 @@ from tieout.brokers.simulated.commands import Command, Happened, perform
 from tieout.brokers.simulated.faults import Call
 from tieout.brokers.simulated.protocol import Truth
 from tieout.clock import VirtualClock
-from tieout.model.snapshot import SECTIONS, Row, Section, Snapshot
+from tieout.model.snapshot import SECTIONS, Activity, Row, Section, Snapshot
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -47,6 +47,7 @@ class Traits(Struct, frozen=True, kw_only=True):
         acts: Whether its adapter sends orders; where it does not, they get to the venue in another way.
         currency: What its adapter calls the account's currency.
         statuses: What it calls the status of an order, where it knows fewer.
+        activity: How it tells an activity of the world: under which id, and as which kind.
     """
 
     asset: Callable[[str], str] = str
@@ -70,6 +71,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     currency: str = "USDT"
     quote: str = "USDT"
     statuses: Mapping[str, str] = {}
+    activity: Callable[[Activity], Activity] | None = None
 
     @property
     def refuses_expensive(self) -> bool:
@@ -91,7 +93,7 @@ class Traits(Struct, frozen=True, kw_only=True):
 
     def renamed(self, rows: Iterable[Row]) -> tuple[Row, ...]:
         """Rows of the world with the venue's ids."""
-        return tuple(replace(row, **self._renamed(row)) for row in rows)
+        return tuple(self._as_told(row) for row in rows)
 
     def tells(self, snapshot: Snapshot) -> Snapshot:
         """The truth, reduced to what this venue can say."""
@@ -102,7 +104,12 @@ class Traits(Struct, frozen=True, kw_only=True):
         if section not in self.sections:
             return None
         untold = dict.fromkeys(self.untold.get(section, ()))
-        return tuple(replace(row, **self._renamed(row), **untold) for row in getattr(snapshot, section) or ())
+        return tuple(replace(self._as_told(row), **untold) for row in getattr(snapshot, section) or ())
+
+    def _as_told(self, row: Row) -> Row:
+        if isinstance(row, Activity) and self.activity is not None:
+            return self.activity(row)
+        return replace(row, **self._renamed(row))
 
     def _renamed(self, row: object) -> dict[str, object]:
         names = ("broker_order_id", "fill_id", "activity_id")

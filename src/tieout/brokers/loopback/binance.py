@@ -15,6 +15,7 @@ from tieout.errors import ActionRefused
 from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import Futures
+from .binance_ledger import Income, SpotLists
 from .binance_spot import Spot, failure
 from .binance_stream import BinanceFuturesStream, BinanceSpotStream
 from .bodies import Reply, at_milliseconds
@@ -34,13 +35,15 @@ _REASONS = {
 class LoopbackBinance(LoopbackVenue):
     """Binance over a world in which spot pairs and linear contracts are listed."""
 
-    kinds = frozenset(("accountType", "algoType", "contractType", "algoStatus"))
+    kinds = frozenset(("accountType", "algoType", "contractType", "algoStatus", "incomeType"))
     stream_kinds = (BinanceSpotStream, BinanceFuturesStream)
 
     def routes(self) -> Iterable[Route]:
         """Both sides' endpoints."""
         yield from Spot(self).routes()
         yield from Futures(self).routes()
+        yield from SpotLists(self).routes()
+        yield from Income(self, Futures.path).routes()
         yield Route("GET", "/dapi/v1/exchangeInfo", lambda _asked: {"symbols": []}, signed=False)
         yield Route("GET", "/sapi/v1/account/apiRestrictions", lambda _asked: rights.binance(self.may))
         for path in ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs"):

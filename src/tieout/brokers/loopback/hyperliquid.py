@@ -23,12 +23,13 @@ from .symbols import Listed, by_asset, listed, number_of, order_id
 
 Json = dict[str, object]
 _COIN = "USDC"
-_LATEST = 2000
+_LATEST, _PAGE = 2000, 500
 _STATUS: dict[OrderStatus, str] = {
     "open": "open", "pending": "open", "partially_filled": "open", "filled": "filled",
     "cancelled": "canceled", "expired": "canceled", "rejected": "rejected",
 }  # fmt: skip
-_MOVES = {"deposit": "deposit", "withdrawal": "withdraw", "transfer": "spotTransfer", "rebate": "rewardsClaim"}
+_MOVES = {"deposit": ("deposit", "usdc"), "withdrawal": ("withdraw", "usdc"), "rebate": ("rewardsClaim", "amount")}
+_OTHER = "0x" + "9" * 40
 
 
 class LoopbackHyperliquid(LoopbackVenue):
@@ -173,27 +174,40 @@ class LoopbackHyperliquid(LoopbackVenue):
 
     def _funding(self, account: str, said: dict[str, Any]) -> object:
         return [
-            {"time": at, "hash": "0x0", "delta": {"type": "funding", "coin": "", "usdc": text(row.amount), "szi": "0.0",
-             "fundingRate": "0.0", "nSamples": None}}
-            for at, row in self._moved(account, said) if row.kind == "funding"
+            {"time": at, "hash": "0x0", "delta": {"type": "funding", "coin": f"C{number_of(row.activity_id)}",
+             "usdc": text(row.amount), "szi": "0.0", "fundingRate": "0.0", "nSamples": None}}
+            for at, row in self._moved(account, said) if _is_funding(row)
         ]  # fmt: skip
 
     def _moves(self, account: str, said: dict[str, Any]) -> object:
         return [
-            {
-                "time": at,
-                "hash": row.activity_id,
-                "delta": {"type": _MOVES.get(row.kind, row.kind), "usdc": text(row.amount)},
-            }
+            {"time": at, "hash": row.activity_id, "delta": _delta(row, str(said["user"]))}
             for at, row in self._moved(account, said)
-            if row.kind != "funding"
+            if not _is_funding(row)
         ]
 
     def _moved(self, account: str, said: dict[str, Any]) -> list[tuple[int, Activity]]:
         rows = self.desk.activities(account) if account else ()
         first, last = int(said.get("startTime", 0)), int(said.get("endTime", 10**15))
         timed = [(milliseconds(row.at), row) for row in rows if row.currency is not None]
-        return [(at, row) for at, row in timed if first <= at <= last][:_LATEST]
+        return [(at, row) for at, row in timed if first <= at <= last][:_PAGE]
+
+
+def _is_funding(row: Activity) -> bool:
+    return row.kind == "funding" and row.currency == _COIN
+
+
+def _delta(row: Activity, own: str) -> Json:
+    """What happened; what there is no word for was sent by somebody, or to somebody."""
+    amount = row.amount or ZERO
+    if row.currency == _COIN and row.kind in _MOVES and not (row.kind == "rebate" and amount < 0):
+        kind, name = _MOVES[row.kind]
+        return {"type": kind, name: text(abs(amount)), "fee": "0.0", "nonce": 0}
+    sender, receiver = (_OTHER, own) if amount > 0 else (own, _OTHER)
+    return {
+        "type": "spotTransfer", "token": row.currency, "amount": text(abs(amount)), "usdcValue": "0.0", "user": sender,
+        "destination": receiver, "fee": "0.0", "nativeTokenFee": "0.0", "nonce": 0, "feeToken": "",
+    }  # fmt: skip
 
 
 @exact

@@ -26,7 +26,7 @@ from tieout.brokers.wire.tries import ReadPatience
 from tieout.brokers.wire.venues import limits_of
 from tieout.brokers.wire.wire import Wire
 from tieout.clock import Clock
-from tieout.model.snapshot import SECTIONS, Section
+from tieout.model.snapshot import SECTIONS
 
 from .alpaca import LoopbackAlpaca
 from .base import Login, LoopbackVenue
@@ -43,8 +43,6 @@ Holding = tuple[str, str, str]  # asset, amount (signed), price
 ADDRESS = "0x" + "1" * 40
 PATIENCE = ReadPatience(tries_again=2, seconds=15, each_seconds=10)
 HASTE = 10  # these servers bear more than the venues: one reading of Kraken in 15 s is all that its own limit allows
-# Servers that have no list of payments.
-NO_LEDGER: dict[str, tuple[Section, ...]] = dict.fromkeys(("binance", "binanceusdm", "coinbase"), ("activities",))
 
 
 class Plot(Struct, frozen=True):
@@ -203,7 +201,6 @@ def _through_ccxt(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapt
         wire=wire,
         clock=wire.clock,
         assets=tuple(asset for asset, _amount, _price in plot.holds),
-        leave=NO_LEDGER.get(plot.venue, ()),
         # The demo's accounts are what their servers say, whole: there is nothing beside it.
         accept_gaps=SECTIONS,
     )

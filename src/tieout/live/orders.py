@@ -75,6 +75,7 @@ class Orders:
         self._clock, self._alarm, self._at_broker = clock, alarm, at_broker
         self._answer_seconds = settings.answer_seconds
         self._ids = ClientIds(settings.client_id_prefix, clock, books)
+        self._complained: dict[str, str] = {}
 
     @property
     def live(self) -> tuple[Order, ...]:
@@ -138,10 +139,17 @@ class Orders:
                 return stated
             status = _next_status(mine, stated)
             at = stated.touched_at or self._clock.now()
-            return orders.advance(status, at, client_order_id=mine.client_order_id, broker_order_id=ids[1])
+            after = orders.advance(status, at, client_order_id=mine.client_order_id, broker_order_id=ids[1])
         except BookError as error:
-            await self._alarm.raise_alarm(self._account, f"the books do not take what the broker says of {error}")
+            await self._complain(stated.name, f"the books do not take what the broker says of {error}")
             return stated
+        self._complained.pop(stated.name, None)
+        return after
+
+    async def _complain(self, order: str, sentence: str) -> None:
+        if self._complained.get(order) != sentence:  # each look sees it again
+            self._complained[order] = sentence
+            await self._alarm.raise_alarm(self._account, sentence)
 
     def _require_allowed(self, request: OrderRequest) -> None:
         leg = request.position_side or "net"

@@ -15,7 +15,7 @@ from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
 from tieout.decide import Policy, attempted
-from tieout.errors import SourceIncomplete
+from tieout.errors import SourceIncomplete, WordRefused
 from tieout.live.alarm import Alarm, LoggedAlarm, Standing
 from tieout.live.gate import Gate
 from tieout.live.keeping import SHADOW, Configuration, Keeping
@@ -82,9 +82,8 @@ class PositionReconciler:
             )
             for name, each in self._accounts.items()
         }
-        self._ahead: dict[str, dict[str, bool]] = {
-            name: {} for name in self._accounts
-        }  # halts not heard yet: are they kept?
+        # Halts not heard yet: are they kept?
+        self._ahead: dict[str, dict[str, bool]] = {name: {} for name in self._accounts}
         self._reported, self._units = reported, Standing(alarm or LoggedAlarm())
         self.observed: dict[str, Observation] = {}
         self.plans: dict[str, tuple[Approved | Refused, ...]] = {}
@@ -123,22 +122,25 @@ class PositionReconciler:
             return await self._report(report)
 
     async def say(self, word: Word) -> None:
-        """Keep a person's word; the next reconciliation of its account hears it. A halt shuts the gate at once.
+        """Keep a person's word; the next reconciliation of its account hears it. A halt of all of it shuts the gate at once.
 
         Raises:
             KeyError: There is no such account.
-            RecordError: It cannot be kept, and does not count; a halt stands for as long as this process lives.
+            RecordError: It cannot be kept, and does not count; a halt of all stands for as long as this process lives.
+            WordRefused: A halt in shadow mode, which stops nothing.
         """
-        gate, whole = self._accounts[word.account].gate, word.subject == word.account
-        if gate is not None and whole and word.verdict is Verdict.HALT:
-            everything = self._accounts[word.account].policy.halt_mode == "all"
-            gate.close(BY_HAND, to="everything" if everything else "opening")
-            self._ahead[word.account][word.id] = False
+        known, ahead = self._accounts[word.account], self._ahead[word.account]
+        gate, before = known.gate if word.subject == word.account else None, list(ahead)
+        if word.verdict is Verdict.HALT and known.policy.mode == SHADOW:
+            raise WordRefused(f"{word.account} is in shadow mode, which stops no trading: stop the engine itself")
+        if gate is not None and word.verdict is Verdict.HALT:
+            gate.close(BY_HAND, to="all" if known.policy.halt_mode == "all" else "opening")
+            ahead[word.id] = False
         await self._keepings[word.account].say(word)
-        if word.id in self._ahead[word.account]:
-            self._ahead[word.account][word.id] = True
-        if gate is not None and whole and word.verdict is Verdict.RESUME:
-            self._heard(word.account, list(self._ahead[word.account]))
+        if word.id in ahead:
+            ahead[word.id] = True
+        if gate is not None and word.verdict is Verdict.RESUME:
+            self._heard(word.account, before)  # not what was said while this one was kept
 
     def _heard(self, account: str, words: Sequence[str]) -> None:
         """The gate was shut ahead for these halts: from now on it follows what was decided, whoever lifts them, and where."""
@@ -213,8 +215,7 @@ class PositionReconciler:
             observation = _only(await self._observe(account), section)
             report = reconcile_observation(observation, state, narrowed, known.policy, trigger="manual").report
             # Not the id of the whole reconciliation that may come at the same moment.
-            name = report_id(f"{account} {section}", observation.at, state.memory.readings)
-            report = replace(report, report_id=name)
+            report = replace(report, report_id=report_id(f"{account} {section}", observation.at, state.memory.readings))
             await keeping.look(observation, report)
             keeping.end()
             return await self._report(report)
@@ -225,10 +226,10 @@ class PositionReconciler:
         return report
 
     async def _observe(self, account: str) -> Observation:
-        known = self._accounts[account]
-        turn = self._states[account].memory.readings
-        observation = await read_account(account, known.local, known.broker, self._clock, known.reach, turn=turn)
-        self.observed[account] = observation
+        known, turn = self._accounts[account], self._states[account].memory.readings
+        self.observed[account] = observation = await read_account(
+            account, known.local, known.broker, self._clock, known.reach, turn=turn
+        )
         return observation
 
     async def _judge(self, account: str, observation: Observation, trigger: Trigger, state: State) -> Outcome:

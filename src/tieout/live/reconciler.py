@@ -17,19 +17,19 @@ from tieout.clock import Clock, SystemClock
 from tieout.decide import Policy, attempted
 from tieout.errors import SourceIncomplete, WordRefused
 from tieout.live.alarm import Alarm, LoggedAlarm, Standing
+from tieout.live.effects import not_acted_on, with_effect
 from tieout.live.gate import Gate
 from tieout.live.keeping import SHADOW, Configuration, Keeping
+from tieout.live.quiet import stands
 from tieout.live.reporting import report_id
 from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.model.case import Approved, Refused
-from tieout.model.changes import KIND_OF_CHANGE
-from tieout.model.discrepancy import ActionStatus
 from tieout.model.identity import identity_of
 from tieout.model.intent import Ended
-from tieout.model.report import Action, ReconciliationReport, Trigger
+from tieout.model.report import ReconciliationReport, Trigger
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
-from tieout.observe.reading import Reach, read_account, read_broker
+from tieout.observe.reading import READ_AT_ONCE, READ_ORDER, Reach, ReadOrder, Statement, read_account, read_broker
 from tieout.record.base import Record, Verdict, Word
 
 BY_HAND, HALTS_UNKNOWN = "by_hand", "halts_unknown"
@@ -84,6 +84,7 @@ class PositionReconciler:
         }
         # Halts not heard yet: are they kept?
         self._ahead: dict[str, dict[str, bool]] = {name: {} for name in self._accounts}
+        self._quiet: set[str] = set()  # accounts whose last reading, taken once, left nothing open
         self._reported, self._units = reported, Standing(alarm or LoggedAlarm())
         self.observed: dict[str, Observation] = {}
         self.plans: dict[str, tuple[Approved | Refused, ...]] = {}
@@ -106,10 +107,9 @@ class PositionReconciler:
             kept = [name for name, is_kept in self._ahead[account].items() if is_kept]
             before = await keeping.begin(self._states[account], known.local, known.broker)
             self._states[account] = before
-            observation = await self._observe(account)
             if dry_run:
-                return await self._run_dry(account, observation, trigger)
-            outcome = await self._judge(account, observation, trigger, before)
+                return await self._run_dry(account, await self._observe(account), trigger)
+            observation, outcome = await self._reading(account, trigger, before)
             # Before anything is written: neither a full disk nor a crash leaves a gate open that should be shut.
             self._steer(account, outcome)
             if keeping.refusal is None:
@@ -204,7 +204,7 @@ class PositionReconciler:
         self._dry[account] = base, outcome.state
         await keeping.look(observation, outcome.report)
         keeping.end()
-        return await self._report(_not_acted_on(outcome.report, "dry_run"))
+        return await self._report(not_acted_on(outcome.report, "dry_run"))
 
     async def _look(self, account: str, section: Section) -> ReconciliationReport:
         async with self._turns[account]:
@@ -225,12 +225,34 @@ class PositionReconciler:
             await self._reported(report)
         return report
 
+    async def _reading(self, account: str, trigger: Trigger, before: State) -> tuple[Observation, Outcome]:
+        """Both sides, and the verdict. What was read at once and does not stand is read anew, in the strict order."""
+        quiet = account in self._quiet and trigger == "schedule"
+        # One that has to be read twice, or is broken off, is read in the strict order next.
+        self._quiet.discard(account)
+        if quiet:
+            observation = await self._read(account, READ_AT_ONCE)
+            outcome = await self._judge(account, observation, trigger, before)
+            if stands(observation, outcome.report) or isinstance(observation.broker, SideError):
+                return self._read_so(account, observation, outcome)
+        observation = await self._observe(account)
+        outcome = await self._judge(account, observation, trigger, before)
+        return (observation, outcome) if quiet else self._read_so(account, observation, outcome)
+
+    def _read_so(self, account: str, observation: Observation, outcome: Outcome) -> tuple[Observation, Outcome]:
+        """Note what one reading showed: where nothing is open, and nobody tells of a change, the next may be at once."""
+        self.observed[account] = observation
+        if stands(observation, outcome.report) and not isinstance(self._accounts[account].broker, Statement):
+            self._quiet.add(account)
+        return observation, outcome
+
     async def _observe(self, account: str) -> Observation:
-        known, turn = self._accounts[account], self._states[account].memory.readings
-        self.observed[account] = observation = await read_account(
-            account, known.local, known.broker, self._clock, known.reach, turn=turn
-        )
+        self.observed[account] = observation = await self._read(account, READ_ORDER)
         return observation
+
+    async def _read(self, account: str, order: ReadOrder) -> Observation:
+        known, turn = self._accounts[account], self._states[account].memory.readings
+        return await read_account(account, known.local, known.broker, self._clock, known.reach, turn=turn, order=order)
 
     async def _judge(self, account: str, observation: Observation, trigger: Trigger, state: State) -> Outcome:
         known = self._accounts[account]
@@ -273,40 +295,8 @@ class PositionReconciler:
             warnings = (*report.summary.warnings, f"Nothing was acted on: {refusal}.")
             report = replace(report, summary=replace(report.summary, warnings=warnings))
         if self._accounts[account].policy.mode == SHADOW:
-            return _not_acted_on(report, SHADOW)
-        return replace(report, actions=tuple(_with_effect(action, by_break) for action in report.actions))
-
-
-def _not_acted_on(report: ReconciliationReport, why: str) -> ReconciliationReport:
-    """The report with everything that was planned left alone."""
-    actions = (
-        replace(action, status=ActionStatus.SKIPPED, detail={**action.detail, "not_acted_on": why})
-        if action.status is ActionStatus.PLANNED
-        else action
-        for action in report.actions
-    )
-    return replace(report, actions=tuple(actions))
-
-
-def _with_effect(action: Action, effects: Mapping[str, Effect]) -> Action:
-    """The action with what became of it. The next reading says whether it helped."""
-    effect = next((effects[name] for name in action.discrepancy_ids if name in effects), None)
-    if effect is None or action.action not in _CARRIED_OUT or action.status is not ActionStatus.PLANNED:
-        return action
-    done = effect.ended is Ended.DONE
-    detail = action.detail if effect.why is None else {**action.detail, "outcome" if done else "failure": effect.why}
-    detail = detail if effect.sent is None else {**detail, "client_order_id": effect.sent}
-    return replace(action, status=_STATUS[effect.ended], detail=detail)
-
-
-_STATUS = {
-    None: ActionStatus.SKIPPED,
-    Ended.DONE: ActionStatus.DONE,
-    Ended.FAILED: ActionStatus.FAILED,
-    Ended.UNDONE: ActionStatus.FAILED,
-    Ended.UNKNOWN: ActionStatus.FAILED,
-}
-_CARRIED_OUT = frozenset(KIND_OF_CHANGE.values())
+            return not_acted_on(report, SHADOW)
+        return replace(report, actions=tuple(with_effect(action, by_break) for action in report.actions))
 
 
 def _only(observation: Observation, section: Section) -> Observation:

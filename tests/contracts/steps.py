@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 
-from tests.contracts.venues import OverHttp, Venue
+import pytest
+from tests.contracts.venues import OverWorld, Venue
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated.commands import AddInstrument, Pay, Trade
 from tieout.brokers.simulated.faults import Call
+from tieout.errors import ActionRefused, SourceIncomplete
 from tieout.model.amounts import dec
 from tieout.model.snapshot import Order, Row, Section
 
@@ -79,8 +81,11 @@ def buy(client_order_id: str, asset: str, quantity: str = "1", price: str = "100
 async def sent(venue: Venue, request: OrderRequest) -> Order:
     """The order, sent through the adapter where it sends any, as the venue has it then."""
     if venue.traits.acts and venue.traits.sends:
-        return await venue.broker.submit_order(request)
-    assert isinstance(venue, OverHttp), "a venue whose world is at hand"
+        if not too_long(venue, request):
+            return await venue.broker.submit_order(request)
+        with pytest.raises(ActionRefused):
+            await venue.broker.submit_order(request)
+    assert isinstance(venue, OverWorld), "a venue whose world is at hand"
     placed = venue.world.submit(venue.account, request)
     if venue.traits.finds:
         return await found(venue, request.client_order_id)
@@ -88,12 +93,18 @@ async def sent(venue: Venue, request: OrderRequest) -> Order:
     return live[venue.traits.ids(placed.broker_order_id or "")]
 
 
+def too_long(venue: Venue, request: OrderRequest) -> bool:
+    """Whether a number of *request* has more digits than are sent there."""
+    most, told = venue.traits.digits, (request.quantity, request.limit_price)
+    return most is not None and any(len(each.normalize().as_tuple().digits) > most for each in told if each)
+
+
 async def cancelled(venue: Venue, client_order_id: str) -> None:
     """Cancel an order, through the adapter where it cancels any."""
     if venue.traits.acts and venue.traits.sends:
         await venue.broker.cancel_order(client_order_id=client_order_id)
     else:
-        assert isinstance(venue, OverHttp), "a venue whose world is at hand"
+        assert isinstance(venue, OverWorld), "a venue whose world is at hand"
         venue.world.cancel(venue.account, client_order_id=client_order_id)
 
 
@@ -102,6 +113,15 @@ async def found(venue: Venue, client_order_id: str) -> Order:
     order = await venue.broker.get_order(client_order_id=client_order_id)
     assert order is not None
     return order
+
+
+async def unheard_of(venue: Venue, client_order_id: str) -> None:
+    """The venue says that it knows no order of a client id that was never sent, or that it could not know."""
+    if venue.traits.admits:
+        assert await venue.broker.get_order(client_order_id=client_order_id) is None
+    else:
+        with pytest.raises(SourceIncomplete):
+            await venue.broker.get_order(client_order_id=client_order_id)
 
 
 async def held_of(venue: Venue, currency: str) -> Decimal:

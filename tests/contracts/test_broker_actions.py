@@ -71,7 +71,7 @@ async def test_a_client_id_serves_once(venue: Venue, ticker: str) -> None:
         await venue.broker.submit_order(buy("c-1", ticker))
     truth = await venue.truth()
     assert len(truth.snapshot.orders or ()) == 1
-    assert truth.submits == {"c-1": 3}
+    assert truth.submits == {"c-1": 3 if venue.traits.unique else 1}
 
 
 async def test_a_cancel_can_be_repeated(venue: Venue, ticker: str) -> None:
@@ -138,10 +138,13 @@ async def test_a_submit_that_timed_out_landed_or_not(venue: Venue, ticker: str) 
 
 @pytest.mark.parametrize("fault", [Fault.THROTTLED, Fault.REFUSED])
 async def test_an_action_that_was_turned_away_did_nothing(venue: Venue, ticker: str, fault: Fault) -> None:
-    """A submit turned away at the door is `ActionRefused`, nothing rests, and the same id may be sent again."""
+    """A submit turned away at the door is `ActionRefused`, nothing rests, and the same id may be sent again.
+
+    Where the venue is vague about it, it is `OutcomeUnknown`, until the look-up says that it never arrived.
+    """
     await list_share(venue, ticker)
     await venue.go_wrong(FaultRule(fault=fault, calls=frozenset({"submit_order"})))
-    with pytest.raises(ActionRefused):
+    with pytest.raises(OutcomeUnknown if fault in venue.traits.vague else ActionRefused):
         await venue.broker.submit_order(buy("c-1", ticker))
     assert await venue.broker.get_order(client_order_id="c-1") is None
     assert (await venue.broker.submit_order(buy("c-1", ticker))).status == "open"

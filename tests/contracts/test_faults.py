@@ -18,7 +18,7 @@ from tieout.brokers.simulated.faults import Call
 from tieout.errors import SourceError, SourceThrottled
 from tieout.model.snapshot import Row
 
-OVER_HTTP = [name for name in VENUES if name not in ("in_process", "remote")]
+OVER_HTTP = [name for name in VENUES if name not in ("in_process", "remote", "ib")]  # ib speaks no HTTP
 PROVE = os.environ.get("TIEOUT_PROVE") == "1"
 SAMPLE = 24
 

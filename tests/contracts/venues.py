@@ -48,6 +48,10 @@ class Traits(Struct, frozen=True, kw_only=True):
         currency: What its adapter calls the account's currency.
         statuses: What it calls the status of an order, where it knows fewer.
         activity: How it tells an activity of the world: under which id, and as which kind.
+        vague: What may have arrived there though it says that it turned it away, and what nobody is told a time to wait for.
+        admits: Whether it says of a client's id that its adapter never sent that there is none.
+        unique: Whether it takes a client's id once itself; where it would take it again, its adapter sends none twice.
+        digits: How many digits of a number are sent; one of more is refused, and gets to the venue in another way.
     """
 
     asset: Callable[[str], str] = str
@@ -72,6 +76,10 @@ class Traits(Struct, frozen=True, kw_only=True):
     quote: str = "USDT"
     statuses: Mapping[str, str] = {}
     activity: Callable[[Activity], Activity] | None = None
+    vague: frozenset[Fault] = frozenset()
+    admits: bool = True
+    unique: bool = True
+    digits: int | None = None
 
     @property
     def refuses_expensive(self) -> bool:
@@ -147,7 +155,52 @@ LIES = {
 }
 
 
-class OverHttp:
+class OverWorld:
+    """An adapter that asks a loopback server over a world in memory, which lists one asset that no test trades.
+
+    Args:
+        make: The adapter, once the assets that it trades are listed.
+    """
+
+    def __init__(
+        self, world: World, account: str, *, traits: Traits, make: Callable[[tuple[str, ...]], BrokerAdapter]
+    ) -> None:
+        self.world, self.account, self.traits = world, account, traits
+        self._make = make
+        self._broker: BrokerAdapter | None = None
+        self._rng = random.Random(7)
+
+    @property
+    def broker(self) -> BrokerAdapter:
+        if self._broker is None:
+            first, *listed = self.world.state.instruments
+            self._broker = self._make(tuple(listed) or (first,))
+        return self._broker
+
+    async def let(self, command: Command) -> Happened:
+        order = getattr(command, "broker_order_id", None)
+        return perform(
+            self.world, command if order is None else replace(command, broker_order_id=self._world_id(order))
+        )
+
+    def _world_id(self, order: str) -> str:
+        return self.traits.world_id(order)
+
+    async def truth(self) -> Truth:
+        """The account as it truly stands, under the ids that clients gave."""
+        snapshot, heard = self.world.snapshot(self.account), self.traits.heard
+        rows: dict[str, object] = {
+            name: tuple(
+                replace(row, client_order_id=heard(row.client_order_id)) if row.client_order_id else row
+                for row in getattr(snapshot, name) or ()
+            )
+            for name in ("orders", "fills")
+        }
+        submits = {heard(name): count for name, count in self.world.submits_seen(self.account).items()}
+        return Truth(replace(snapshot, **rows), submits)
+
+
+class OverHttp(OverWorld):
     """An adapter that asks a loopback server over a world in memory.
 
     Args:
@@ -167,31 +220,8 @@ class OverHttp:
         calls: Mapping[Call, str],
         hurry: Callable[[], None],
     ) -> None:
-        self.account, self.traits, self.server = account, traits, server
-        self._make, self.calls, self.hurry = make, calls, hurry
-        self._broker: BrokerAdapter | None = None
-        self._rng = random.Random(7)
-
-    @property
-    def world(self) -> World:
-        """The truth."""
-        return self.server.world
-
-    @property
-    def broker(self) -> BrokerAdapter:
-        if self._broker is None:
-            first, *listed = self.world.state.instruments
-            self._broker = self._make(tuple(listed) or (first,))
-        return self._broker
-
-    async def let(self, command: Command) -> Happened:
-        order = getattr(command, "broker_order_id", None)
-        return perform(
-            self.world, command if order is None else replace(command, broker_order_id=self._world_id(order))
-        )
-
-    def _world_id(self, order: str) -> str:
-        return self.traits.world_id(order)
+        super().__init__(server.world, account, traits=traits, make=make)
+        self.server, self.calls, self.hurry = server, calls, hurry
 
     async def go_wrong(self, rule: FaultRule) -> None:
         if rule.fault is Fault.LATENCY:
@@ -222,16 +252,3 @@ class OverHttp:
             taken = fault is Fault.LOST_REPLY
             return [HttpRule(fault=HttpFault.RESET, endpoint=endpoint, times=rule.times, taken=taken)]
         return [HttpRule(fault=LIES[fault], endpoint=endpoint, times=rule.times, seconds=seconds)]
-
-    async def truth(self) -> Truth:
-        """The account as it truly stands, under the ids that clients gave."""
-        snapshot, heard = self.world.snapshot(self.account), self.traits.heard
-        rows: dict[str, object] = {
-            name: tuple(
-                replace(row, client_order_id=heard(row.client_order_id)) if row.client_order_id else row
-                for row in getattr(snapshot, name) or ()
-            )
-            for name in ("orders", "fills")
-        }
-        submits = {heard(name): count for name, count in self.world.submits_seen(self.account).items()}
-        return Truth(replace(snapshot, **rows), submits)

@@ -1,0 +1,96 @@
+"""What TWS's messages say of one order number: whether it was taken, refused, ended, or nothing that is clear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tieout.brokers.ib import parse
+from tieout.brokers.ib.codes import CANCELLED, NOT_CANCELLED, NOT_TAKEN, PACED, READ_ONLY
+from tieout.brokers.ib.notes import EXECUTION, FAILED, OPEN_ORDER, STATUS, Fields
+from tieout.brokers.ib.orders import Listed, listed
+from tieout.errors import OutcomeUnknown
+
+UNDER_WAY = frozenset(("", "PendingSubmit", "ApiPending", "Inactive"))  # a refusal may still follow
+GONE = frozenset(("Cancelled", "ApiCancelled", "Filled"))
+
+
+class Word(NamedTuple):
+    """What TWS said of an order number: a code of an error, or the status of an order; and all that it said meanwhile."""
+
+    rows: tuple[Fields, ...]
+    code: str = ""
+    status: str = ""
+
+
+def about(number: int, rows: Sequence[Fields]) -> list[Fields]:
+    """The messages about an order number: its errors, its statuses, itself."""
+    at = {FAILED: 2, STATUS: 1, OPEN_ORDER: 1, EXECUTION: 2}
+    mine = ((row, at.get(int(row[0]), 0)) for row in rows)
+    return [row for row, index in mine if index and len(row) > index and row[index] == str(number)]
+
+
+def placed(action: str, number: int, rows: Sequence[Fields]) -> Word | None:
+    """What TWS says that became of a new order, once it is clear.
+
+    Raises:
+        OutcomeUnknown: It says something, and not that.
+    """
+    _require_clear(action, number, rows)
+    for row in about(number, rows):
+        kind = int(row[0])
+        if kind == STATUS and row[2] not in UNDER_WAY:
+            return Word(tuple(rows), status=row[2])
+        if kind == FAILED and row[3] in NOT_TAKEN:
+            return Word(tuple(rows), code=row[3])
+    return None
+
+
+def begun(number: int, rows: Sequence[Fields]) -> Word | None:
+    """What there is to say where it did not become clear in time: TWS has it, and sends it on."""
+    told = any(int(row[0]) == OPEN_ORDER for row in about(number, rows))
+    return Word(tuple(rows), status="PendingSubmit") if told else None
+
+
+def ended(action: str, number: int, rows: Sequence[Fields]) -> Word | None:
+    """What TWS says that became of a cancel, once it is clear.
+
+    Raises:
+        OutcomeUnknown: It says something, and not that.
+    """
+    _require_clear(action, number, rows)
+    for row in about(number, rows):
+        if int(row[0]) == STATUS and row[2] in GONE:
+            return Word(tuple(rows), status=row[2])
+        if int(row[0]) == FAILED and row[3] in NOT_CANCELLED | {CANCELLED, READ_ONLY}:
+            return Word(tuple(rows), code=row[3])
+    return None
+
+
+def ending(number: int, rows: Sequence[Fields]) -> Word | None:
+    """What there is to say of a cancel that TWS has, and that is under way."""
+    told = [row[2] for row in about(number, rows) if int(row[0]) == STATUS]
+    return Word(tuple(rows), status=told[-1]) if told else None
+
+
+def _require_clear(action: str, number: int, rows: Sequence[Fields]) -> None:
+    """Return unless a message is cut short, or TWS says that it was asked too often: what it dropped then, it does not say.
+
+    Raises:
+        OutcomeUnknown: So it is.
+    """
+    least = {STATUS: 8, OPEN_ORDER: 26, FAILED: 4}
+    if any(len(row) < least.get(int(row[0]), 0) for row in about(number, rows)):
+        raise OutcomeUnknown(action, "TWS's answer is cut short")
+    if any(row[2] in ("-1", str(number)) and row[3] in PACED for row in rows if int(row[0]) == FAILED and len(row) > 3):
+        raise OutcomeUnknown(action, "TWS was asked too often, and does not say what it left out")
+
+
+def told(name: str, rows: Sequence[Fields]) -> Listed | None:
+    """The order as the messages about it have it, the last of each kind."""
+    status = {row[6]: row for row in rows if int(row[0]) == STATUS and len(row) > 7}
+    mine = [row for row in rows if int(row[0]) == OPEN_ORDER and len(row) > 25 and row[23] == name]
+    try:
+        return listed(mine[-1], status, {mine[-1][25]: "PendingSubmit"}) if mine else None
+    except parse.BadRow:
+        return None

@@ -21,6 +21,7 @@ from tieout.live.readiness import Readiness
 from tieout.live.reconciler import Account, PositionReconciler, Reported
 from tieout.live.sight import SECOND, Sight
 from tieout.live.strategy import EngineSettings, Scheduling, Strategy, TradingBooks
+from tieout.model.halt import Halt, shown
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Fill, Leg, Order, OrderSide, Snapshot
 from tieout.model.word import Verdict, Word
@@ -71,7 +72,7 @@ class LiveTradingEngine:
         self.books, self.gate = account.local, account.gate or Gate()
         self.gate.close()  # whatever was known of this account before, nobody has looked yet
         self.gate.open(STOPPED)
-        self._stops = False
+        self._stops, self._halts = False, tuple[Halt, ...]()
         own = (*account.settings.own_client_ids, self._settings.client_id_prefix)
         self._account = replace(account, gate=self.gate, settings=replace(account.settings, own_client_ids=own))
         name, broker = account.name, account.broker
@@ -214,6 +215,8 @@ class LiveTradingEngine:
     async def resume(self, who: str, why: str) -> ReconciliationReport:
         """Lift halts by a person's word, and let a strategy that failed trade again. What calls for a halt halts again.
 
+        It lifts those of the last report; where another one is set before this is heard, none: nobody has seen that one.
+
         Raises:
             RecordError: It could not be kept, and does not count.
         """
@@ -261,6 +264,7 @@ class LiveTradingEngine:
             self._schedule.on_fill(self._account.name, fill)
 
     async def _reported(self, report: ReconciliationReport) -> None:
+        self._halts = report.halts
         self._newly.look()
         if self._then is not None:
             await self._then(report)
@@ -275,7 +279,8 @@ class LiveTradingEngine:
     async def _say_word(self, verdict: Verdict, who: str, why: str) -> None:
         name, now = self._account.name, self._clock.now()
         named = hashlib.sha256(f"{name} {verdict} {who} {now.isoformat()}".encode()).hexdigest()[:32]
-        word = Word(id=named, account=name, subject=name, verdict=verdict, actor=who, text=why)
+        seen = shown(self._halts) if verdict is Verdict.RESUME else None
+        word = Word(id=named, account=name, subject=name, verdict=verdict, actor=who, text=why, plan=seen)
         await self.reconciler.say(word)
 
     async def _say(self, sentence: str) -> None:

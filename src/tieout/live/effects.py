@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -33,7 +33,19 @@ def not_acted_on(report: ReconciliationReport, why: str) -> ReconciliationReport
     return replace(report, actions=tuple(actions))
 
 
-def with_effect(action: Action, effects: Mapping[str, Effect]) -> Action:
+def refused(report: ReconciliationReport, why: str) -> ReconciliationReport:
+    """The report with a warning that nothing was acted on."""
+    warnings = (*report.summary.warnings, f"Nothing was acted on: {why}.")
+    return replace(report, summary=replace(report.summary, warnings=warnings))
+
+
+def with_effects(report: ReconciliationReport, effects: Iterable[Effect]) -> ReconciliationReport:
+    """The report with what became of its actions."""
+    by_break = {name: effect for effect in effects for name in effect.plan.discrepancy_ids}
+    return replace(report, actions=tuple(_with_effect(action, by_break) for action in report.actions))
+
+
+def _with_effect(action: Action, effects: Mapping[str, Effect]) -> Action:
     """The action with what became of it. The next reading says whether it helped."""
     effect = next((effects[name] for name in action.discrepancy_ids if name in effects), None)
     if effect is None or action.action not in _CARRIED_OUT or action.status is not ActionStatus.PLANNED:

@@ -17,22 +17,24 @@ from tieout.clock import Clock, SystemClock
 from tieout.decide import Policy, attempted
 from tieout.errors import SourceIncomplete, WordRefused
 from tieout.live.alarm import Alarm, LoggedAlarm, Standing
-from tieout.live.effects import not_acted_on, with_effect
+from tieout.live.effects import not_acted_on, refused, with_effects
 from tieout.live.gate import Gate
 from tieout.live.keeping import SHADOW, Configuration, Keeping
+from tieout.live.looking import can_stand, may_begin, name_of, only, part_of
 from tieout.live.quiet import stands
-from tieout.live.reporting import report_id
 from tieout.live.road import Outcome, State, reconcile_observation
+from tieout.live.touched import Touched
 from tieout.model.case import Approved, Refused
 from tieout.model.identity import identity_of
 from tieout.model.intent import Ended
 from tieout.model.report import ReconciliationReport, Trigger
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
+from tieout.observe import required_of
 from tieout.observe.reading import READ_AT_ONCE, READ_ORDER, Reach, ReadOrder, Statement, read_account, read_broker
 from tieout.record.base import Record, Verdict, Word
 
-BY_HAND, HALTS_UNKNOWN = "by_hand", "halts_unknown"
+BY_HAND, HALTS_UNKNOWN, LOOK = "by_hand", "halts_unknown", "look"
 Reported = Callable[[ReconciliationReport], Awaitable[None]]
 
 
@@ -84,6 +86,7 @@ class PositionReconciler:
         }
         # Halts not heard yet: are they kept?
         self._ahead: dict[str, dict[str, bool]] = {name: {} for name in self._accounts}
+        self._whole: dict[str, ReconciliationReport] = {}  # the last whole one of each, where that came to its end
         self._quiet: set[str] = set()  # accounts whose last reading, taken once, left nothing open
         self._reported, self._units = reported, Standing(alarm or LoggedAlarm())
         self.observed: dict[str, Observation] = {}
@@ -104,6 +107,7 @@ class PositionReconciler:
         """
         async with self._turns[account]:
             known, keeping = self._accounts[account], self._keepings[account]
+            self._whole.pop(account, None)
             kept = [name for name, is_kept in self._ahead[account].items() if is_kept]
             before = await keeping.begin(self._states[account], known.local, known.broker)
             self._states[account] = before
@@ -117,8 +121,29 @@ class PositionReconciler:
             await self._units.tell(account, outcome.units)
             await keeping.keep(observation, outcome, before)
             effects = await keeping.act(observation, outcome, known.local, known.broker)
-            report = self._remember(account, outcome, effects, keeping.refusal)
+            self._whole[account] = report = self._remember(account, outcome, effects, keeping.refusal)
             keeping.end()
+            return await self._report(report)
+
+    async def look(self, account: str, sections: frozenset[Section]) -> ReconciliationReport | None:
+        """A look at *sections* of *account*, soon after something touched them: for seeing, and followed by nothing.
+
+        Returns:
+            Its report; None where only a whole reconciliation, which is then due now, can judge what there is to tell.
+        """
+        async with self._turns[account]:
+            whole, state = self._whole.get(account), self._states[account]
+            if whole is None or not may_begin(whole, sections) or await self._keepings[account].listen(state):
+                return None  # nothing to hold it against, or somebody's word is to be heard first
+            self._quiet.discard(account)
+            # The record is not begun with: nothing is sent, and what the next reading starts from stays what it is.
+            observation = await self._read(account, part_of(READ_ORDER, sections))
+            outcome = await self._judge(account, observation, "event", state, part=sections)
+            if not can_stand(outcome.report, whole, sections):
+                return None
+            name = name_of(account, sections, observation.at, state.memory.readings)
+            report = not_acted_on(replace(outcome.report, report_id=name, notices=()), LOOK)
+            await self._keepings[account].look(observation, report)
             return await self._report(report)
 
     async def say(self, word: Word) -> None:
@@ -212,10 +237,9 @@ class PositionReconciler:
             # A look is judged by what the record kept, too: the same break has the same id.
             state = self._states[account] = await keeping.begin(self._states[account], known.local, known.broker)
             narrowed = replace(known.settings, required=(section,))
-            observation = _only(await self._observe(account), section)
+            observation = only(await self._observe(account), section)
             report = reconcile_observation(observation, state, narrowed, known.policy, trigger="manual").report
-            # Not the id of the whole reconciliation that may come at the same moment.
-            report = replace(report, report_id=report_id(f"{account} {section}", observation.at, state.memory.readings))
+            report = replace(report, report_id=name_of(account, (section,), observation.at, state.memory.readings))
             await keeping.look(observation, report)
             keeping.end()
             return await self._report(report)
@@ -254,17 +278,20 @@ class PositionReconciler:
         known, turn = self._accounts[account], self._states[account].memory.readings
         return await read_account(account, known.local, known.broker, self._clock, known.reach, turn=turn, order=order)
 
-    async def _judge(self, account: str, observation: Observation, trigger: Trigger, state: State) -> Outcome:
+    async def _judge(
+        self, account: str, observation: Observation, trigger: Trigger, state: State, *, part: Touched = None
+    ) -> Outcome:
+        """The verdict; where only a *part* was read on purpose, nothing else is missed, and no word is heard."""
         known = self._accounts[account]
         judged = partial(
             reconcile_observation,
             observation,
             state,
-            known.settings,
+            known.settings if part is None else required_of(observation, known.settings, part),
             known.policy,
             trigger=trigger,
             finished_at=self._clock.now(),
-            words=self._keepings[account].words(state),
+            words=self._keepings[account].words(state) if part is None else (),
         )
         # Orders do not wait for it: it is pure, so a thread may have it. One at a time: two would only share a core.
         async with self._judging:
@@ -289,24 +316,7 @@ class PositionReconciler:
         tried = [effect.plan for effect in effects if effect.ended not in (None, Ended.UNDONE)]
         history = attempted(outcome.state.history, tried)
         self._states[account] = replace(outcome.state, history=history)
-        by_break = {name: effect for effect in effects for name in effect.plan.discrepancy_ids}
-        report = outcome.report
-        if refusal is not None:
-            warnings = (*report.summary.warnings, f"Nothing was acted on: {refusal}.")
-            report = replace(report, summary=replace(report.summary, warnings=warnings))
+        report = outcome.report if refusal is None else refused(outcome.report, refusal)
         if self._accounts[account].policy.mode == SHADOW:
             return not_acted_on(report, SHADOW)
-        return replace(report, actions=tuple(with_effect(action, by_break) for action in report.actions))
-
-
-def _only(observation: Observation, section: Section) -> Observation:
-    """The observation with one section to compare; fills and activities stay, for they explain."""
-    narrowed = {}
-    for name in ("local", "broker"):
-        side = getattr(observation, name)
-        if isinstance(side, Snapshot):
-            blank = {other: None for other in ("positions", "balances", "orders") if other != section}
-            coverage = {key: state for key, state in (side.coverage or {}).items() if key not in blank} or None
-            side = replace(side, **blank, coverage=coverage)
-        narrowed[name] = side
-    return replace(observation, **narrowed)
+        return with_effects(report, effects)

@@ -14,7 +14,7 @@ from tests.contracts.venues import START, OverHttp, Traits
 
 from tieout.brokers.base import BrokerAdapter
 from tieout.brokers.ccxt.adapter import CcxtBroker
-from tieout.brokers.ccxt.ids import ALPHANUMERIC
+from tieout.brokers.ccxt.ids import ALPHANUMERIC, HYPERLIQUID
 from tieout.brokers.loopback.base import Login, LoopbackVenue
 from tieout.brokers.loopback.binance import LoopbackBinance
 from tieout.brokers.loopback.bybit import LoopbackBybit
@@ -346,8 +346,11 @@ ENTRIES += (
             ids=numbered,
             world_id=from_number,
             quote="USDC",
-            acts=False,
             statuses=_NEVER_EXPIRED,
+            takes=frozenset({"limit", "stop_limit"}),
+            decimals=1,
+            said=HYPERLIQUID.said,
+            heard=HYPERLIQUID.heard,
             activity=telling(as_ledger_updates),
         ),
         {
@@ -357,6 +360,8 @@ ENTRIES += (
             "get_order": "POST /info orderStatus",
             "get_fills": "POST /info userFillsByTime",
             "get_activities": "POST /info userNonFundingLedgerUpdates",
+            "submit_order": "POST /exchange order",
+            "cancel_order": "POST /exchange cancel",
             "server_time": "POST /info exchangeStatus",
         },
     ),
@@ -377,6 +382,9 @@ def over_ccxt(entry: Entry) -> Callable[[str, str, bool], AbstractAsyncContextMa
         async with entry.server(world, login, clock=SystemClock()) as server:
             venue_client = client(entry.name, int(server.url.rpartition(":")[2]))
             venue_client.secret = login.secret
+            if isinstance(server, LoopbackHyperliquid):
+                agent = venue_client.eth_get_address_from_private_key(venue_client.privateKey)
+                server.agents[agent] = login.key
 
             def make(assets: tuple[str, ...]) -> BrokerAdapter:
                 return CcxtBroker(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from tests.contracts.venues import OverWorld, Venue
 
 from tieout.brokers.base import OrderRequest
@@ -81,22 +82,17 @@ def buy(client_order_id: str, asset: str, quantity: str = "1", price: str = "100
 async def sent(venue: Venue, request: OrderRequest) -> Order:
     """The order, sent through the adapter where it sends any, as the venue has it then."""
     if venue.traits.acts and venue.traits.sends:
-        if not too_long(venue, request):
+        if venue.traits.takes_order(request):
             return await venue.broker.submit_order(request)
         with pytest.raises(ActionRefused):
             await venue.broker.submit_order(request)
     assert isinstance(venue, OverWorld), "a venue whose world is at hand"
-    placed = venue.world.submit(venue.account, request)
+    name = venue.traits.said(request.client_order_id)
+    placed = venue.world.submit(venue.account, replace(request, client_order_id=name))
     if venue.traits.finds:
         return await found(venue, request.client_order_id)
     live = {row.broker_order_id: row for row in await venue.broker.get_open_orders()}
     return live[venue.traits.ids(placed.broker_order_id or "")]
-
-
-def too_long(venue: Venue, request: OrderRequest) -> bool:
-    """Whether a number of *request* has more digits than are sent there."""
-    most, told = venue.traits.digits, (request.quantity, request.limit_price)
-    return most is not None and any(len(each.normalize().as_tuple().digits) > most for each in told if each)
 
 
 async def cancelled(venue: Venue, client_order_id: str) -> None:

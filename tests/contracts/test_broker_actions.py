@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from tests.contracts.steps import buy, found, list_share
 from tests.contracts.venues import Venue
 
@@ -11,6 +12,12 @@ from tieout.brokers.simulated import Fault, FaultRule
 from tieout.brokers.simulated.commands import SetPrice
 from tieout.errors import ActionError, ActionRefused, OutcomeUnknown
 from tieout.model.amounts import dec
+from tieout.model.snapshot import Order
+
+
+async def listed(venue: Venue, order: Order) -> tuple[Order, ...]:
+    """The open orders, but for when they last changed: some venues tell that of a single order only."""
+    return tuple(replace(row, updated_at=order.updated_at) for row in await venue.broker.get_open_orders())
 
 
 @pytest.fixture
@@ -38,6 +45,12 @@ async def test_a_submit_is_acknowledged_as_it_stands(venue: Venue, ticker: str) 
     assert (resting.status, resting.filled, resting.client_order_id) == ("open", dec(0), "c-1")
     await venue.let(SetPrice(asset=ticker, price=dec(200), available=dec("0.4")))
     market = OrderRequest(client_order_id="c-2", asset=ticker, side="buy", quantity=dec(1), type="market")
+    if "market" not in venue.traits.takes:
+        with pytest.raises(ActionRefused):
+            await venue.broker.submit_order(market)
+        taken = await venue.broker.submit_order(buy("c-2", ticker, price="201"))
+        assert (taken.status, taken.filled) == ("partially_filled", dec("0.4"))
+        return
     taken = await venue.broker.submit_order(market)
     assert (taken.status, taken.filled) == ("cancelled", dec("0.4"))
     assert await venue.broker.get_order(client_order_id="c-2") == taken
@@ -108,7 +121,7 @@ async def test_a_submit_whose_answer_was_lost_is_found_by_its_client_id(
     assert order.status == "open"
     with pytest.raises(ActionError):
         await venue.broker.submit_order(buy("c-1", ticker))
-    assert await venue.broker.get_open_orders() == (order,)
+    assert await listed(venue, order) == (order,)
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_REQUEST, Fault.UNAVAILABLE])
@@ -189,4 +202,4 @@ async def test_a_cancel_that_was_only_acknowledged_shows_in_the_answer(venue: Ve
     order = await venue.broker.submit_order(buy("c-1", ticker))
     await venue.go_wrong(FaultRule(fault=Fault.CANCEL_LOST))
     assert await venue.broker.cancel_order(client_order_id="c-1") == order
-    assert await venue.broker.get_open_orders() == (order,)
+    assert await listed(venue, order) == (order,)

@@ -10,7 +10,7 @@ from typing import Protocol
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from tieout.brokers.base import BrokerAdapter
+from tieout.brokers.base import BrokerAdapter, OrderRequest
 from tieout.brokers.loopback.base import LoopbackVenue
 from tieout.brokers.loopback.faults import HttpFault, HttpRule
 from tieout.brokers.simulated import Fault, FaultRule, Instrument, World
@@ -42,7 +42,9 @@ class Traits(Struct, frozen=True, kw_only=True):
         finds: Whether an order is looked up by the client's id.
         denies: Whether it says of an order number of its own making that it knows no such order, instead of an error.
         sends: Whether what its adapter sends is held to the contract here; if not, orders get to the venue in another way.
-        heard: What it is told for a client's id -> that id.
+        heard: What it is told for a client's id -> that id; `said` is the way there.
+        takes: The types of order that its adapter sends; others get to the venue in another way.
+        decimals: How many an order's price may have there; one of more gets to the venue in another way.
         quote: The currency that it trades in.
         acts: Whether its adapter sends orders; where it does not, they get to the venue in another way.
         currency: What its adapter calls the account's currency.
@@ -71,6 +73,9 @@ class Traits(Struct, frozen=True, kw_only=True):
     finds: bool = True
     sends: bool = True
     heard: Callable[[str], str] = str
+    said: Callable[[str], str] = str
+    takes: frozenset[str] = frozenset({"market", "limit", "stop", "stop_limit"})
+    decimals: int = 18
     denies: bool = True
     currency: str = "USDT"
     quote: str = "USDT"
@@ -80,6 +85,12 @@ class Traits(Struct, frozen=True, kw_only=True):
     admits: bool = True
     unique: bool = True
     digits: int | None = None
+
+    def takes_order(self, request: OrderRequest) -> bool:
+        """Whether the adapter sends an order of such a type and such numbers."""
+        numbers = [each.normalize().as_tuple() for each in (request.quantity, request.limit_price) if each]
+        short = self.digits is None or all(len(each.digits) <= self.digits for each in numbers)
+        return short and request.type in self.takes and -int(numbers[-1].exponent) <= self.decimals
 
     @property
     def refuses_expensive(self) -> bool:

@@ -1,13 +1,12 @@
-"""Hyperliquid's `/info`: everything is asked by the address of the account, nothing is signed. Orders cannot be sent here.
+"""Hyperliquid: `/info`, where everything is asked by the address of the account and nothing is signed, and `/exchange`.
 
 Source: Hyperliquid's public API documentation, as of 2026-11. Perpetuals are held in USDC, other coins in the spot account.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
 from tieout.brokers.simulated.facts import Resting
@@ -18,8 +17,9 @@ from tieout.model.snapshot import Activity, Fill, OrderStatus, Position
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import waits
 from .bodies import Reply, milliseconds, text
+from .hyperliquid_exchange import SIZE_DECIMALS, Exchange, failure, perpetuals
 from .hyperliquid_stream import HyperliquidStream
-from .symbols import Listed, by_asset, listed, number_of, order_id
+from .symbols import Listed, by_asset, number_of, order_id
 
 Json = dict[str, object]
 _COIN = "USDC"
@@ -33,23 +33,37 @@ _OTHER = "0x" + "9" * 40
 
 
 class LoopbackHyperliquid(LoopbackVenue):
-    """Hyperliquid's main exchange over a world in which perpetuals in USDC are listed.
-
-    Attributes:
-        agents: Addresses that sign for an account, and whose they are.
-    """
+    """Hyperliquid's main exchange over a world in which perpetuals in USDC are listed."""
 
     kinds = frozenset(("type",))
     stream_kinds = (HyperliquidStream,)
-    agents: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.exchange = Exchange(self)
+
+    @property
+    def agents(self) -> dict[str, str]:
+        """Addresses that sign for an account, and whose they are."""
+        return self.exchange.agents
 
     def routes(self) -> Iterable[Route]:
-        """One path for every question; who is asked about stands in it."""
+        """One path for every question; who is asked about stands in it. Another one for what is signed."""
         yield Route("POST", "/info", self._info, signed=False)
+        yield from self.exchange.routes()
+
+    def authenticate(self, asked: Asked) -> str:
+        """By the address that a signature is recovered to."""
+        return self.admitted(asked, self.exchange.login(asked))
+
+    def forbidden(self) -> Reply:
+        """As for an address that nobody knows."""
+        return failure("User or API Wallet 0x0 does not exist.")
 
     def endpoint(self, asked: Asked) -> str:
-        """The question's type belongs to it."""
-        kind = asked.document.get("type") if asked.path == "/info" else ""
+        """The type of a question or of an action belongs to it."""
+        said = asked.document if asked.path in ("/info", "/exchange") else {}
+        kind = said.get("action", said).get("type", "")
         return f"{asked.method} {asked.target} {kind}"
 
     def no(self, _asked: Asked, _error: ActionRefused) -> Reply:
@@ -93,8 +107,10 @@ class LoopbackHyperliquid(LoopbackVenue):
         return {"role": "user" if said.get("user") in self.logins else "missing"}
 
     def _meta(self) -> list[object]:
-        rows = [row for row in listed(self.desk.state) if not row.spot]
-        universe = [{"name": row.base, "szDecimals": 5, "maxLeverage": 50, "marginTableId": 50} for row in rows]
+        rows = perpetuals(self)
+        universe = [
+            {"name": row.base, "szDecimals": SIZE_DECIMALS, "maxLeverage": 50, "marginTableId": 50} for row in rows
+        ]
         prices = self.desk.state.prices
         marks = [text(prices[row.asset].price) if row.asset in prices else "1.0" for row in rows]
         ctxs = [

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tieout.brokers.ccxt import cash, mend
+from tieout.brokers.ccxt import cash, mend, signer
 from tieout.brokers.ccxt.calls import Call, Each, Json, Known, Told, Venue
+from tieout.brokers.ccxt.ids import HYPERLIQUID
 from tieout.brokers.ccxt.ledger import less, minus, moves, number_at
 from tieout.brokers.ccxt.pages import Span, field, moment_of, onward
 from tieout.brokers.ccxt.parse import RowLeft, number
+from tieout.brokers.ccxt.sends import ways
 from tieout.model.snapshot import Activity, ActivityKind
 
 Row = Mapping[str, Any]
@@ -106,6 +108,12 @@ def _sent(name: str, at: int, delta: Row, amount: str, told: Told) -> Iterator[A
         yield from moves(f"{name}-fee", "fee", at, paid_in, minus(fee))
 
 
+def _on_main(market: Row) -> bool:
+    """Whether it trades on the main exchange: the numbers of builders' markets begin at 100,000."""
+    number = str(market.get("id"))
+    return number.isdecimal() and int(number) < 100_000
+
+
 VENUES: dict[str, Venue] = {
     "hyperliquid": Venue(
         positions=(
@@ -143,5 +151,10 @@ VENUES: dict[str, Venue] = {
         known=Known(_METHOD, {"type": "userRole"}, _no_holder),
         lookup="id",
         client_id="clientOrderId",
+        # A market order would be one with a price of ccxt's choice, and so would a plain stop.
+        sends=ways("linear", "limit", "stop_limit", reduce_only=True, fits=_on_main),
+        ids=HYPERLIQUID,
+        signer=signer.hyperliquid,
+        acknowledges=False,
     )
 }

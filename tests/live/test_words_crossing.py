@@ -5,14 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import Connection, select
 
 from tests.live.test_words import Floor, floor, settings
 from tests.live.trading import TradingDesk
 from tests.live.virtual import LoopClock, virtual
+from tieout.brokers.simulated import Fault, FaultRule
 from tieout.decide import Policy
 from tieout.errors import RecordUnavailable, WordRefused
 from tieout.model.word import Verdict, Word
 from tieout.record.settings import RecordSettings
+from tieout.record.store.schema import halts
 
 __all__ = ["floor", "settings"]
 
@@ -66,3 +69,25 @@ async def test_a_halt_that_could_stop_nothing_is_refused(clock: LoopClock) -> No
         await engine.halt("ada", "stop")
     await engine.submit("AAPL", "buy", Decimal(1))
     await engine.stop()
+
+
+async def test_a_halt_that_lifts_itself_is_not_told_as_somebodys_resume(floor: Floor) -> None:
+    """Ann resumed once; a halt for doubt that ends by itself weeks later does not bear her name in what was kept."""
+    await floor.read()
+    await floor.say(Verdict.HALT)
+    await floor.read()
+    await floor.say(Verdict.RESUME)
+    await floor.read()
+    floor.broker.faults.inject(FaultRule(fault=Fault.EMPTY, calls=frozenset({"get_positions"}), times=None))
+    while not (await floor.read()).halts:
+        pass
+    floor.broker.faults.clear()
+    while (await floor.read()).halts:
+        pass
+    assert floor.record is not None
+
+    def lifted(connection: Connection) -> list[tuple[str, str | None]]:
+        rows = connection.execute(select(halts.c.reason, halts.c.lifted_by).order_by(halts.c.entry))
+        return [(row.reason, row.lifted_by) for row in rows]
+
+    assert await floor.record.database.read(lifted) == [("by_hand", "ann"), ("doubted_too_long", None)]

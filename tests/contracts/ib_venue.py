@@ -37,7 +37,7 @@ from tieout.clock import VirtualClock
 from tieout.model.snapshot import Balance, Fill, Order, Position, Row, Section, Snapshot
 
 SEED = 7
-PATIENCE_S = 0.3
+PATIENCE_S, PATIENT_S = 0.6, 5
 SECTIONS: frozenset[Section] = frozenset(("positions", "balances", "orders", "fills"))
 MIDNIGHT = datetime(2026, 11, 20, 5, tzinfo=UTC)  # in New York: since when TWS knows executions
 
@@ -129,9 +129,9 @@ class OverTws(OverWorld):
     def _made(self, _assets: tuple[str, ...]) -> BrokerAdapter:
         return self._ib
 
-    def hurry(self) -> None:
+    def hurry(self, seconds: float = PATIENCE_S) -> None:
         """Let the adapter wait for answers no longer than a test can."""
-        self._ib.session.seconds = PATIENCE_S
+        self._ib.session.seconds = seconds
 
     async def go_wrong(self, rule: FaultRule) -> None:
         """Let something go wrong on the way."""
@@ -179,6 +179,6 @@ async def ib(account: str, _url: str, hedge_mode: bool) -> AsyncIterator[OverTws
     world.add_account(account, currency="USDT")
     world.add_instrument(TRAITS.instrument("NIL"))
     async with LoopbackTws(world, account) as server:
-        broker = IbBroker(account, port=server.port, timeout_seconds=5, commission_seconds=0.2)
+        broker = IbBroker(account, port=server.port, timeout_seconds=PATIENT_S, commission_seconds=0.2)
         yield OverTws(server, account, broker)
         await broker.close()

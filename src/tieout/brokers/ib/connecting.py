@@ -57,6 +57,9 @@ class Connection:
         ib.RaiseRequestErrors = True  # without it a refused list is an empty one
         self.notes.listen(ib)
         await self._connect(scope, ib, seconds)
+        if ib.client.serverVersion() > ib.client.MaxClientVersion:
+            self.drop()
+            raise SourceRefused(self._name, scope, "TWS speaks a newer protocol than was agreed on")
         if self._account not in ib.client.getAccounts():
             self.drop()
             raise SourceRefused(self._name, scope, "this login does not hold the account")

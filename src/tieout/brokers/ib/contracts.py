@@ -72,7 +72,8 @@ class Contracts:
                 raise
 
         found: list[Any] = (await self._session.ask("instruments", question)).made
-        return found
+        wanted = terms.get("conId")
+        return [each for each in found if wanted in (None, each.contract.conId)]
 
 
 async def _positions(ib: Any) -> None:

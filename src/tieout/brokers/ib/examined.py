@@ -14,7 +14,7 @@ from tieout.model.snapshot import Section
 
 TICKED = (
     '"Read-Only API" is ticked in TWS (Global Configuration, API, Settings): it shows no orders then, and takes none;'
-    " where only reading is wanted, untick it and leave mode as it is"
+    ' untick it, and write mode = "shadow" where nothing is to be sent'
 )
 LOGIN = "whoever reaches TWS's port acts with the whole login: let it listen to this machine alone"
 
@@ -40,5 +40,5 @@ class IbExamined:
         except SourceRefused as error:
             if READ_ONLY not in error.why:
                 raise
-            return KeyRights(read=True, trade=False, withdraw=False, keyless=True, remarks=(TICKED, LOGIN))
-        return KeyRights(read=True, trade=None, withdraw=False, keyless=True, lesser=False, remarks=(LOGIN,))
+            return KeyRights(read=False, trade=False, withdraw=False, lesser=False, remarks=(TICKED, LOGIN))
+        return KeyRights(read=True, trade=None, withdraw=False, lesser=False, remarks=(LOGIN,))

@@ -122,10 +122,7 @@ class LoopbackTws:
         whole = self._whole(desk, client, fields) if taken else [""]
         fault = rule.fault if rule else None
         if fault is None or not bent(writer, fault, whole, fields):
-            for message in filter(None, whole):
-                writer.write(packed(message))
-        if fault is None:
-            for message in self._after(kind):
+            for message in (*filter(None, whole), *self._after(kind)):
                 writer.write(packed(message))
 
     def _rule(self, kind: int) -> TwsRule | None:
@@ -170,7 +167,8 @@ def _details(desk: Desk, fields: Sequence[str], more: Sequence[str]) -> list[str
         return (rows.contract_kind(each), asset) == (kind, name) and currency in ("", each.currency)
 
     found = [rows.details(desk.state.instruments[asset], number) for asset in desk.state.instruments if fits(asset)]
-    found += [row.replace("|REQ|", f"|{number}|", 1) for row in more if f"|{name}|" in row or f"|{contract}|" in row]
+    told = [row for row in more if f"|{name if contract in ('', '0') else contract}|" in row]
+    found += [row.replace("|REQ|", f"|{number}|", 1) for row in told if not currency or f"|{currency}|" in row]
     if not found:
         return [f"4|2|{number}|200|No security definition has been found for the request||"]
     return [*found, f"52|1|{number}|"]

@@ -6,7 +6,7 @@ and tells the next one when that client connects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.loopback import tws_rows as rows
@@ -24,11 +24,15 @@ class TwsOrders:
 
     Attributes:
         placed: Every order as it came, field by field.
+        turned_away: Codes that the next orders are answered with, instead of being taken.
+        bend: What becomes of an order's terms on their way.
     """
 
     def __init__(self, account: str) -> None:
         self.account = account
         self.placed: list[Sequence[str]] = []
+        self.turned_away: list[int] = []
+        self.bend: Callable[[OrderRequest], OrderRequest] = lambda request: request
         self.numbers: dict[str, rows.Sender] = {}
         self._next: dict[str, int] = {}
 
@@ -49,6 +53,9 @@ class TwsOrders:
             yield _no(number, 103, "Duplicate order id")
             return
         self._next[client] = int(number) + 1
+        if self.turned_away:
+            yield _no(number, self.turned_away.pop(0), "What TWS says")
+            return
         asset = next((name for name in desk.state.instruments if str(rows.number(name)) == contract), None)
         if account != self.account:
             yield _no(number, 321, "Error validating request.-'bN' : cause - Invalid account code")
@@ -74,11 +81,11 @@ class TwsOrders:
     def _send(self, desk: Desk, client: str, sent: tuple[str, OrderRequest]) -> Iterator[str]:
         number, request = sent
         try:
-            order = desk.submit(self.account, request)
+            order = desk.submit(self.account, self.bend(request))
         except ActionRefused:
             yield _no(number, 201, "Order rejected - reason:The venue does not take it")
             return
-        self.numbers[order.broker_order_id or ""] = rows.Sender(client, number, ref_of(request.client_order_id))
+        self.numbers[order.broker_order_id or ""] = rows.Sender(client, number, ref_of(order.client_order_id))
         new = rows.as_it_came(order)
         yield rows.open_order(desk, new, self.account, self.numbers)
         yield rows.status(new, self.numbers)

@@ -27,9 +27,10 @@ MARK = re.compile(r"(<!-- (table|code): ([^>]+?) -->\n).*?(<!-- end -->)", re.DO
 OWN = ("alpaca", "dydx")  # what these ask is what their servers see
 ENDS = {
     "cursor": "by the venue's mark, till it gives none",
+    "behind": "by the venue's mark, till it gives none; pages overlap",
     "after": "from the last row's id on, till a page is not full",
     "counted": "till as many came as the venue counts",
-    "skipping": "by how many came, till a page is not full",
+    "skipping": "by how many came, till a page is not full; pages overlap",
     "numbered": "page by page, till as many came as the venue counts",
     "whole": "one page; a full one is partial",
     "from_id": "from row to row by its number; pages overlap",

@@ -21,11 +21,6 @@ LONG = {
     "ccxt_binance": 230, "ccxt_binanceusdm": 2100, "ccxt_bybit": 120, "ccxt_okx": 230, "ccxt_kraken": 120,
     "ccxt_coinbase": 230, "ccxt_hyperliquid": 1100,
 }  # fmt: skip
-WORDLESS = {
-    "ccxt_bybit": "an empty page behind a mark is how the list ends when the page before it was full",
-    "ccxt_coinbase": "an empty page behind a mark is how the list ends when the page before it was full",
-    "ccxt_okx": "an empty page behind a full one is how the list ends",
-}
 ENDPOINT = {"ccxt_binance": "GET /sapi/v1/asset/transfer*type=MAIN_FUNDING*"}
 
 
@@ -64,8 +59,6 @@ async def test_a_long_ledger_is_read_to_its_end(venue: OverHttp) -> None:
     read = await venue.broker.get_activities(venue.traits.since)
     assert len(read) == len(due) and ids(read) == due
     for fault in (HttpFault.DUPLICATE, HttpFault.VANISHED):
-        if fault is HttpFault.VANISHED and name in WORDLESS:
-            continue
         endpoint = ENDPOINT.get(name, venue.calls["get_activities"])
         venue.server.faults.inject(HttpRule(fault=fault, endpoint=endpoint, skip=1))
         try:

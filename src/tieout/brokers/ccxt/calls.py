@@ -13,9 +13,10 @@ from msgspec import field as default
 
 from tieout.brokers.ccxt import cash, mend
 from tieout.brokers.ccxt.ids import Ids
-from tieout.brokers.ccxt.pages import Pager, Path, Span
+from tieout.brokers.ccxt.pages import Pager, Path
 from tieout.brokers.ccxt.sends import Way
 from tieout.brokers.ccxt.signer import Signer
+from tieout.brokers.ccxt.spans import Span
 from tieout.model.snapshot import Section
 
 Json = dict[str, Any]

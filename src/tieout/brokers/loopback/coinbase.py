@@ -149,7 +149,12 @@ class LoopbackCoinbase(LoopbackVenue):
         start = (
             datetime.fromisoformat(said["start_sequence_timestamp"]) if "start_sequence_timestamp" in said else EPOCH
         )
-        found = [row for row in reversed(self.desk.fills(asked.account)) if row.at >= start]
+        end = datetime.fromisoformat(said["end_sequence_timestamp"]) if "end_sequence_timestamp" in said else None
+        found = [
+            row
+            for row in reversed(self.desk.fills(asked.account))
+            if row.at >= start and (end is None or row.at <= end)
+        ]
         wanted = [row for row in found if said.get("product_id") in (None, rows.symbol(named[row.asset]))]
         return _page(asked, "fills", [rows.fill(row, named[row.asset]) for row in wanted], 100)
 

@@ -9,9 +9,10 @@ from tieout.brokers.ccxt import cash, mend, signer
 from tieout.brokers.ccxt.calls import Call, Each, Json, Known, Told, Venue
 from tieout.brokers.ccxt.ids import HYPERLIQUID
 from tieout.brokers.ccxt.ledger import less, minus, moves, number_at
-from tieout.brokers.ccxt.pages import Span, field, moment_of, onward
+from tieout.brokers.ccxt.pages import field, moment_of, onward
 from tieout.brokers.ccxt.parse import RowLeft, number
 from tieout.brokers.ccxt.sends import ways
+from tieout.brokers.ccxt.spans import Span
 from tieout.model.snapshot import Activity, ActivityKind
 
 Row = Mapping[str, Any]

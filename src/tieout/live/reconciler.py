@@ -7,19 +7,17 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.act import Effect
-from tieout.books.base import LocalBooks
-from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
-from tieout.decide import Policy, attempted
+from tieout.decide import attempted
 from tieout.errors import SourceIncomplete, WordRefused
+from tieout.live.account import Account
 from tieout.live.alarm import Alarm, LoggedAlarm, Standing
 from tieout.live.effects import not_acted_on, refused, with_effects
-from tieout.live.gate import Gate
 from tieout.live.keeping import SHADOW, Configuration, Keeping
+from tieout.live.listing import Listing
 from tieout.live.looking import can_stand, may_begin, name_of, only, part_of
 from tieout.live.quiet import stands
 from tieout.live.road import Outcome, State, reconcile_observation
@@ -28,26 +26,15 @@ from tieout.model.case import Approved, Refused
 from tieout.model.identity import identity_of
 from tieout.model.intent import Ended
 from tieout.model.report import ReconciliationReport, Trigger
-from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
 from tieout.observe import required_of
-from tieout.observe.reading import READ_AT_ONCE, READ_ORDER, Reach, ReadOrder, Statement, read_account, read_broker
+from tieout.observe.reading import READ_AT_ONCE, READ_ORDER, ReadOrder, Statement, read_account, read_broker
 from tieout.record.base import Record, Verdict, Word
+
+__all__ = ["BY_HAND", "HALTS_UNKNOWN", "LOOK", "Account", "PositionReconciler", "Reported"]
 
 BY_HAND, HALTS_UNKNOWN, LOOK = "by_hand", "halts_unknown", "look"
 Reported = Callable[[ReconciliationReport], Awaitable[None]]
-
-
-class Account(Struct, frozen=True, kw_only=True):
-    """One account to reconcile: its two sides, what holds for it, and the gate of its orders, where it has one here."""
-
-    name: str
-    local: LocalBooks
-    broker: BrokerAdapter
-    settings: Settings = Settings()
-    policy: Policy = Policy()
-    reach: Reach = Reach()
-    gate: Gate | None = None
 
 
 class PositionReconciler:
@@ -84,11 +71,15 @@ class PositionReconciler:
             )
             for name, each in self._accounts.items()
         }
+        self._listings = {
+            each.name: Listing(each.broker, each.settings, self._clock, each.reach.timeout_seconds)
+            for each in self._accounts.values()
+        }
         # Halts not heard yet: are they kept?
         self._ahead: dict[str, dict[str, bool]] = {name: {} for name in self._accounts}
         self._whole: dict[str, ReconciliationReport] = {}  # the last whole one of each, where that came to its end
         self._quiet: set[str] = set()  # accounts whose last reading, taken once, left nothing open
-        self._reported, self._units = reported, Standing(alarm or LoggedAlarm())
+        self._reported, self._remarked = reported, Standing(alarm or LoggedAlarm())
         self.observed: dict[str, Observation] = {}
         self.plans: dict[str, tuple[Approved | Refused, ...]] = {}
         self._dry: dict[str, tuple[State, State]] = {}  # from which state on, and where dry runs led
@@ -118,8 +109,9 @@ class PositionReconciler:
             self._steer(account, outcome)
             if keeping.refusal is None:
                 self._heard(account, kept)
-            await self._units.tell(account, outcome.units)
             await keeping.keep(observation, outcome, before)
+            # What goes into the outbox with the reading is told from there.
+            await self._remarked.tell(account, () if keeping.tells else outcome.decided.remarks)
             effects = await keeping.act(observation, outcome, known.local, known.broker)
             self._whole[account] = report = self._remember(account, outcome, effects, keeping.refusal)
             keeping.end()
@@ -236,8 +228,8 @@ class PositionReconciler:
             known, keeping = self._accounts[account], self._keepings[account]
             # A look is judged by what the record kept, too: the same break has the same id.
             state = self._states[account] = await keeping.begin(self._states[account], known.local, known.broker)
-            narrowed = replace(known.settings, required=(section,))
             observation = only(await self._observe(account), section)
+            narrowed = replace(self._accounts[account].settings, required=(section,))
             report = reconcile_observation(observation, state, narrowed, known.policy, trigger="manual").report
             report = replace(report, report_id=name_of(account, (section,), observation.at, state.memory.readings))
             await keeping.look(observation, report)
@@ -255,7 +247,7 @@ class PositionReconciler:
         # One that has to be read twice, or is broken off, is read in the strict order next.
         self._quiet.discard(account)
         if quiet:
-            observation = await self._read(account, READ_AT_ONCE)
+            observation = await self._observe(account, READ_AT_ONCE)
             outcome = await self._judge(account, observation, trigger, before)
             if stands(observation, outcome.report) or isinstance(observation.broker, SideError):
                 return self._read_so(account, observation, outcome)
@@ -270,8 +262,15 @@ class PositionReconciler:
             self._quiet.add(account)
         return observation, outcome
 
-    async def _observe(self, account: str) -> Observation:
-        self.observed[account] = observation = await self._read(account, READ_ORDER)
+    async def _observe(self, account: str, order: ReadOrder = READ_ORDER) -> Observation:
+        """Both sides. Before they are judged: whoever calls a factor a break has to know what a contract is of."""
+        observation, known = await self._read(account, order), self._accounts[account]
+        settings = await self._listings[account].learn(observation)
+        if settings != known.settings:
+            self._accounts[account] = replace(known, settings=settings)
+            await self._keepings[account].judge_by(Configuration(settings, known.policy))
+        if order is READ_ORDER:
+            self.observed[account] = observation
         return observation
 
     async def _read(self, account: str, order: ReadOrder) -> Observation:

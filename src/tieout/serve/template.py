@@ -157,7 +157,7 @@ MEANINGS: dict[str, str] = {
 
 def render_template() -> str:
     """The commented configuration, as TOML."""
-    parts = [HEAD, *_profiles(), "", "[settings]", *_lines(Settings, leave=("unmanaged", "scope", "assets"))]
+    parts = [HEAD, *_profiles(), "", "[settings]", *_lines(Settings, leave=("unmanaged", "scope", "assets", "listed"))]
     parts += ["", "# [settings.unmanaged]", f"# {MEANINGS['unmanaged']}", '# BTC = "0.5"']
     parts += ["", "# [settings.scope]", f"# {MEANINGS['scope']}", "# include = []", '# exclude = ["XYZ"]']
     parts += ["", '# [assets."BTC/USD"]', *_lines(AssetSettings)]

@@ -53,7 +53,7 @@ class LocalFile(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         path: The file (tieout.snapshot/1, source "local").
         writable: Whether approved changes are written into it.
-        max_age_seconds: A file that says it is older is not what local holds now; None takes any.
+        max_age_seconds: A file that says it is older, or so far ahead, is not what local holds now; None takes any.
     """
 
     path: Text
@@ -76,7 +76,7 @@ class BrokerFile(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         path: The file (tieout.snapshot/1, source "broker").
-        max_age_seconds: A file that says it is older is no answer; None takes any.
+        max_age_seconds: A file that says it is older, or so far ahead, is no answer; None takes any.
     """
 
     path: Text

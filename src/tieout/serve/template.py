@@ -119,7 +119,7 @@ MEANINGS: dict[str, str] = {
     "currency": "in which currency to trade what is not held, where TWS knows several of its name",
     "path": "the file",
     "writable": "write approved changes into the file; only where its writer takes them over",
-    "max_age_seconds": "a file that says it is older counts as not read, and never as what is held now",
+    "max_age_seconds": "a file that says it is older, or as far ahead, counts as not read, and never as what is held now",
     "url": "where it listens",
     "account": "what it calls the account; not set: its name here",
     "exchange": "ccxt's id of the venue",

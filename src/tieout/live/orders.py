@@ -80,7 +80,7 @@ class Orders:
     @property
     def live(self) -> tuple[Order, ...]:
         """Own orders that may still trade, those included of which nobody knows yet whether they arrived."""
-        return tuple(order for order in self._books.orders.orders if order.live)
+        return self._books.orders.live
 
     async def submit(self, request: OrderRequest) -> Order:
         """Send an order under a new client id (that of *request* is replaced); see `LiveTradingEngine.submit`."""

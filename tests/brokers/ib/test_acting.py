@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -147,6 +148,18 @@ async def test_an_order_that_stands_otherwise_is_unknown(office: Office, changed
     with pytest.raises(OutcomeUnknown):
         await office.connect().submit_order(BUY)
     assert len(office.tws.orders.placed) == 1
+
+
+@pytest.mark.parametrize(("there", "status"), [("0.75", "cancelled"), ("2", "filled")])
+async def test_what_an_ended_order_filled_is_not_forgotten(office: Office, there: str, status: str) -> None:
+    """TWS's list of ended orders leaves that out at times: executions tell it, for who sent it and for who looks it up."""
+    office.world.set_price("AAPL", dec(60), available=dec(there))
+    office.tws.forgets = True
+    order = await office.connect().submit_order(replace(BUY, type="market", limit_price=None))
+    assert (order.status, order.filled) == (status, dec(there))
+    assert await office.connect().get_order(client_order_id="e-1") == order
+    with pytest.raises(ActionRefused) if status == "filled" else nullcontext():
+        assert await office.connect().cancel_order(client_order_id="e-1") == order
 
 
 async def test_only_who_sent_an_order_cancels_it(office: Office) -> None:

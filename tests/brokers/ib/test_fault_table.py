@@ -10,7 +10,7 @@ from tests.contracts.steps import ROWS, buy, list_share, populate, sorted_rows
 from tests.proving import sample
 
 from tieout.brokers.loopback.tws_faults import TwsFault, TwsRule
-from tieout.brokers.loopback.tws_wire import TIME
+from tieout.brokers.loopback.tws_wire import POSITIONS, START, TIME
 from tieout.brokers.simulated.faults import Call
 from tieout.errors import (
     ActionError,
@@ -42,6 +42,7 @@ RAISES: dict[TwsFault, type[SourceError] | None] = {
     TwsFault.HISTORY_PACED: SourceThrottled,
     TwsFault.REQUEST_PACED: SourceThrottled,
     TwsFault.LOST_DATA: None,  # all is asked for anew anyway
+    TwsFault.RESTORED: None,
     TwsFault.WRONG_ACCOUNT: None,
     TwsFault.UNKNOWN_KIND: None,
     TwsFault.TWICE: None,
@@ -195,6 +196,30 @@ async def ended(venue: OverTws, name: str) -> list[str]:
         except ActionError:
             continue
     return wrong + ([] if await standing(venue, name) == ["cancelled"] else ["a second cancel does not end it"])
+
+
+@pytest.mark.prove
+async def test_no_fault_of_a_connection_is_read_as_an_answer(venue: OverTws) -> None:
+    """What goes wrong while the connection is made, or in the list that ib_async asks for then, is never an empty account."""
+    await populate(venue, "T1")
+    whole = {call: await read(venue) for call, read in READS.items()}
+    tried = sample([(fault, kind, call) for fault in TwsFault for kind in (START, POSITIONS) for call in READS], 24)
+    wrong: list[str] = []
+    for fault, kind, call in tried:
+        venue.server.drop()
+        venue.server.faults = {kind: fault}
+        venue.hurry(PATIENCE_S)
+        try:
+            if not alike(await tried_until_connected(venue, READS[call]), whole[call]):
+                wrong.append(f"{fault} while connecting ({kind}) × {call}: answered something else")
+        except SourceError:
+            wrong += [f"{fault} × {call}: raised"] if kind == START and RAISES[fault] is None else []
+        venue.server.faults = {}
+        venue.hurry(PATIENT_S)
+        venue.server.drop()
+        assert alike(await tried_until_connected(venue, READS[call]), whole[call])
+    print(f"ib: {len(tried)} connections, {len(wrong)} wrong")  # noqa: T201
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("version", [100, 213])

@@ -9,10 +9,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from tieout.brokers.base import OrderRequest
-from tieout.brokers.ib import parse, words
+from tieout.brokers.ib import words
 from tieout.brokers.ib.codes import NOT_CANCELLED, READ_ONLY
 from tieout.brokers.ib.contracts import Contracts
-from tieout.brokers.ib.notes import STATUS, Fields
+from tieout.brokers.ib.notes import Fields
 from tieout.brokers.ib.orders import IbOrders, Listed
 from tieout.brokers.ib.sent import SentOrders
 from tieout.brokers.ib.session import Session
@@ -137,18 +137,17 @@ class IbActing:
             raise OutcomeUnknown(action, "TWS took it, and does not list it")
         if not as_asked(request, found.order):
             raise OutcomeUnknown(action, "it stands there with other terms than were asked for")
-        return found.order
+        return words.with_filled(found.order, rows)
 
     async def _after(self, found: Listed, action: str, word: Word) -> Order:
         try:
             after = await self._orders.find("orders", found.order.broker_order_id, None)
         except SourceError as error:
             if word.status in ("Cancelled", "ApiCancelled"):
-                filled = [parse.number(row[3]) for row in words.about(found.number, word.rows) if int(row[0]) == STATUS]
-                return replace(found.order, status="cancelled", filled=filled[-1])
+                return words.with_filled(replace(found.order, status="cancelled", filled=None), word.rows)
             raise OutcomeUnknown(action, error.why) from None
         if after is None:
             raise OutcomeUnknown(action, "the order is not to be found any more")
         if word.code in NOT_CANCELLED | {READ_ONLY} and (after.order.live or after.order.status == "unknown"):
             raise ActionRefused(action, f"TWS does not cancel it, with code {word.code}")
-        return after.order
+        return words.with_filled(after.order, word.rows)

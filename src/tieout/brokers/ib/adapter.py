@@ -109,7 +109,7 @@ class IbBroker:
         """The executions from *since* on. TWS knows those of the day only.
 
         Raises:
-            SourceIncomplete: *since* is before today in New York; with the day's fills.
+            SourceIncomplete: *since* is before today, in New York or in TWS's zone; with the day's fills.
         """
         scope = "get_fills"
         answer = await self.session.ask(
@@ -127,7 +127,8 @@ class IbBroker:
         read = each(self.name, scope, parse.latest(ours), lambda row: parse.fill(row, paid.get(row[14]), self._zone))
         rows = tuple(row for _, row in sorted(read, key=lambda pair: pair[1].at) if row.at >= since)
         named(self.name, scope, read)
-        today = datetime.combine((await self.server_time()).astimezone(DAY).date(), time(), DAY)
+        now = await self.server_time()
+        today = max(_midnight(now, zone) for zone in (DAY, self._zone or DAY))
         if since < today:
             raise SourceIncomplete(
                 self.name, scope, "TWS tells the executions of the day only: see Flex statements", rows
@@ -195,3 +196,7 @@ def _paid(rows: Sequence[Sequence[str]]) -> bool:
     """Whether what was paid is known for every execution."""
     told = {row[2] for row in rows if row[0] == str(COMMISSION) and len(row) > 2}
     return all(row[14] in told for row in rows if row[0] == str(EXECUTION) and len(row) > 14)
+
+
+def _midnight(now: datetime, zone: ZoneInfo) -> datetime:
+    return datetime.combine(now.astimezone(zone).date(), time(), zone)

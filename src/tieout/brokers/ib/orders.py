@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from tieout.brokers.ib import parse
 from tieout.brokers.ib.notes import COMPLETED, EXECUTION, OPEN_ORDER, STATUS, Fields
 from tieout.brokers.ib.sent import SentOrders
@@ -68,13 +70,13 @@ class IbOrders:
         rows = {row.order.broker_order_id or "": row for row in (*live, *await self.ended(scope))}
         if broker_order_id is not None and broker_order_id in rows:
             found = rows[broker_order_id]
-            return found if client_order_id in (None, found.order.client_order_id) else None
+            return await self._filled(scope, found) if client_order_id in (None, found.order.client_order_id) else None
         if broker_order_id is None and client_order_id is not None:
             same = [row for row in rows.values() if row.order.client_order_id == client_order_id]
             if len(same) > 1:
                 raise SourceIncomplete(self._name, scope, "several orders bear that client id")
             if same:
-                return same[0]
+                return await self._filled(scope, same[0])
             if self._sent.never(client_order_id) and not await self._traded(scope, client_order_id):
                 return None
         raise SourceIncomplete(self._name, scope, "neither live nor ended today; TWS does not know older ones")
@@ -90,13 +92,24 @@ class IbOrders:
             scope, client_order_id
         )
 
+    async def _filled(self, scope: str, found: Listed) -> Listed:
+        """An ended order that fills nothing by the list of such, with what its executions say: the list forgets that."""
+        order = found.order
+        if order.live or order.status == "unknown" or order.filled:
+            return found
+        mine = [row for row in await self._executed(scope) if row[21] == order.broker_order_id]
+        told = each(self._name, scope, parse.latest(mine), lambda row: parse.needed(row[24]))
+        return found._replace(order=replace(order, filled=max(told))) if told else found
+
     async def _traded(self, scope: str, client_order_id: str) -> bool:
-        account = self._account
-        answer = await self._session.ask(scope, lambda ib: executions(ib, account), EXECUTION)
+        return any(row[26] == client_order_id for row in await self._executed(scope))
+
+    async def _executed(self, scope: str) -> tuple[Fields, ...]:
+        answer = await self._session.ask(scope, lambda ib: executions(ib, self._account), EXECUTION)
         rows = answer.of(EXECUTION)
         if any(len(row) < 27 for row in rows):
             raise SourceMalformed(self._name, scope, "an execution that is cut short")
-        return any(row[26] == client_order_id for row in rows)
+        return rows
 
 
 async def executions(ib: Any, account: str) -> None:

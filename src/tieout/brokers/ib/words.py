@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tieout.brokers.ib import parse
 from tieout.brokers.ib.codes import CANCELLED, NOT_CANCELLED, NOT_TAKEN, PACED, READ_ONLY
 from tieout.brokers.ib.notes import EXECUTION, FAILED, OPEN_ORDER, STATUS, Fields
 from tieout.brokers.ib.orders import Listed, listed
 from tieout.errors import OutcomeUnknown
+from tieout.model.snapshot import Order
 
 UNDER_WAY = frozenset(("", "PendingSubmit", "ApiPending", "Inactive"))  # a refusal may still follow
 GONE = frozenset(("Cancelled", "ApiCancelled", "Filled"))
@@ -94,3 +97,13 @@ def told(name: str, rows: Sequence[Fields]) -> Listed | None:
         return listed(mine[-1], status, {mine[-1][25]: "PendingSubmit"}) if mine else None
     except parse.BadRow:
         return None
+
+
+def with_filled(order: Order, rows: Sequence[Fields]) -> Order:
+    """*order* with what the last status of its end says that it filled: lists of ended orders forget that at times."""
+    told = [row[3] for row in rows if int(row[0]) == STATUS and len(row) > 7 and row[6] == order.broker_order_id]
+    try:
+        known = parse.number(told[-1]) if told and order.filled is None and not order.live else None
+    except parse.BadRow:
+        known = None
+    return order if known is None else replace(order, filled=known)

@@ -39,6 +39,7 @@ class LoopbackTws:
         more: Further rows, by the kind of the request, as they are sent before its end.
         late: Rows sent after the end of an answer, by the kind of the request.
         commissions: Whether what was paid for executions is told.
+        forgets: Whether its list of ended orders leaves out what they filled.
         second_account: An account of the same login that this world does not hold.
         version: Of the server, as it says.
     """
@@ -50,7 +51,7 @@ class LoopbackTws:
         self.plan, self.orders = TwsPlan(), TwsOrders(account)
         self.more: dict[int, list[str]] = {}
         self.late: dict[int, list[str]] = {}
-        self.commissions = True
+        self.commissions, self.forgets = True, False
         self.second_account = "DU7654321"
         self.version = VERSION
         self.port = 0
@@ -145,7 +146,7 @@ class LoopbackTws:
             ],
             CASH: lambda: [*rows.cash(desk, account, number), *more, f"74|1|{number}|"],
             TIME: lambda: [f"49|1|{int(self.world.clock.now().timestamp())}|"],
-            COMPLETED: lambda: [*rows.completed(desk, account, orders.numbers), *more, "102|"],
+            COMPLETED: lambda: [*rows.completed(desk, account, orders.numbers, forgets=self.forgets), *more, "102|"],
             CONTRACT: lambda: _details(desk, fields, more),
         }  # fmt: skip
         return answers[kind]()

@@ -32,6 +32,7 @@ class TwsFault(StrEnum):
     CUT_OFF = "cut_off"
     BROKEN_OFF = "broken_off"
     LOST_DATA = "lost_data"
+    RESTORED = "restored"
     WRONG_ACCOUNT = "wrong_account"  # rows of another account of the login among them
     NEW_VERSION = "new_version"
     UNKNOWN_KIND = "unknown_kind"
@@ -48,6 +49,7 @@ SAID: dict[TwsFault, tuple[str, str]] = {
     TwsFault.CUT_OFF: ("1100", "Connectivity between IBKR and Trader Workstation has been lost."),
     TwsFault.BROKEN_OFF: ("2110", "Connectivity between Trader Workstation and server is broken."),
     TwsFault.LOST_DATA: ("1101", "Connectivity between IBKR and TWS has been restored- data lost."),
+    TwsFault.RESTORED: ("1102", "Connectivity between IBKR and TWS has been restored- data maintained."),
 }  # fmt: skip
 INSTEAD = frozenset(
     (TwsFault.REFUSED, TwsFault.INVALID, TwsFault.PACED, TwsFault.HISTORY_PACED, TwsFault.REQUEST_PACED)

@@ -140,16 +140,16 @@ def _perm(row: Order) -> int:
     return number(row.broker_order_id or row.name)
 
 
-def completed(desk: Desk, account: str, senders: Senders) -> list[str]:
-    """Messages 101 of every order that ended."""
+def completed(desk: Desk, account: str, senders: Senders, *, forgets: bool = False) -> list[str]:
+    """Messages 101 of every order that ended; *forgets*: without what it filled."""
     found = []
     for row in desk.all_orders(account):
         if not row.live:
-            ref = sender(row, senders).ref
+            ref, filled = sender(row, senders).ref, "0" if forgets else plain(row.done)
             head = f"101|{contract(desk.state.instruments[row.asset])}|{_terms(row, account, ref)}|{_perm(row)}"
             found.append(
                 f"{head}|0|0|0|||||||||||0||-1||||||2147483647|0|0||3|0||0|None||0|0|0||0|0||||0|0|0|2147483647|2147483647"
-                f"||||IB|0|0||0|{STATUSES[row.status]}|0|0|0|{UNSET}|{UNSET}|0|1|0||{plain(row.done)}|2147483647|0|No"
+                f"||||IB|0|0||0|{STATUSES[row.status]}|0|0|0|{UNSET}|{UNSET}|0|1|0||{filled}|2147483647|0|No"
                 f"|0|0|9223372036854775807|20261120 02:34:46 {ZONE}|{STATUSES[row.status]}||||||"
             )
     return found
@@ -160,15 +160,19 @@ def executions(desk: Desk, account: str, request: str, senders: Senders) -> list
     return list(executed(desk, desk.fills(account), account, request, senders))
 
 
+@exact
 def executed(desk: Desk, fills: Iterable[Fill], account: str, request: str, senders: Senders) -> Iterator[str]:
-    """Messages 11."""
+    """Messages 11, each with what its order filled until then."""
+    until: dict[str | None, Decimal] = {}
     for row in fills:
+        until[row.broker_order_id] = until.get(row.broker_order_id, ZERO) + row.quantity
         by = sender(row, senders)
         side = "BOT" if row.side == "buy" else "SLD"
         at = row.at.astimezone(ZoneInfo(ZONE)).strftime("%Y%m%d %H:%M:%S")
         perm = number(row.broker_order_id) if row.broker_order_id else 0
         amount, price = plain(row.quantity), plain(row.price)
-        tail = f"{side}|{amount}|{price}|{perm}|{by.client}|{int(bool(row.liquidation))}|{amount}|{price}|{by.ref}"
+        so_far = f"{int(bool(row.liquidation))}|{plain(until[row.broker_order_id])}|{price}|{by.ref}"
+        tail = f"{side}|{amount}|{price}|{perm}|{by.client}|{so_far}"
         which = contract(desk.state.instruments[row.asset])
         yield f"11|{request}|{by.number}|{which}|{row.fill_id}.01|{at} {ZONE}|{account}|SMART|{tail}||||1|"
 

@@ -19,6 +19,7 @@ from tieout.brokers.ib.sent import SentOrders
 from tieout.brokers.ib.terms import DIGITS, require_sendable
 from tieout.brokers.loopback import tws_rows
 from tieout.brokers.loopback.desk import Desk
+from tieout.brokers.loopback.faults import HttpFault, HttpRule
 from tieout.brokers.loopback.tws_faults import TwsFault, TwsRule
 from tieout.brokers.loopback.tws_wire import ALL_ORDERS, CANCEL, COMPLETED, CONTRACT, EXECUTIONS, PLACE, START
 from tieout.errors import ActionRefused, OutcomeUnknown, SourceIncomplete
@@ -111,6 +112,55 @@ async def test_any_other_code_leaves_it_unknown(office: Office, code: int) -> No
     with pytest.raises(OutcomeUnknown, match="sent before"):
         await broker.submit_order(BUY)
     assert len(office.tws.orders.placed) == 1
+
+
+async def test_an_order_of_the_same_number_is_another_clients(office: Office) -> None:
+    """A master client is told of everybody's orders, whose numbers may be ours: what ended there says nothing of ours."""
+    broker = office.connect(linger=0.1)
+    await broker.submit_order(BUY)
+    number = office.tws.orders.placed[-1][1]
+    office.tws.more[CANCEL] = [f"3|{number}|Cancelled|0|2|0|771|0|0|100||0|"]
+    lost = HttpRule(fault=HttpFault.CANCEL_LOST)
+    office.tws.plan.inject(
+        TwsRule(kinds=frozenset((CANCEL,)), lie=lost),
+        TwsRule(kinds=frozenset((ALL_ORDERS,))),  # as it should be: what is to be cancelled is read
+        TwsRule(kinds=frozenset((ALL_ORDERS,)), fault=TwsFault.CLOSED),
+    )
+    with pytest.raises(OutcomeUnknown):
+        await broker.cancel_order(client_order_id="e-1")
+    assert resting(office, "e-1") == 1
+
+
+async def test_a_submit_that_is_broken_off_before_it_is_sent_may_be_sent_again(office: Office) -> None:
+    """Who waits no longer while TWS is still asked whether the id is new has sent nothing, and no memory of it stays."""
+    broker = office.connect()
+    await broker.get_positions()
+    office.tws.faults = {COMPLETED: TwsFault.SILENT}
+    waiting = asyncio.ensure_future(broker.submit_order(BUY))
+    await office.tws.heard(COMPLETED)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    office.tws.faults = {}
+    assert (await broker.submit_order(BUY)).status == "open"
+    assert len(office.tws.orders.placed) == 1
+
+
+async def test_a_submit_that_is_broken_off_behind_its_sending_is_unknown(office: Office) -> None:
+    """It is there: it is found, and not sent again."""
+    broker = office.connect()
+    await broker.get_positions()
+    office.tws.plan.inject(TwsRule(kinds=frozenset((PLACE,)), fault=TwsFault.SILENT, taken=True))
+    waiting = asyncio.ensure_future(broker.submit_order(BUY))
+    await office.tws.heard(PLACE)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(OutcomeUnknown):
+        await broker.submit_order(BUY)
+    found = await broker.get_order(client_order_id="e-1")
+    assert found is not None
+    assert (len(office.tws.orders.placed), found.status) == (1, "open")
 
 
 async def test_no_second_order_of_an_id(office: Office) -> None:
@@ -233,14 +283,19 @@ async def test_an_order_that_never_arrived_is_told_by_its_number(office: Office)
 
 
 def test_order_numbers_that_begin_anew_prove_nothing() -> None:
-    """Somebody resets TWS's numbers: an order that was taken stays taken; one without a number stays open."""
+    """Somebody resets TWS's numbers: what TWS has seen stays seen, and what is under way has no number yet."""
     sent = SentOrders()
-    for name in ("taken", "open", "under way"):
+    for name in ("taken", "seen", "lost", "under way"):
         sent.begin(name, "submit")
-    sent.numbered("taken", 5)
+    for number, name in enumerate(("taken", "seen", "lost"), 5):
+        sent.numbered(name, number)
     sent.settled("taken", "taken")
-    sent.numbered("open", 7)
-    sent.connected(8)
-    assert [sent.never(name) for name in ("taken", "open", "under way", "stranger")] == [False] * 4
+    sent.connected(7)
+    names = ("taken", "seen", "lost", "under way", "stranger")
+    assert [name for name in names if sent.never(name)] == ["lost"]
     sent.connected(1)
-    assert [sent.never(name) for name in ("taken", "open", "under way")] == [False, True, False]
+    assert [name for name in names if sent.never(name)] == ["lost"]
+    sent.forget_unsent("under way")
+    sent.begin("under way", "submit")
+    with pytest.raises(OutcomeUnknown):
+        sent.begin("seen", "submit")

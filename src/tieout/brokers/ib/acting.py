@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -41,33 +40,27 @@ class IbActing:
         action, name = f"submit {request.client_order_id}", request.client_order_id
         require_sendable(request, action)
         self._sent.begin(name, action)
-        due = False
         try:
             contract = await self._contracts.find(request.asset, action)
             await self._require_new(name, action)
-            due = True
+            word = await self._place(request, contract, action)
         finally:
-            if not due:
-                self._sent.forget(name)
-
-        def place(ib: Any) -> int:
-            order = made(request, self._account)
-            order.orderId = ib.client.getReqId()
-            self._sent.numbered(name, order.orderId)
-            ib.placeOrder(contract, order)
-            return int(order.orderId)
-
-        try:
-            word = await self._session.act(
-                action, place, partial(words.placed, action), words.begun, linger=self._session.seconds
-            )
-        except ActionRefused:
-            self._sent.forget(name)
-            raise
+            self._sent.forget_unsent(name)
         if word.code:
             return await self._refused(name, action, word.code)
         self._sent.settled(name, "taken")
         return await self._acknowledged(request, action, word.rows)
+
+    async def _place(self, request: OrderRequest, contract: Any, action: str) -> Word:
+        def send(ib: Any) -> int:
+            order = made(request, self._account)
+            order.orderId = ib.client.getReqId()
+            self._sent.numbered(request.client_order_id, order.orderId)
+            ib.placeOrder(contract, order)
+            return int(order.orderId)
+
+        about = words.About(action, self._session.client_id)
+        return await self._session.act(action, send, about.placed, about.begun, linger=self._session.seconds)
 
     async def cancel(self, broker_order_id: str | None, client_order_id: str | None) -> Order:
         """Ask for an order's end, and read it back.
@@ -97,7 +90,8 @@ class IbActing:
             ib.cancelOrder(IbOrder(orderId=found.number, clientId=found.client))
             return found.number
 
-        word = await self._session.act(action, end, partial(words.ended, action), words.ending, linger=self._linger)
+        about = words.About(action, self._session.client_id)
+        word = await self._session.act(action, end, about.ended, about.ending, linger=self._linger)
         return await self._after(found, action, word)
 
     async def _require_new(self, name: str, action: str) -> None:

@@ -41,9 +41,11 @@ class SentOrders:
         if len(self._known) > MOST:
             del self._known[next(iter(self._known))]
 
-    def forget(self, name: str) -> None:
-        """Nothing was sent."""
-        self._known.pop(name, None)
+    def forget_unsent(self, name: str) -> None:
+        """The attempt is over; where it got no number, nothing was sent."""
+        sent = self._known.get(name)
+        if sent is not None and sent.number is None and sent.fate == "open":
+            del self._known[name]
 
     def numbered(self, name: str, number: int) -> None:
         """It goes out under that order number."""
@@ -55,10 +57,12 @@ class SentOrders:
         self._known[name] = Sent(before.number if before else None, fate)
 
     def connected(self, next_number: int) -> None:
-        """TWS was connected to, and has seen no order number from *next_number* on."""
+        """TWS was connected to, and has seen the order numbers below *next_number*. What is known of one stays known:
+        a person can let TWS's numbers begin anew.
+        """
         for name, sent in self._known.items():
-            if sent.fate == "open" and sent.number is not None and sent.number >= next_number:
-                self._known[name] = Sent(sent.number, "lost")
+            if sent.fate == "open" and sent.number is not None:
+                self._known[name] = Sent(sent.number, "lost" if sent.number >= next_number else "taken")
 
     def never(self, name: str) -> bool:
         """Whether the last attempt is known to rest nowhere."""

@@ -152,6 +152,8 @@ class Session:
             raise refused(self._name, scope, str(error.code)) from None
         finally:
             asking.cancel()
+            await asyncio.wait((asking,))  # else what ib_async still waits for fails behind it, and nobody looks
+            _ = asking.cancelled() or asking.exception()
 
     def _require_whole(self, scope: str) -> None:
         """Raise for what TWS says instead of an answer, under no number or ours: nothing else is under way."""

@@ -9,13 +9,15 @@ from msgspec.structs import replace
 
 from tieout.brokers.ib import parse
 from tieout.brokers.ib.codes import CANCELLED, NOT_CANCELLED, NOT_TAKEN, PACED, READ_ONLY
-from tieout.brokers.ib.notes import EXECUTION, FAILED, OPEN_ORDER, STATUS, Fields
+from tieout.brokers.ib.notes import FAILED, OPEN_ORDER, STATUS, Fields
 from tieout.brokers.ib.orders import Listed, listed
 from tieout.errors import OutcomeUnknown
 from tieout.model.snapshot import Order
 
 UNDER_WAY = frozenset(("", "PendingSubmit", "ApiPending", "Inactive"))  # a refusal may still follow
 GONE = frozenset(("Cancelled", "ApiCancelled", "Filled"))
+NUMBER, CLIENT = {FAILED: 2, STATUS: 1, OPEN_ORDER: 1}, {STATUS: 9, OPEN_ORDER: 24}  # where they stand
+LEAST = {FAILED: 4, STATUS: 10, OPEN_ORDER: 26}
 
 
 class Word(NamedTuple):
@@ -26,67 +28,67 @@ class Word(NamedTuple):
     status: str = ""
 
 
-def about(number: int, rows: Sequence[Fields]) -> list[Fields]:
-    """The messages about an order number: its errors, its statuses, itself."""
-    at = {FAILED: 2, STATUS: 1, OPEN_ORDER: 1, EXECUTION: 2}
-    mine = ((row, at.get(int(row[0]), 0)) for row in rows)
-    return [row for row, index in mine if index and len(row) > index and row[index] == str(number)]
+class About:
+    """What is said of the orders of one client, for one action. Another client's order may bear the same number."""
+
+    def __init__(self, action: str, client: int) -> None:
+        self._action, self._client = action, str(client)
+
+    def placed(self, number: int, rows: Sequence[Fields]) -> Word | None:
+        """What TWS says that became of a new order, once it is clear.
+
+        Raises:
+            OutcomeUnknown: It says something, and not that.
+        """
+        for row in self._clear(number, rows):
+            kind = int(row[0])
+            if kind == STATUS and row[2] not in UNDER_WAY:
+                return Word(tuple(rows), status=row[2])
+            if kind == FAILED and row[3] in NOT_TAKEN:
+                return Word(tuple(rows), code=row[3])
+        return None
+
+    def begun(self, number: int, rows: Sequence[Fields]) -> Word | None:
+        """What there is to say where it did not become clear in time: TWS has it, and sends it on."""
+        told = any(int(row[0]) == OPEN_ORDER for row in self._clear(number, rows))
+        return Word(tuple(rows), status="PendingSubmit") if told else None
+
+    def ended(self, number: int, rows: Sequence[Fields]) -> Word | None:
+        """What TWS says that became of a cancel, once it is clear.
+
+        Raises:
+            OutcomeUnknown: It says something, and not that.
+        """
+        for row in self._clear(number, rows):
+            if int(row[0]) == STATUS and row[2] in GONE:
+                return Word(tuple(rows), status=row[2])
+            if int(row[0]) == FAILED and row[3] in NOT_CANCELLED | {CANCELLED, READ_ONLY}:
+                return Word(tuple(rows), code=row[3])
+        return None
+
+    def ending(self, number: int, rows: Sequence[Fields]) -> Word | None:
+        """What there is to say of a cancel that TWS has, and that is under way."""
+        told = [row[2] for row in self._clear(number, rows) if int(row[0]) == STATUS]
+        return Word(tuple(rows), status=told[-1]) if told else None
+
+    def _clear(self, number: int, rows: Sequence[Fields]) -> list[Fields]:
+        """The errors, the statuses and the orders of that number, whole.
+
+        Raises:
+            OutcomeUnknown: One is cut short, or TWS was asked too often: it does not say what it left out then.
+        """
+        mine = [row for row in rows if _names(row, str(number))]
+        if any(len(row) < LEAST[int(row[0])] for row in mine):
+            raise OutcomeUnknown(self._action, "TWS's answer is cut short")
+        failed = (row for row in rows if int(row[0]) == FAILED and len(row) > 3)
+        if any(row[2] in ("-1", str(number)) and row[3] in PACED for row in failed):
+            raise OutcomeUnknown(self._action, "TWS was asked too often, and does not say what it left out")
+        return [row for row in mine if int(row[0]) not in CLIENT or row[CLIENT[int(row[0])]] == self._client]
 
 
-def placed(action: str, number: int, rows: Sequence[Fields]) -> Word | None:
-    """What TWS says that became of a new order, once it is clear.
-
-    Raises:
-        OutcomeUnknown: It says something, and not that.
-    """
-    _require_clear(action, number, rows)
-    for row in about(number, rows):
-        kind = int(row[0])
-        if kind == STATUS and row[2] not in UNDER_WAY:
-            return Word(tuple(rows), status=row[2])
-        if kind == FAILED and row[3] in NOT_TAKEN:
-            return Word(tuple(rows), code=row[3])
-    return None
-
-
-def begun(number: int, rows: Sequence[Fields]) -> Word | None:
-    """What there is to say where it did not become clear in time: TWS has it, and sends it on."""
-    told = any(int(row[0]) == OPEN_ORDER for row in about(number, rows))
-    return Word(tuple(rows), status="PendingSubmit") if told else None
-
-
-def ended(action: str, number: int, rows: Sequence[Fields]) -> Word | None:
-    """What TWS says that became of a cancel, once it is clear.
-
-    Raises:
-        OutcomeUnknown: It says something, and not that.
-    """
-    _require_clear(action, number, rows)
-    for row in about(number, rows):
-        if int(row[0]) == STATUS and row[2] in GONE:
-            return Word(tuple(rows), status=row[2])
-        if int(row[0]) == FAILED and row[3] in NOT_CANCELLED | {CANCELLED, READ_ONLY}:
-            return Word(tuple(rows), code=row[3])
-    return None
-
-
-def ending(number: int, rows: Sequence[Fields]) -> Word | None:
-    """What there is to say of a cancel that TWS has, and that is under way."""
-    told = [row[2] for row in about(number, rows) if int(row[0]) == STATUS]
-    return Word(tuple(rows), status=told[-1]) if told else None
-
-
-def _require_clear(action: str, number: int, rows: Sequence[Fields]) -> None:
-    """Return unless a message is cut short, or TWS says that it was asked too often: what it dropped then, it does not say.
-
-    Raises:
-        OutcomeUnknown: So it is.
-    """
-    least = {STATUS: 8, OPEN_ORDER: 26, FAILED: 4}
-    if any(len(row) < least.get(int(row[0]), 0) for row in about(number, rows)):
-        raise OutcomeUnknown(action, "TWS's answer is cut short")
-    if any(row[2] in ("-1", str(number)) and row[3] in PACED for row in rows if int(row[0]) == FAILED and len(row) > 3):
-        raise OutcomeUnknown(action, "TWS was asked too often, and does not say what it left out")
+def _names(row: Fields, number: str) -> bool:
+    at = NUMBER.get(int(row[0]))
+    return at is not None and len(row) > at and row[at] == number
 
 
 def told(name: str, rows: Sequence[Fields]) -> Listed | None:

@@ -55,6 +55,7 @@ class LoopbackTws:
         self.second_account = "DU7654321"
         self.version = VERSION
         self.port = 0
+        self._news = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -87,6 +88,12 @@ class LoopbackTws:
         for writer in self._talks.values():
             writer.transport.abort()
 
+    async def heard(self, kind: int) -> None:
+        """Return once a message of that kind was answered, or not."""
+        while kind not in self.asked:
+            self._news.clear()
+            await self._news.wait()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -114,6 +121,7 @@ class LoopbackTws:
             if kind in ANSWERED:
                 self._answer(writer, client, fields)
             await writer.drain()
+            self._news.set()
 
     def _answer(self, writer: asyncio.StreamWriter, client: str, fields: list[str]) -> None:
         kind = int(fields[0])

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tieout.brokers.base import BrokerAdapter, Lists
 from tieout.clock import Clock
-from tieout.errors import SourceError
+from tieout.errors import SourceError, in_words
 from tieout.model.identity import identity_of
 from tieout.model.instrument import Instrument, wrong_in
 from tieout.model.listed import under_one_name
@@ -33,6 +33,9 @@ class Listing:
         settings: What the user told of the account.
         clock: Which day it is.
         seconds: How long a reading waits at most.
+
+    Attributes:
+        failed: Why the last question was not answered, without amounts; None where it was, or where there was none.
     """
 
     def __init__(self, broker: BrokerAdapter, settings: Settings, clock: Clock, seconds: int = SECONDS) -> None:
@@ -42,18 +45,20 @@ class Listing:
         self._found: dict[str, Instrument] = {}
         self._asked: dict[str, datetime] = {}
         self._resting_until: datetime | None = None
+        self.failed: str | None = None
 
     async def learn(self, observation: Observation) -> Settings:
         """The account's settings with what the venue lists, as far as it was told."""
         now = self._clock.now()
         if self._broker is not None and (self._resting_until is None or self._resting_until <= now):
             try:
+                self.failed = None
                 async with asyncio.timeout(self._seconds):
                     await self._ask(self._broker, observation, now)
             except (SourceError, TimeoutError) as error:
                 self._resting_until = now + AFTER_FAILURE
-                why = error.told if isinstance(error, SourceError) else "no answer in time"
-                _log.info("%s: what the venue lists is not known: %s", observation.account, why)
+                self.failed = in_words(error.why) if isinstance(error, SourceError) else "no answer in time"
+                _log.info("%s: what the venue lists is not known: %s", observation.account, self.failed)
         listed = under_one_name(self._found.values(), self._settings, now.astimezone(UTC).date())
         return replace(self._settings, listed=listed)
 

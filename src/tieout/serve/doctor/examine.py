@@ -20,7 +20,7 @@ from tieout.model.settings import Settings
 from tieout.model.snapshot import SECTIONS, Section
 from tieout.observe.reading import READ_ORDER, Statement
 from tieout.serve.doctor.facts import ClockSeen, Examination, Pace, SectionSeen, Seen
-from tieout.serve.doctor.instruments import listed_of
+from tieout.serve.doctor.instruments import with_listed
 from tieout.serve.doctor.judge import judged
 
 COMPARISONS = 3
@@ -46,10 +46,8 @@ async def examine(case: Case, clock: Clock) -> Examination:
     bare = Examination(account=case.account, venue=case.venue, acts=case.acts)
     if not isinstance(case.broker, Examinable):
         sections, rows = await _sections(case, clock, {})
-        return judged(
-            replace(bare, sections=sections, **await listed_of(case.account, case.broker, case.settings, rows, clock)),
-            clock.now(),
-        )
+        bare = replace(bare, sections=sections)
+        return judged(await with_listed(bare, case.broker, case.settings, rows, clock), clock.now())
     seen = case.broker.examined()
     reached = await reach(seen.origin, clock)
     if reached.failed is not None:  # every further question would wait for the same
@@ -70,8 +68,7 @@ async def examine(case: Case, clock: Clock) -> Examination:
         pace=_pace(case, seen.wire, before, took),
         markets_age_s=age,
     )
-    whole = replace(whole, **await listed_of(case.account, case.broker, case.settings, rows, clock))
-    return judged(whole, clock.now())
+    return judged(await with_listed(whole, case.broker, case.settings, rows, clock), clock.now())
 
 
 async def compared(case: Case, wire: Wire | None, clock: Clock) -> ClockSeen:

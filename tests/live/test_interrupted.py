@@ -11,9 +11,11 @@ from msgspec.structs import replace
 from tests.live.test_engine import _broken, refused
 from tests.live.trading import Told, TradingDesk
 from tests.live.virtual import LoopClock, virtual
+from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated import Fault, FaultRule
 from tieout.live.engine import LiveTradingEngine
 from tieout.live.watch import Unfinished, caught
+from tieout.model.changes import AdoptOrder
 from tieout.model.snapshot import Fill, Order
 
 
@@ -142,3 +144,18 @@ async def test_a_contradiction_that_stands_is_told_once(clock: LoopClock) -> Non
     (sentence,) = desk.alarm.sentences
     assert "another broker id" in sentence
     await engine.stop()
+
+
+@virtual
+async def test_an_order_without_a_client_id_is_ended_with_the_others(clock: LoopClock) -> None:
+    """The books took over an order that was placed by hand: a stop that ends every order ends this one, too."""
+    desk = TradingDesk(clock)
+    engine = await desk.started()
+    resting = await desk.broker.submit_order(
+        OrderRequest(client_order_id="by-hand", asset="AAPL", side="buy", quantity=Decimal(1), limit_price=Decimal(150))
+    )
+    await desk.books.apply([AdoptOrder(replace(resting, client_order_id=None))], reason="taken over")
+    assert [order.name for order in engine.orders] == [resting.broker_order_id]
+    await engine.stop(cancel_orders=True)
+    assert desk.alarm.sentences == []
+    assert not [order for order in desk.world.snapshot("main").orders or () if order.live]

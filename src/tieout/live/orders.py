@@ -102,28 +102,16 @@ class Orders:
 
     async def cancel(self, client_order_id: str) -> Order:
         """Ask for the end of an own order; see `LiveTradingEngine.cancel`."""
-        reason = self._gate.cancel_refusal()
-        if reason is not None:
-            raise OrderRefused(reason)
         order = self._books.orders.find(client_order_id=client_order_id)
         if order is None:
             raise OrderRefused("the books know no such order")
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                answered = await self._broker.cancel_order(
-                    broker_order_id=order.broker_order_id, client_order_id=order.client_order_id
-                )
-        except ActionRefused as error:
-            raise OrderRefused(error.reason) from error
-        except (OutcomeUnknown, TimeoutError):
-            return order  # it ends once however often it is asked to; whether it did shows in the next look
-        return await self.follow(answered)
+        return await self._cancel(order)
 
     async def cancel_all(self) -> None:
         """Ask for the end of every own order; a person is told of those that did not end."""
         for order in self.live:
             try:
-                await self.cancel(order.name)
+                await self._cancel(order)
             except OrderRefused as error:
                 await self._alarm.raise_alarm(self._account, f"order {order.name} was not cancelled: {error.reason}")
 
@@ -150,6 +138,21 @@ class Orders:
         if self._complained.get(order) != sentence:  # each look sees it again
             self._complained[order] = sentence
             await self._alarm.raise_alarm(self._account, sentence)
+
+    async def _cancel(self, order: Order) -> Order:
+        reason = self._gate.cancel_refusal()
+        if reason is not None:
+            raise OrderRefused(reason)
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                answered = await self._broker.cancel_order(
+                    broker_order_id=order.broker_order_id, client_order_id=order.client_order_id
+                )
+        except ActionRefused as error:
+            raise OrderRefused(error.reason) from error
+        except (OutcomeUnknown, TimeoutError):
+            return order  # it ends once however often it is asked to; whether it did shows in the next look
+        return await self.follow(answered)
 
     def _require_allowed(self, request: OrderRequest) -> None:
         leg = request.position_side or "net"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from decimal import Decimal
 
 import pytest
@@ -159,3 +160,21 @@ async def test_an_order_without_a_client_id_is_ended_with_the_others(clock: Loop
     await engine.stop(cancel_orders=True)
     assert desk.alarm.sentences == []
     assert not [order for order in desk.world.snapshot("main").orders or () if order.live]
+
+
+@virtual
+async def test_a_stop_does_not_wait_for_a_callback_that_swallows_its_cancellation(clock: LoopClock) -> None:
+    """It goes on without it: the broker is closed, and the last look was taken."""
+    desk = TradingDesk(clock)
+    ends = asyncio.Event()
+
+    async def stubborn(_: LiveTradingEngine) -> None:
+        while not ends.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await ends.wait()
+
+    engine = await desk.started(Told(on_start=stubborn))
+    async with asyncio.timeout(60):
+        await engine.stop()
+    ends.set()
+    await clock.sleep(1)

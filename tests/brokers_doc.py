@@ -37,6 +37,7 @@ ENDS = {
     "onward": "forward in time; pages overlap",
     "backward": "back in time; pages overlap",
 }
+SORTS = {"spot": "pairs", "linear": "perpetuals", "inverse": "perpetuals that settle in their coin"}
 QUIET = frozenset(("limit", "size", "count", "limit_trades"))  # how long a page is
 KINDS = {"type": "", "category": "", "instType": "", "ordType": "", "order_status": "", "settleCoin": "in "}
 
@@ -106,7 +107,7 @@ def sent() -> Iterator[tuple[str, ...]]:
             ways = [way for way in known.sends if way.market == market]
             kinds = ", ".join(way.type.replace("_", "-") + _side(way) for way in ways)
             flags = (all(way.reduce_only for way in ways), all(way.legs for way in ways))
-            yield f"`{name}`", {"spot": "pairs", "linear": "perpetuals"}[market], kinds, *map(_yes, flags)
+            yield f"`{name}`", SORTS[market], kinds, *map(_yes, flags)
 
 
 def _side(way: Way) -> str:

@@ -23,9 +23,10 @@ from tieout.brokers.loopback.hyperliquid import LoopbackHyperliquid
 from tieout.brokers.loopback.kraken import LoopbackKraken
 from tieout.brokers.loopback.okx import LoopbackOkx
 from tieout.brokers.loopback.symbols import number_of
-from tieout.brokers.simulated import Fault, World
+from tieout.brokers.simulated import Fault, Instrument, World
 from tieout.brokers.simulated.faults import Call
 from tieout.clock import SystemClock, VirtualClock
+from tieout.model.amounts import dec
 from tieout.model.snapshot import SECTIONS, Activity, ActivityKind, Section
 
 PATIENCE_MS = 250
@@ -127,6 +128,23 @@ _NO_PARTS = {Fault.PARTIAL: "an answer of this venue never says that it is parti
 _FILLS = ("client_order_id", "position_side", "liquidation")
 
 
+def inverse(name: str) -> str:
+    """A contract in dollars that settles in its coin."""
+    return f"{name}/USD:{name}"
+
+
+class CoinTraits(Traits, frozen=True, kw_only=True):
+    """Contracts that settle in their coin."""
+
+    def instrument(self, asset: str) -> Instrument:
+        """A contract of ten dollars."""
+        return Instrument(asset=asset, kind="inverse", currency=asset.partition(":")[2], multiplier=dec(10))
+
+    def contract(self, asset: str) -> Instrument:
+        """There is nothing else."""
+        return self.instrument(asset)
+
+
 class Entry(Struct, frozen=True):
     """One of ccxt's venues: its server, its traits, and what each call asks."""
 
@@ -195,6 +213,40 @@ ENTRIES += (
             "server_time": "GET /fapi/v1/time",
             "submit_order": "POST /fapi/v1/*rder",
             "cancel_order": "DELETE /fapi/v1/*rder[?]*",
+        },
+    ),
+)
+ENTRIES += (
+    Entry(
+        "binancecoinm",
+        LoopbackBinance,
+        CoinTraits(
+            name="binancecoinm",
+            asset=inverse,
+            kind="inverse",
+            since=START - timedelta(hours=1),
+            untold={
+                "balances": ("usd_price", "available", "locked"),
+                "fills": _FILLS,
+                "positions": ("market_price",),
+            },
+            ids=numbered,
+            world_id=from_number,
+            local=frozenset({"get_account_info"}),
+            cannot=_NO_PARTS,
+            takes=frozenset({"market", "limit"}),
+            activity=telling(as_income),
+        ),
+        {
+            "get_positions": "GET /dapi/v1/positionRisk[?]*",
+            "get_balances": "GET /dapi/v1/account[?]*",
+            "get_open_orders": "GET /dapi/v1/openOrders[?]*",
+            "get_order": "GET /dapi/v1/order[?]*",
+            "get_fills": "GET /dapi/v1/userTrades[?]*",
+            "get_activities": "GET /dapi/v1/income[?]*",
+            "server_time": "GET /dapi/v1/time",
+            "submit_order": "POST /dapi/v1/*rder",
+            "cancel_order": "DELETE /dapi/v1/*rder[?]*",
         },
     ),
 )

@@ -136,8 +136,10 @@ async def list_share(venue: Venue, asset: str) -> None:
 
 
 def second(asset: str) -> str:
-    """Another asset beside *asset*."""
-    return asset.replace("T", "U", 1)
+    """Another asset beside *asset*, settled in its own coin where that one is."""
+    base, slash, rest = asset.partition("/")
+    other = base.replace("T", "U", 1)
+    return f"{other}{slash}{rest.replace(f':{base}', f':{other}')}"
 
 
 async def populate(venue: Venue, asset: str) -> None:

@@ -28,6 +28,7 @@ BARE_LISTS: dict[str, frozenset[Call]] = {
     "dydx": frozenset({"get_open_orders"}),
     "ccxt_binance": frozenset({"get_open_orders", "get_fills", "get_activities"}),
     "ccxt_binanceusdm": frozenset({"get_positions", "get_open_orders", "get_fills", "get_activities"}),
+    "ccxt_binancecoinm": frozenset({"get_positions", "get_open_orders", "get_fills", "get_activities"}),
     "ccxt_hyperliquid": frozenset({"get_open_orders", "get_fills", "get_activities"}),
 }
 

@@ -16,10 +16,10 @@ from tieout.errors import SourceError
 from tieout.model.amounts import dec
 from tieout.model.snapshot import CASH_KINDS
 
-# Payments enough for three pages; Binance's spot wallet: enough for two pages of transfers.
+# Payments enough for two or three pages; of transfers at Binance's spot wallet.
 LONG = {
-    "ccxt_binance": 230, "ccxt_binanceusdm": 2100, "ccxt_bybit": 120, "ccxt_okx": 230, "ccxt_kraken": 120,
-    "ccxt_coinbase": 230, "ccxt_hyperliquid": 1100,
+    "ccxt_binance": 230, "ccxt_binanceusdm": 2100, "ccxt_binancecoinm": 1100, "ccxt_bybit": 120, "ccxt_okx": 230,
+    "ccxt_kraken": 120, "ccxt_coinbase": 230, "ccxt_hyperliquid": 1100,
 }  # fmt: skip
 ENDPOINT = {"ccxt_binance": "GET /sapi/v1/asset/transfer*type=MAIN_FUNDING*"}
 

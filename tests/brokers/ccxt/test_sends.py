@@ -27,7 +27,7 @@ from tieout.model.snapshot import Leg, OrderSide
 
 Json = dict[str, Any]
 NAME = "tieout-0123456789abcdef012345678"
-ASSETS = {"spot": "QQQ/USDT", "linear": "QQQ/USDT:USDT"}
+ASSETS = {"spot": "QQQ/USDT", "linear": "QQQ/USDT:USDT", "inverse": "QQQ/USD:QQQ"}
 DIGITS = ("0.500000000000000001", "99.000000000000000007", "101.000000000000000003")
 QUANTITY, LIMIT, STOP = DIGITS
 COARSE = {"hyperliquid": ("0.50001", "99.5", "101.1")}  # where steps are given by the number of digits
@@ -96,6 +96,12 @@ def binanceusdm(request: OrderRequest) -> tuple[str, Json]:
         price=text(request.limit_price), triggerPrice=text(request.stop_price), newOrderRespType="RESULT",
         positionSide=None if request.position_side is None else request.position_side.upper(), reduceOnly=reduces,
     )  # fmt: skip
+
+
+def binancecoinm(request: OrderRequest) -> tuple[str, Json]:
+    """By Binance's own documentation of COIN-M: as for USDⓈ-M, in contracts."""
+    path, fields = binanceusdm(request)
+    return path.replace("/fapi/", "/dapi/"), {**fields, "symbol": "QQQUSD_PERP"}
 
 
 def okx(request: OrderRequest) -> tuple[str, Json]:
@@ -175,6 +181,7 @@ READ_BACK = {
 DOCUMENTED: dict[str, Callable[[OrderRequest], tuple[str, Json]]] = {
     "binance": binance,
     "binanceusdm": binanceusdm,
+    "binancecoinm": binancecoinm,
     "okx": okx,
     "bybit": bybit,
     "kraken": kraken,
@@ -194,6 +201,8 @@ async def over_loopback(name: str, *, hedged: bool = False) -> AsyncIterator[Ove
         )
         contract = Instrument(asset=listed_as("linear", name), kind="margin", currency=entry.traits.quote)
         await venue.let(AddInstrument(instrument=contract))
+        coin = Instrument(asset=ASSETS["inverse"], kind="inverse", currency="QQQ", multiplier=dec(10))
+        await venue.let(AddInstrument(instrument=coin))
         yield venue
 
 
@@ -300,11 +309,11 @@ async def test_an_order_at_odds_with_itself_never_leaves(changed: Json) -> None:
 
 @pytest.mark.parametrize(
     "market",
-    [{"swap": True, "inverse": True}, {"future": True, "linear": True}, {"option": True, "linear": True}, {}],
-    ids=["inverse", "dated", "option", "unknown"],
+    [{"future": True, "inverse": True}, {"future": True, "linear": True}, {"option": True, "linear": True}, {}],
+    ids=["dated-inverse", "dated", "option", "unknown"],
 )
 def test_markets_of_other_sorts_are_sent_nothing(market: Json) -> None:
-    """Contracts that settle in the coin itself, dated ones and options count and trigger in ways of their own."""
+    """Dated contracts and options count and trigger in ways of their own."""
     for venue in VENUES.values():
         with pytest.raises(ActionRefused):
             way_for(venue.sends, market, asked_for("linear", "limit", "buy", None, reduce_only=False), "submit")

@@ -16,7 +16,7 @@ from tieout.errors import ActionRefused
 from tieout.model.amounts import plain
 
 Json = dict[str, Any]
-Kind = Literal["spot", "linear"]
+Kind = Literal["spot", "linear", "inverse"]
 _PRICES = {"market": (False, False), "limit": (True, False), "stop": (False, True), "stop_limit": (True, True)}
 _CLOSING = frozenset((("long", "sell"), ("short", "buy")))
 
@@ -26,7 +26,7 @@ class Way(Struct, frozen=True):
 
     Attributes:
         type: The port's word for it: market, limit, stop, stop_limit.
-        market: Spot pairs, or perpetual contracts that settle in their quote currency.
+        market: Spot pairs, or perpetual contracts that settle in their quote currency (linear) or in their coin (inverse).
         client_id: ccxt's parameter for the client's id.
         trigger: The same for the price of a stop.
         by_side: What is said beside, by the side of the order.
@@ -91,4 +91,6 @@ def way_for(sends: tuple[Way, ...], market: Mapping[str, Any], request: OrderReq
 def _sort(market: Mapping[str, Any]) -> Kind | None:
     if market.get("spot"):
         return "spot"
-    return "linear" if market.get("swap") and market.get("linear") else None
+    if not market.get("swap"):
+        return None
+    return "linear" if market.get("linear") else "inverse" if market.get("inverse") else None

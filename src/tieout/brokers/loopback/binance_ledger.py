@@ -14,8 +14,9 @@ from tieout.model.snapshot import Activity, ActivityKind, Fill
 
 from .base import Asked, LoopbackVenue, Route
 from .binance_rows import Json, symbol
+from .binance_spot import Spot
 from .bodies import EPOCH, at_milliseconds, milliseconds, text
-from .symbols import by_asset, number_of
+from .symbols import number_of
 
 _HANDED_OUT = frozenset(("dividend", "interest", "rebate", "cash_in_lieu"))
 _INCOME: dict[ActivityKind, str] = {
@@ -79,12 +80,12 @@ class SpotLists:
 class Income:
     """The list of everything that moved a futures wallet, commissions included, oldest first."""
 
-    def __init__(self, venue: LoopbackVenue, path: str) -> None:
-        self.venue, self.desk, self.path = venue, venue.desk, path
+    def __init__(self, side: Spot) -> None:
+        self.side, self.venue, self.desk = side, side.venue, side.desk
 
     def routes(self) -> Iterable[Route]:
         """Where it is."""
-        yield Route("GET", f"{self.path}/income", self.income)
+        yield Route("GET", f"{self.side.path}/income", self.income)
 
     def income(self, asked: Asked) -> object:
         """From startTime on, or of the latest seven days."""
@@ -95,9 +96,9 @@ class Income:
         return told[: min(int(said.get("limit", 100)), 1000)]
 
     def _told(self, account: str) -> Sequence[Json]:
-        named = by_asset(self.desk.state)
         moved = [income(row) for row in self.desk.activities(account) if row.currency is not None]
-        costs = [commission(row, symbol(named[row.asset])) for row in self.desk.fills(account) if row.fee]
+        paid = [(row, self.side.listing(row.asset)) for row in self.desk.fills(account) if row.fee]
+        costs = [commission(row, symbol(listed)) for row, listed in paid if listed is not None]
         return sorted(moved + costs, key=lambda row: int(str(row["time"])))
 
 

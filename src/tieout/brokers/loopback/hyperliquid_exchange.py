@@ -35,7 +35,7 @@ _REASONS = {
 
 def perpetuals(venue: LoopbackVenue) -> list[Listed]:
     """What is traded; an instrument's place in this list is what it is called in actions."""
-    return [row for row in listed(venue.desk.state) if not row.spot]
+    return [row for row in listed(venue.desk.state) if row.linear]
 
 
 def failure(message: str) -> Reply:

@@ -214,5 +214,11 @@ VENUES: dict[str, Venue] = {
         "fapiPrivateV3",
         sends=ways("linear", "market", "limit", "stop", "stop_limit", reduce_only=True, legs=_LEGS, legs_close=True),
     ),
-    "binancecoinm": _futures("dapi", "v1", "dapiPrivate"),
+    "binancecoinm": _futures(
+        "dapi",
+        "v1",
+        "dapiPrivate",
+        # Its documentation has no endpoint for conditional orders, though ccxt knows one.
+        sends=ways("inverse", "market", "limit", reduce_only=True, legs=_LEGS, legs_close=True),
+    ),
 }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from tieout.brokers.ccxt.jwt import sign_with_one_key
 from tieout.brokers.ccxt.lazy import exchange_class
 from tieout.brokers.wire import verdict
 from tieout.brokers.wire.exact import once
@@ -144,6 +145,8 @@ def arm(exchange: Any) -> None:
     exchange.enableLastHttpResponse = exchange.id == "kraken"  # its cancel_order reads the text back to name the error
     for uninvited in _UNINVITED & set(dir(exchange)):
         setattr(exchange, uninvited, _nothing)
+    if exchange.id == "coinbase":
+        sign_with_one_key(exchange)
     _QUIET.setLevel(logging.WARNING)  # ccxt logs signed requests, keys included, at DEBUG
     exchange.logger = _QUIET
 

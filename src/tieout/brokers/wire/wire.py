@@ -20,7 +20,7 @@ from tieout.brokers.wire.breaker import TOLERANCE, Breaker, Permit, Tolerance
 from tieout.brokers.wire.limits import Limiter, Limits, OverLimit
 from tieout.brokers.wire.measured import Counts, EndpointMeasured
 from tieout.brokers.wire.offset import ClockOffset
-from tieout.brokers.wire.tries import PATIENCE, CircuitOpen, ReadPatience, tries
+from tieout.brokers.wire.tries import PATIENCE, CircuitOpen, ReadPatience, tried, tries
 from tieout.clock import DEADLINE, Clock
 from tieout.errors import (
     ActionError,
@@ -124,7 +124,7 @@ class Wire:
                 counts.failures[_kind(error)] += 1
                 raise
 
-        return await tries(self.patience, until, self.clock, self._chance, counts.again)(once)
+        return await tried(once, lambda: tries(self.patience, until, self.clock, self._chance, counts.again))
 
     async def act(self, action: str, deed: Callable[[], Awaitable[T]], *, endpoint: str = "trade", cost: int = 1) -> T:
         """What *deed* gives, done once and never again.

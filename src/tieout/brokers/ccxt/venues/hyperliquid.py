@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tieout.brokers.ccxt import cash, mend, signer
+from tieout.brokers.ccxt import cash, mend, own, signer
 from tieout.brokers.ccxt.calls import Call, Each, Json, Known, Told, Venue
 from tieout.brokers.ccxt.ids import HYPERLIQUID
 from tieout.brokers.ccxt.ledger import less, minus, moves, number_at
@@ -92,14 +92,14 @@ def update(row: Row, told: Told) -> Iterator[Activity]:
 
 
 def _sent(name: str, at: int, delta: Row, amount: str, told: Told) -> Iterator[Activity]:
-    own = (told.address or "").lower()
+    ours = (told.address or "").lower()
     sender, receiver = (str(field(delta, end)).lower() for end in ("user", "destination"))
     moved, currency = number_at(delta, amount), told.code(str(delta.get("token") or "USDC"))
-    if own not in (sender, receiver):
+    if ours not in (sender, receiver):
         raise RowLeft("a transfer between other accounts")
     if sender == receiver:
         return
-    if own == receiver:
+    if ours == receiver:
         yield from moves(f"{name}-in", "transfer", at, currency, moved)
         return
     yield from moves(f"{name}-out", "transfer", at, currency, minus(moved))
@@ -118,8 +118,8 @@ def _on_main(market: Row) -> bool:
 VENUES: dict[str, Venue] = {
     "hyperliquid": Venue(
         positions=(
-            _info("clearinghouseState", rows=("assetPositions",)),
-            _info("clearinghouseState", rows=("assetPositions",), each=_BUILDERS),
+            _info("clearinghouseState", rows=("assetPositions",), own=own.hyperliquid),
+            _info("clearinghouseState", rows=("assetPositions",), own=own.hyperliquid, each=_BUILDERS),
         ),
         orders=(
             _info("frontendOpenOrders", told={"ccxtStatus": "open"}, ident=("oid",)),
@@ -147,7 +147,6 @@ VENUES: dict[str, Venue] = {
             _info("userFunding", span=_START, pages=onward("time", "startTime", 500), read=funding),
             _info("userNonFundingLedgerUpdates", span=_START, pages=onward("time", "startTime", 500), read=update),
         ),
-        position=mend.hyperliquid_position,
         fill=mend.hyperliquid_fill,
         known=Known(_METHOD, {"type": "userRole"}, _no_holder),
         lookup="id",

@@ -39,6 +39,11 @@ from tieout.model.snapshot import Snapshot
 from tieout.observe.reading import READ_AT_ONCE, READ_ORDER, Reach, ReadOrder, read_account
 
 ROWS, ROUNDS, LATENCY_MS = 100, 15, 50
+MANY = (
+    "binance",
+    "binanceusdm",
+    "coinbase",
+)  # a dozen requests for activities, or one for each wallet: measured without
 WIDE = Limits(((10**9, 1000),))
 PATIENCE = ReadPatience(tries_again=0, seconds=120, each_seconds=30)
 
@@ -136,7 +141,7 @@ async def venue(plot: Plot, place: Place, closing: AsyncExitStack) -> Callable[[
     clock = SystemClock()
     wire = Wire(plot.venue, clock=clock, limits=WIDE, random=random.Random(7), patience=PATIENCE)
     one = replace(plot, holds=full(plot).holds[:1])  # what is asked asset by asset is asked of one
-    broker = adapter_of(one, place.login, place.url, wire)
+    broker = adapter_of(one, place.login, place.url, wire, leave=("activities",) if plot.venue in MANY else ())
     closing.push_async_callback(broker.close)
     books = Books()
     once = reconciling(broker, books)

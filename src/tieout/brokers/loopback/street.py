@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,7 +26,7 @@ from tieout.brokers.wire.tries import ReadPatience
 from tieout.brokers.wire.venues import limits_of
 from tieout.brokers.wire.wire import Wire
 from tieout.clock import Clock
-from tieout.model.snapshot import SECTIONS
+from tieout.model.snapshot import SECTIONS, Section
 
 from .alpaca import LoopbackAlpaca
 from .base import Login, LoopbackVenue
@@ -172,8 +172,8 @@ def login_of(plot: Plot) -> Login:
             return Login(account=plot.account, key="demo", secret=secret, password="demo")
 
 
-def adapter_of(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapter:
-    """The adapter that a configuration would give, at *url*."""
+def adapter_of(plot: Plot, login: Login, url: str, wire: Wire, *, leave: Collection[Section] = ()) -> BrokerAdapter:
+    """The adapter that a configuration would give, at *url*. What ccxt is to *leave* is not read."""
     match plot.venue:
         case "alpaca":
             from tieout.brokers.alpaca.adapter import AlpacaBroker
@@ -184,10 +184,10 @@ def adapter_of(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapter:
 
             return DydxBroker(login.key, account=plot.account, wire=wire, url=url)
         case _:
-            return _through_ccxt(plot, login, url, wire)
+            return _through_ccxt(plot, login, url, wire, leave)
 
 
-def _through_ccxt(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapter:
+def _through_ccxt(plot: Plot, login: Login, url: str, wire: Wire, leave: Collection[Section]) -> BrokerAdapter:
     from tieout.brokers.ccxt.adapter import CcxtBroker
     from tieout.brokers.ccxt.guard import connect
     from tieout.brokers.ccxt.venues import venue
@@ -203,4 +203,5 @@ def _through_ccxt(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapt
         assets=tuple(asset for asset, _amount, _price in plot.holds),
         # The demo's accounts are what their servers say, whole: there is nothing beside it.
         accept_gaps=SECTIONS,
+        leave=leave,
     )

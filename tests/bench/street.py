@@ -35,7 +35,7 @@ from tieout.decide.policy import Policy
 from tieout.live.quiet import stands
 from tieout.live.road import State, reconcile_observation
 from tieout.model.settings import Settings
-from tieout.model.snapshot import Snapshot
+from tieout.model.snapshot import Section, Snapshot
 from tieout.observe.reading import READ_AT_ONCE, READ_ORDER, Reach, ReadOrder, read_account
 
 ROWS, ROUNDS, LATENCY_MS = 100, 15, 50
@@ -141,7 +141,8 @@ async def venue(plot: Plot, place: Place, closing: AsyncExitStack) -> Callable[[
     clock = SystemClock()
     wire = Wire(plot.venue, clock=clock, limits=WIDE, random=random.Random(7), patience=PATIENCE)
     one = replace(plot, holds=full(plot).holds[:1])  # what is asked asset by asset is asked of one
-    broker = adapter_of(one, place.login, place.url, wire, leave=("activities",) if plot.venue in MANY else ())
+    left: tuple[Section, ...] = ("activities",) if plot.venue in MANY else ()
+    broker = adapter_of(one, place.login, place.url, wire, leave=left)
     closing.push_async_callback(broker.close)
     books = Books()
     once = reconciling(broker, books)

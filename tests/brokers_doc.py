@@ -126,7 +126,8 @@ def _yes(flag: bool) -> str:
 
 def _rate(limits: Limits) -> str:
     rates = " and ".join(f"{most} in {window // 1000} s" for most, window in limits.rates)
-    return f"{rates}, by {limits.by}"
+    own = f"; {len(limits.own)} endpoints have their own" if limits.own else ""
+    return f"{rates}, by {limits.by}{own}"
 
 
 def sections(venue: Venue) -> Iterator[tuple[str, ...]]:

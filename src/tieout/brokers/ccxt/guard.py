@@ -220,8 +220,15 @@ def _redirected(urls: Any, origin: str) -> Any:
 def take_turns(exchange: Any, wire: Wire) -> None:
     """Have every request of *exchange* wait for its turn on *wire*, at ccxt's cost of it, not for ccxt's own throttler."""
 
-    async def turn(cost: object = None) -> None:
-        await wire.turn(wire.limiter.limits.weight(str(1 if cost is None else cost)))
+    cost_of = exchange.calculate_rate_limiter_cost
 
+    def named(api: object, method: str, path: str, *rest: object) -> tuple[str, object]:
+        return path, cost_of(api, method, path, *rest)
+
+    async def turn(asked: tuple[str, object]) -> None:
+        path, cost = asked
+        await wire.turn(wire.limiter.limits.weight(str(1 if cost is None else cost)), path)
+
+    exchange.calculate_rate_limiter_cost = named
     exchange.throttle = turn
     exchange.enableRateLimit = True

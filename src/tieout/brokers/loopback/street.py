@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from tieout.brokers.base import BrokerAdapter
 from tieout.brokers.simulated import Instrument, World
 from tieout.brokers.simulated.instruments import InstrumentKind
-from tieout.brokers.wire.limits import Limits
+from tieout.brokers.wire.limits import Limits, Rates
 from tieout.brokers.wire.measured import EndpointMeasured
 from tieout.brokers.wire.tries import ReadPatience
 from tieout.brokers.wire.venues import limits_of
@@ -134,7 +134,12 @@ async def built(plot: Plot, clock: Clock, seed: int, closing: AsyncExitStack) ->
 
 def _hastened(venue: str) -> Limits:
     known = limits_of(venue)
-    return replace(known, rates=tuple((most * HASTE, window) for most, window in known.rates))
+    own = {endpoint: _sooner(rates) for endpoint, rates in known.own.items()}
+    return replace(known, rates=_sooner(known.rates), own=own, together=_sooner(known.together))
+
+
+def _sooner(rates: Rates) -> Rates:
+    return tuple((most * HASTE, window) for most, window in rates)
 
 
 def furnished(plot: Plot, clock: Clock, seed: int) -> World:

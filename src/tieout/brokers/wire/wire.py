@@ -165,8 +165,8 @@ class Wire:
             counts.failures["refused" if isinstance(error, ActionRefused) else "unknown"] += 1
             raise
 
-    async def turn(self, cost: int) -> None:
-        """Wait for one request's turn, within a question or a deed that was given a cost of 0.
+    async def turn(self, cost: int, endpoint: str = "") -> None:
+        """Wait for one request's turn, within a question or a deed that was given a cost of 0; *endpoint* is its path.
 
         Raises:
             OverLimit: It would not come in time. Nothing of this request was sent.
@@ -175,7 +175,8 @@ class Wire:
         assert asking is not None, "a turn belongs to a read or an action"
         until = asking.until_ns if asking.sent else asking.first_ns
         asking.waiting = True
-        asking.counts.waited_ms += await self.limiter.take(cost, scope=asking.scope, until_ns=until)
+        waited = await self.limiter.take(cost, scope=asking.scope, until_ns=until, endpoint=endpoint)
+        asking.counts.waited_ms += waited
         asking.waiting = False
         asking.sent += 1
         asking.turned_ns = self.clock.monotonic_ns()

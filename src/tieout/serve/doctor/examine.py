@@ -172,27 +172,29 @@ async def _stated(case: Case, broker: Statement) -> tuple[SectionSeen, ...]:
     return tuple(found)
 
 
-def _spent(wire: Wire | None) -> tuple[int, int, int]:
-    """Requests, weight and milliseconds of waiting so far."""
+def _spent(wire: Wire | None) -> tuple[int, int, Mapping[str, int]]:
+    """Requests, milliseconds of waiting, and weight by line so far."""
     if wire is None:
-        return 0, 0, 0
+        return 0, 0, {}
     told = wire.measured.values()
-    return sum(each.requests for each in told), wire.limiter.taken, sum(each.waited_ms for each in told)
+    return sum(each.requests for each in told), sum(each.waited_ms for each in told), wire.limiter.taken
 
 
-def _pace(case: Case, wire: Wire | None, before: tuple[int, int, int], took_ms: int) -> Pace | None:
+def _pace(case: Case, wire: Wire | None, before: tuple[int, int, Mapping[str, int]], took_ms: int) -> Pace | None:
     if wire is None:
         return None
-    requests, weight, waited = (after - was for after, was in zip(_spent(wire), before, strict=True))
-    limits = wire.limiter.limits
-    every_ms = max(-(-weight * window // most) for most, window in limits.rates)
+    (requests, waited, taken), limits = _spent(wire), wire.limiter.limits
+    weights = {line: weight - before[2].get(line, 0) for line, weight in taken.items()}
+    needs = [(weight, rates) for line, weight in weights.items() for rates in limits.own.get(line, limits.rates)]
+    every_ms = max(-(-weight * window // most) for weight, (most, window) in needs)
     return Pace(
         rates=limits.rates,
         by=limits.by,
-        requests=requests,
-        weight=weight,
+        own=len(limits.own),
+        requests=requests - before[0],
+        weight=sum(weights.values()),
         took_ms=took_ms,
-        waited_ms=waited,
+        waited_ms=waited - before[1],
         every_s=max(1, -(-every_ms // 1000)),
         configured_s=case.interval_seconds,
     )

@@ -39,6 +39,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     Attributes:
         rates: So much weight in any so many milliseconds.
         by: What the venue counts by.
+        own: So many endpoints have limits of their own.
         requests: Of one reading, look-ups of single orders apart.
         weight: Of those together.
         took_ms: From its begin to its end.
@@ -49,6 +50,7 @@ class Pace(Struct, frozen=True, kw_only=True):
 
     rates: tuple[tuple[int, int], ...]
     by: str
+    own: int = 0
     requests: int
     weight: int
     took_ms: int

@@ -52,7 +52,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     Attributes:
         timeout_seconds: How long one may take; then it is broken off, unless it may be acting already.
         event_gap_seconds: The least time between the end of one and the next that only events asked for.
-        settle_seconds: When it is read again where a break was not confirmed yet.
+        settle_seconds: When it is read again where a break was not confirmed yet; after that each half of it.
         follow_ups: How often in a row.
         prompt: How many events that are to be seen at once may do without that gap; each gap gives one of them back.
     """
@@ -234,8 +234,10 @@ class Lane:
         if self._stopped or isinstance(answer, Unfinished) or self._followed >= self._pace.follow_ups:
             return
         if self._later is None and any(action.action is ActionKind.WAIT for action in answer.actions):
+            # What is still too young by the venue's own clock, which may count in seconds, is not waited for twice as long.
+            wait = self._pace.settle_seconds / (2 if self._followed else 1)
             self._followed += 1
-            self._later = asyncio.get_running_loop().call_later(self._pace.settle_seconds, self._again)
+            self._later = asyncio.get_running_loop().call_later(wait, self._again)
 
     def _again(self) -> None:
         self._later = None

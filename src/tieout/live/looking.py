@@ -41,16 +41,6 @@ def only(observation: Observation, section: Section) -> Observation:
     return replace(observation, **narrowed)
 
 
-def may_begin(whole: ReconciliationReport, sections: Collection[Section]) -> bool:
-    """Whether a look at *sections* can be held against the last *whole* reading, and hides nothing that this one told.
-
-    While an account is incomplete, or a break stands elsewhere, no look says that what it compared matches.
-    """
-    if whole.status not in ("matched", "discrepancies"):
-        return False
-    return all(row.within_tolerance or SECTION_OF[row.domain] in sections for row in whole.discrepancies)
-
-
 def can_stand(look: ReconciliationReport, whole: ReconciliationReport, sections: Collection[Section]) -> bool:
     """Whether a look at *sections* tells of them what the last *whole* reading told, besides what is still in flight.
 

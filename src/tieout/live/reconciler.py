@@ -18,7 +18,7 @@ from tieout.live.alarm import Alarm, LoggedAlarm, Standing
 from tieout.live.effects import not_acted_on, refused, with_effects
 from tieout.live.keeping import SHADOW, Configuration, Keeping
 from tieout.live.listing import Listing
-from tieout.live.looking import can_stand, may_begin, name_of, only, part_of
+from tieout.live.looking import can_stand, name_of, only, part_of
 from tieout.live.quiet import stands
 from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.live.touched import Touched
@@ -125,8 +125,8 @@ class PositionReconciler:
         """
         async with self._turns[account]:
             whole, state = self._whole.get(account), self._states[account]
-            if whole is None or not may_begin(whole, sections) or await self._keepings[account].listen(state):
-                return None  # nothing to hold it against, or somebody's word is to be heard first
+            if whole is None or whole.status != "matched" or await self._keepings[account].listen(state):
+                return None  # it would say less than is known, or somebody's word is to be heard first
             self._quiet.discard(account)
             # The record is not begun with: nothing is sent, and what the next reading starts from stays what it is.
             observation = await self._read(account, part_of(READ_ORDER, sections))

@@ -39,7 +39,8 @@ class Cadence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         event_gap_seconds: What only events ask for waits this long after the last reconciliation, so that a storm of them
             does not use up the broker's patience.
         listen_seconds: How often it is looked whether words of people wait.
-        follow_ups: How often in a row an account is read again, each after its settle window, while breaks are unconfirmed.
+        follow_ups: How often in a row an account is read again, after its settle window and then each half of it, while
+            breaks are unconfirmed.
         stop_seconds: How long stopping waits for what is under way.
     """
 

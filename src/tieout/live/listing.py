@@ -85,7 +85,7 @@ class Listing:
         """What the books hold, and what the table says something of that a venue may contradict."""
         yield from _names(observation.local)
         for asset, told in self._settings.assets.items():
-            if told.contract_size is not None or told.multiplier is not None:
+            if told.contract_size or told.pack_size or told.multiplier:
                 yield asset
 
     def _every(self, name: str) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def counted_in_contracts(settings: Settings) -> Iterator[str]:
     """A sentence for each contract of another size than 1 of which the user's table says nothing."""
     for asset, row in settings.listed.items():
         told = settings.asset(asset)
-        if row.contract_size in (None, 1) or told.contract_size is not None or told.multiplier is not None:
+        if row.contract_size in (None, 1) or told.units != 1 or told.multiplier is not None:
             continue
         assert row.contract_size is not None
         size = plain(row.contract_size)

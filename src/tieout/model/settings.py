@@ -42,8 +42,14 @@ class AssetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     same_as: tuple[str, ...] = ()
     renamed: dict[str, date] | None = None
     contract_size: Decimal | None = None
+    pack_size: Decimal | None = None
     broker_name: str | None = None
     local_name: str | None = None
+
+    @property
+    def units(self) -> Decimal:
+        """How much of local's unit one unit at the broker is."""
+        return self.contract_size or self.pack_size or ONE
 
 
 class AssetScope(Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,10 +135,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     def price_tick(self, name: str) -> Decimal | None:
         """The step of prices of *name*: as told, else the venue's."""
         listed = self.listed.get(name)
-        return self.asset(name).price_tick or (None if listed is None else listed.price_tick)
+        tick, pack = None if listed is None else listed.price_tick, self.asset(name).pack_size
+        return self.asset(name).price_tick or (tick if tick is None or pack is None else divided(tick, pack))
 
     def _ours(self, name: str, venues: Decimal | None) -> Decimal | None:
-        return None if venues is None else venues * (self.asset(name).contract_size or ONE)
+        return None if venues is None else venues * self.asset(name).units
 
 
 _UNTOLD = AssetSettings()

@@ -29,11 +29,11 @@ def unit_doubts(found: Iterable[Discrepancy], observation: Observation, settings
         sizes = _sizes(row.asset, observation, settings)
         if not (_is_power_of_ten(factor) or factor in sizes or divided(ONE, factor) in sizes):
             continue
-        size = plain(factor * (told.contract_size or ONE))
+        size, name = plain(factor * told.units), "contract_size" if told.pack_size is None else "pack_size"
         yield (
             f"{row.asset}: local has exactly {plain(factor)} times what the broker has"
             f"{_as_listed(row.asset, size, settings)}. "
-            f'If local counts units and the broker contracts, write contract_size = "{size}" in [assets."{row.asset}"].'
+            f'If local counts units and the broker contracts, write {name} = "{size}" in [assets."{row.asset}"].'
         )
 
 
@@ -60,6 +60,8 @@ def words_of(asset: str, told: AssetSettings) -> Iterator[str]:
     """What the amounts of an asset in a report mean, where they are not what both sides said, to the letter."""
     if told.contract_size is not None:
         yield f"{asset}: the broker counts contracts of {plain(told.contract_size)}; here they are counted in local's unit."
+    if told.pack_size is not None:
+        yield f"{asset}: the broker counts and prices packs of {plain(told.pack_size)}; here both are local's unit's."
     others = [*told.aliases, *(name for name in (told.broker_name, told.local_name) if name), *(told.renamed or {})]
     if others:
         yield f"{asset} is what a side may call {', '.join(dict.fromkeys(others))}."

@@ -59,6 +59,7 @@ MEANINGS: dict[str, str] = {
     "same_as": "other assets that you declare equal, such as wrapped or staked ones: their amounts add up",
     "renamed": "former names, each with the day from which on it means this, such as {FB = 2022-06-09}",
     "contract_size": "local counts units, the broker contracts of this many; prices are per unit",
+    "pack_size": "the same, where the broker prices its unit as a whole: 1000PEPE is a pack of 1000",
     "broker_name": "its name at the broker, for orders, where it cannot be told from what is read",
     "local_name": "its name in the books, for what is booked there; not set: the one they use, or the one here",
     "dust_usd": "a CRITICAL break known to be worth less only warns",

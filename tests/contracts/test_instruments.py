@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
+from tests.contracts.conftest import VENUES
+from tests.contracts.fault_table import TABLE
 from tests.contracts.venues import OverHttp, Venue
 
 from tieout.brokers.base import Lists
@@ -26,6 +28,9 @@ STEPS: dict[str, dict[str, str | None]] = {  # what the loopback servers list, b
     "hyperliquid": {"price_tick": None, "contract_size": "1"},
     "simulated": {"contract_size": None, "smallest_unit": "1E-8"},
 }
+
+
+UNREAD = ("unknown kind",)  # what it makes strange is no field that is read here, so that the answer is the whole one
 
 
 async def listed(venue: Venue, *names: str) -> Lists:
@@ -103,3 +108,27 @@ def test_no_instrument_is_below_nothing() -> None:
         assert wrong_in(Told(asset="A", contract_size=Decimal(size))) == "contract_size is not above 0"
     assert wrong_in(Told(asset="A", names=("A",))) is not None
     assert wrong_in(Told(asset="A", names=("B",), price_tick=Decimal("0.5"))) is None
+
+
+@pytest.mark.parametrize("name", ["alpaca", "dydx"])
+async def test_no_fault_is_read_as_a_venue_that_lists_nothing(name: str) -> None:
+    """Whatever goes wrong on the way is of the family of failures, or the whole answer comes; the next one is whole again."""
+    wrong: list[str] = []
+    async with VENUES[name]("faulty", "", False) as venue:
+        assert isinstance(venue, OverHttp)
+        ticker = venue.traits.asset("T1")
+        broker = await listed(venue, ticker)
+        whole = await broker.get_instruments((ticker,))
+        rows = [(fault, row) for fault, row in TABLE.items() if row.rule is not None and not row.hurries]
+        for fault, row in rows:
+            assert row.rule is not None
+            venue.server.faults.inject(replace(row.rule, endpoint=venue.calls["get_instruments"]))
+            try:
+                if await broker.get_instruments((ticker,)) != whole or not (row.answers or fault in UNREAD):
+                    wrong.append(f"{fault}: answered")
+            except SourceError as error:
+                wrong += [] if isinstance(error, row.raises or SourceError) else [f"{fault}: {type(error).__name__}"]
+            venue.server.faults.clear()
+            assert await broker.get_instruments((ticker,)) == whole
+    assert len(rows) > 20
+    assert not wrong

@@ -38,7 +38,7 @@ def test_a_pack_becomes_coins_and_is_worth_the_same(held: Decimal, price: Decima
     assert mine.average_price == mine.market_price
     traded = fill("1", "buy", "2", price=str(price), asset="1000PEPE")
     bought = identified_row("fills", traded, BROKER)
-    assert (bought.quantity, bought.quantity * bought.price) == (2000, 2 * price)
+    assert (bought.quantity, bought.quantity * bought.price) == (Decimal(2000), 2 * price)
     local = Sayer(BROKER.identity, "local", START)
     assert identified_rows("positions", [pos("PEPE", "5")], local) == (pos("PEPE", "5"),)
 

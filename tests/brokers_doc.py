@@ -27,15 +27,17 @@ MARK = re.compile(r"(<!-- (table|code): ([^>]+?) -->\n).*?(<!-- end -->)", re.DO
 OWN = ("alpaca", "dydx")  # what these ask is what their servers see
 ENDS = {
     "cursor": "by the venue's mark, till it gives none",
+    "behind": "by the venue's mark, till it gives none; pages overlap",
     "after": "from the last row's id on, till a page is not full",
     "counted": "till as many came as the venue counts",
-    "skipping": "by how many came, till a page is not full",
+    "skipping": "by how many came, till a page is not full; pages overlap",
     "numbered": "page by page, till as many came as the venue counts",
     "whole": "one page; a full one is partial",
     "from_id": "from row to row by its number; pages overlap",
     "onward": "forward in time; pages overlap",
     "backward": "back in time; pages overlap",
 }
+SORTS = {"spot": "pairs", "linear": "perpetuals", "inverse": "perpetuals that settle in their coin"}
 QUIET = frozenset(("limit", "size", "count", "limit_trades"))  # how long a page is
 KINDS = {"type": "", "category": "", "instType": "", "ordType": "", "order_status": "", "settleCoin": "in "}
 
@@ -105,7 +107,7 @@ def sent() -> Iterator[tuple[str, ...]]:
             ways = [way for way in known.sends if way.market == market]
             kinds = ", ".join(way.type.replace("_", "-") + _side(way) for way in ways)
             flags = (all(way.reduce_only for way in ways), all(way.legs for way in ways))
-            yield f"`{name}`", {"spot": "pairs", "linear": "perpetuals"}[market], kinds, *map(_yes, flags)
+            yield f"`{name}`", SORTS[market], kinds, *map(_yes, flags)
 
 
 def _side(way: Way) -> str:
@@ -124,7 +126,8 @@ def _yes(flag: bool) -> str:
 
 def _rate(limits: Limits) -> str:
     rates = " and ".join(f"{most} in {window // 1000} s" for most, window in limits.rates)
-    return f"{rates}, by {limits.by}"
+    own = f"; {len(limits.own)} endpoints have their own" if limits.own else ""
+    return f"{rates}, by {limits.by}{own}"
 
 
 def sections(venue: Venue) -> Iterator[tuple[str, ...]]:

@@ -51,7 +51,7 @@ def table(name: str) -> str:
 
 
 def _settings(kind: type[Struct]) -> Iterator[tuple[str, ...]]:
-    nested = {"assets", "rules", "unmanaged", "scope"} if kind in (Settings, Policy) else set()
+    nested = {"assets", "listed", "rules", "unmanaged", "scope"} if kind in (Settings, Policy) else set()
     for each in fields(kind):
         if each.name not in nested:
             default = "required" if each.required else _default(each.default)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from tieout.books.state import StateManager
     from tieout.brokers.base import BrokerAdapter
     from tieout.errors import ReconciliationError
+    from tieout.live.account import Account
     from tieout.live.engine import LiveTradingEngine
-    from tieout.live.reconciler import Account, PositionReconciler
+    from tieout.live.reconciler import PositionReconciler
     from tieout.live.road import reconcile_observation
     from tieout.model.discrepancy import ReconciliationStrategy
     from tieout.model.report import Discrepancy as PositionDiscrepancy
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Account": ("tieout.live.reconciler", "Account"),
+    "Account": ("tieout.live.account", "Account"),
     "BrokerAdapter": ("tieout.brokers.base", "BrokerAdapter"),
     "DecimalLedger": ("tieout.books", "DecimalLedger"),
     "DurableBooks": ("tieout.books.durable", "DurableBooks"),

@@ -149,3 +149,12 @@ def test_addresses_come_from_a_private_file(tmp_path: Path) -> None:
 def test_addresses_come_from_the_environment(text: str, addresses: tuple[str, ...]) -> None:
     """Several in one variable, apart by blanks or commas; a comma inside an address stays in it."""
     assert split_addresses(text) == addresses
+
+
+def test_a_file_of_addresses_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """What stands beyond the limit is not left out in silence, nor an address cut in the middle used."""
+    file = tmp_path / "urls"
+    file.write_text("json://127.0.0.1:1/\n" + "# a comment\n" * 6000)
+    file.chmod(0o600)
+    with pytest.raises(BadInput, match="too long"):
+        channels_of([f"file:{file}"])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
 from tests.act.desk import Power, PowerCut
-from tests.act.sending_desk import SENDS, Desk
+from tests.act.sending_desk import SENDS, Desk, DyingClock
+from tieout.act import Waiting
 from tieout.brokers.base import Capabilities, OrderRequest
 from tieout.brokers.simulated import Fault
 from tieout.brokers.simulated.faults import Call
@@ -402,3 +403,50 @@ async def test_a_partial_fill_halts_and_sends_no_more() -> None:
     assert actions(reports[-1], "halt") == ["planned"] and actions(reports[-1]) == []
     assert len(desk.broker.asked) == 1 and desk.stated() == 8
     assert SENDS.approval is False
+
+
+class SetClock(DyingClock):
+    """A clock whose wall time an administrator sets; nobody can set what it measures with."""
+
+    wall = timedelta()
+
+    def now(self) -> datetime:
+        """The wall time."""
+        return super().now() + self.wall
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_wall_clock_that_is_set_changes_no_patience(hours: int) -> None:
+    """An order rests for its 30 seconds and is then cancelled, though the wall clock is set while it is waited for."""
+    desk = Desk()
+    plans = await desk.plans()
+    desk.world.set_price("X", dec("45"))
+    clock = SetClock(desk.clock.now())
+    desk.waiting = Waiting(clock=clock)
+    seconds: list[float] = []
+
+    def meanwhile() -> None:
+        clock.wall = timedelta(hours=hours)
+        seconds.append(1)
+        assert len(seconds) < 100, "it waits for ever"
+
+    clock.meanwhile = meanwhile
+    (effect,) = await desk.act(plans)
+    assert (len(seconds), [order.status for order in desk.ours()]) == (30, ["cancelled"])
+    assert effect.ended is Ended.FAILED
+
+
+async def test_a_wall_clock_that_is_put_right_does_not_make_an_order_old() -> None:
+    """It was ten minutes behind the venue and is set while the order is looked for: it is still too early to tell."""
+    desk = Desk()
+    plans = await desk.plans()
+    clock = SetClock(desk.clock.now())
+    clock.wall = timedelta(minutes=-10)
+    desk.waiting = Waiting(clock=clock, lag_seconds=Decimal(300))
+    clock.meanwhile = lambda: setattr(clock, "wall", timedelta())
+    desk.fault(Fault.LOST_REQUEST, "submit_order")
+    (effect,) = await desk.act(plans)
+    assert (effect.ended, effect.why) == (
+        Ended.UNKNOWN,
+        "the venue does not know the order, and it is too early to tell",
+    )

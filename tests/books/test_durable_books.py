@@ -605,3 +605,22 @@ def test_prices_survive_the_end_of_the_process(tmp_path: Path) -> None:
     books = reopened(tmp_path / "b")
     assert prices(books) == {"AAPL": 191}
     books.close()
+
+
+async def test_what_was_said_before_the_books_were_adopted_is_not_forgotten(tmp_path: Path) -> None:
+    """An id that was used stays used, and prices that were stated stay stated, when empty books take over an account."""
+    clock = VirtualClock(AT)
+    with DurableBooks.open("main", tmp_path / "books", clock) as books:
+        books.orders.note_sent("te-1")
+        books.set_prices({"X": Decimal(7)}, usd={"EUR": Decimal("1.1")})
+        stated = Snapshot(
+            schema="tieout.snapshot/1", account="main", source="broker", as_of=AT,
+            positions=(Position("X", Decimal(2)),), balances=(Balance("EUR", Decimal(5)),), orders=(),
+        )  # fmt: skip
+        await books.adopt(stated)
+    with DurableBooks.open("main", tmp_path / "books", clock) as books:
+        held = await books.read()
+        assert [row.market_price for row in held.positions or ()] == [Decimal(7)]
+        assert [row.usd_price for row in held.balances or ()] == [Decimal("1.1")]
+        with pytest.raises(BookError, match="used before"):
+            books.orders.register(Order("X", "buy", Decimal(1), "pending", client_order_id="te-1", filled=Decimal(0)))

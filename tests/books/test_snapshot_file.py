@@ -185,3 +185,14 @@ async def test_a_change_touches_its_own_row_alone(
     assert (after.balances, after.orders, after.fills, after.activities) == (
         held.balances, held.orders, held.fills, held.activities,
     )  # fmt: skip
+
+
+async def test_a_file_of_a_time_to_come_is_not_what_is_held_now(tmp_path: Path) -> None:
+    """Its writer's clock is an hour ahead: believed, the file would count as new for an hour after it died."""
+    file = tmp_path / "local.json"
+    file.write_bytes(encode(replace(HELD.said("local", START, "main"), as_of=START + timedelta(seconds=3600))))
+    clock = VirtualClock(START)
+    with pytest.raises(SourceUnreachable, match="3600 seconds ahead"):
+        await SnapshotFile(file, "main", clock, max_age_seconds=60).read()
+    clock.advance(3550)
+    assert await SnapshotFile(file, "main", clock, max_age_seconds=60).read()

@@ -203,7 +203,7 @@ async def test_hyperliquid_s_keys_are_told_apart() -> None:
         assert (told.trade, told.withdraw) == (False, None)
         signer = broker._asking.client().eth_get_address_from_private_key(KEY)
         assert isinstance(server, LoopbackHyperliquid)
-        server.agents = {signer.lower(): credentials("hyperliquid")["walletAddress"]}
+        server.agents[signer.lower()] = credentials("hyperliquid")["walletAddress"]
         told = await rights(broker)
         assert (told.trade, told.withdraw) == (True, False)
     async with broker_at(HYPERLIQUID, privateKey=KEY, walletAddress=signer) as (broker, _):

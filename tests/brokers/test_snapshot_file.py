@@ -89,3 +89,10 @@ async def test_it_takes_no_orders(file: Path) -> None:
         await broker.cancel_order(client_order_id="c")
     assert held(file) == before
     assert not broker.capabilities().order_lookup
+
+
+async def test_a_file_of_a_time_to_come_is_no_answer(file: Path) -> None:
+    """Its writer's clock is ahead: were it believed, the file would count as new long after the writer died."""
+    put(file, encode(replace(SAID, as_of=START + timedelta(hours=1))))
+    with pytest.raises(SourceUnreachable, match="3600 seconds ahead"):
+        await SnapshotFileBroker(file, "main", VirtualClock(START), max_age_seconds=60).get_positions()

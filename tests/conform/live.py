@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.workload.floor import LOOKS, require_nothing_else
 from tieout.books.engine_books import EngineBooks
 from tieout.brokers.base import Capabilities
 from tieout.brokers.simulated import SimulatedBroker, World
@@ -29,10 +30,13 @@ from tieout.live.reconciler import Account
 from tieout.model.codec import decode_history, encode
 from tieout.model.discrepancy import ActionStatus
 from tieout.model.report import Action, ReconciliationReport
-from tieout.model.snapshot import Fill, Observation, Order, Snapshot
+from tieout.model.snapshot import SECTIONS, Fill, Observation, Order, Section, SideError, Snapshot
+from tieout.observe.reading import READ_ORDER, ReadOrder
 from tieout.record import keys
 from tieout.record.opening import open_record
 from tieout.record.settings import RecordSettings
+
+SINCE = ("fills", "activities")  # lists that say from when on they are whole
 
 
 class Ended(BaseException):
@@ -43,17 +47,28 @@ class Story:
     """The observations of one account, in their order, on the engine's clock."""
 
     def __init__(self, observations: list[Observation], clock: VirtualClock) -> None:
-        self._left: Iterator[Observation] = iter(observations)
+        self._left = list(observations)
         self._clock = clock
 
-    async def read(self, *_: object, **__: object) -> Observation:
-        """The next observation, at its own time."""
-        try:
-            found = next(self._left)
-        except StopIteration:
-            raise Ended from None
+    async def read(self, *_: object, order: ReadOrder = READ_ORDER, **__: object) -> Observation:
+        """The next observation, at its own time; only the sections of *order*, and once more, for a look."""
+        if not self._left:
+            raise Ended
+        found = self._left[0]
         self._clock.advance(max((found.at - self._clock.now()).total_seconds(), 0))
-        return found
+        sections = frozenset(section for row in order for section in row)
+        if sections == frozenset(SECTIONS):
+            return self._left.pop(0)
+        return replace(found, broker=_part(found.broker, sections))
+
+
+def _part(stated: Snapshot | SideError, sections: frozenset[Section]) -> Snapshot | SideError:
+    if isinstance(stated, SideError):
+        return stated
+    coverage = {name: state for name, state in (stated.coverage or {}).items() if name in sections} or None
+    told = {name: getattr(stated, name) if name in sections else None for name in SECTIONS}
+    since = {f"{name}_since": getattr(stated, f"{name}_since") if name in sections else None for name in SINCE}
+    return replace(stated, coverage=coverage, **told, **since)
 
 
 class AwayBooks(EngineBooks):
@@ -115,8 +130,15 @@ async def drive(observations: list[Observation], folder: Path) -> list[Reconcili
     try:
         await engine.start()
         while True:
+            # Between readings come looks, as events ask for them: whatever they see, the verdicts stay what they are.
+            read = len(reports)
+            for sections in filter(None, LOOKS):
+                await engine.reconciler.look(name, sections)
+            looks, reports[read:] = reports[read:], []
             await engine.reconcile()
             _require_shut(engine, reports[-1])
+            for look in looks:
+                require_nothing_else(look, reports[-1])
     except Ended:
         await engine.stop()
         await record.close()

@@ -101,6 +101,7 @@ CALLS: Mapping[Call, str] = {
     "get_order": "GET /v2/orders:by*|GET /v2/orders/*",
     "get_fills": "GET /v2/account/activities/FILL[?]*",
     "get_activities": "GET /v2/account/activities[?]*",
+    "get_instruments": "GET /v2/assets/*",
     "server_time": "GET /v2/clock",
     "submit_order": "POST /v2/orders",
     "cancel_order": "DELETE /v2/orders/*",

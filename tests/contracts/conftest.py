@@ -15,6 +15,8 @@ from tests.contracts.ccxt_venues import CCXT
 from tests.contracts.ccxt_venues import TRAITS as CCXT_TRAITS
 from tests.contracts.dydx_venue import TRAITS as DYDX_TRAITS
 from tests.contracts.dydx_venue import dydx
+from tests.contracts.ib_venue import TRAITS as IB_TRAITS
+from tests.contracts.ib_venue import ib
 from tests.contracts.venues import START, Traits, Venue
 
 from tieout.brokers.base import BrokerAdapter
@@ -93,6 +95,7 @@ VENUES: dict[str, Callable[[str, str, bool], AbstractAsyncContextManager[Venue]]
     "remote": remote,
     "alpaca": alpaca,
     "dydx": dydx,
+    "ib": ib,
     **CCXT,
 }
 TRAITS: dict[str, Traits] = {
@@ -100,6 +103,7 @@ TRAITS: dict[str, Traits] = {
     "remote": Traits(),
     "alpaca": ALPACA_TRAITS,
     "dydx": DYDX_TRAITS,
+    "ib": IB_TRAITS,
     **CCXT_TRAITS,
 }
 HEDGED = [name for name, traits in TRAITS.items() if traits.hedge_mode and traits.sends]

@@ -86,6 +86,7 @@ CALLS: Mapping[Call, str] = {
     "get_order": "GET /v4/orders/*",
     "get_fills": "GET /v4/fills/*",
     "get_activities": "GET /v4/transfers/*",
+    "get_instruments": "GET /v4/perpetualMarkets",
     "server_time": "GET /v4/time",
 }
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 
-from tests.contracts.venues import OverHttp, Venue
+import pytest
+from msgspec.structs import replace
+from tests.contracts.venues import OverWorld, Venue
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated.commands import AddInstrument, Pay, Trade
 from tieout.brokers.simulated.faults import Call
+from tieout.errors import ActionRefused, SourceIncomplete
 from tieout.model.amounts import dec
 from tieout.model.snapshot import Order, Row, Section
 
@@ -79,9 +82,13 @@ def buy(client_order_id: str, asset: str, quantity: str = "1", price: str = "100
 async def sent(venue: Venue, request: OrderRequest) -> Order:
     """The order, sent through the adapter where it sends any, as the venue has it then."""
     if venue.traits.acts and venue.traits.sends:
-        return await venue.broker.submit_order(request)
-    assert isinstance(venue, OverHttp), "a venue whose world is at hand"
-    placed = venue.world.submit(venue.account, request)
+        if venue.traits.takes_order(request):
+            return await venue.broker.submit_order(request)
+        with pytest.raises(ActionRefused):
+            await venue.broker.submit_order(request)
+    assert isinstance(venue, OverWorld), "a venue whose world is at hand"
+    name = venue.traits.said(request.client_order_id)
+    placed = venue.world.submit(venue.account, replace(request, client_order_id=name))
     if venue.traits.finds:
         return await found(venue, request.client_order_id)
     live = {row.broker_order_id: row for row in await venue.broker.get_open_orders()}
@@ -93,7 +100,7 @@ async def cancelled(venue: Venue, client_order_id: str) -> None:
     if venue.traits.acts and venue.traits.sends:
         await venue.broker.cancel_order(client_order_id=client_order_id)
     else:
-        assert isinstance(venue, OverHttp), "a venue whose world is at hand"
+        assert isinstance(venue, OverWorld), "a venue whose world is at hand"
         venue.world.cancel(venue.account, client_order_id=client_order_id)
 
 
@@ -102,6 +109,15 @@ async def found(venue: Venue, client_order_id: str) -> Order:
     order = await venue.broker.get_order(client_order_id=client_order_id)
     assert order is not None
     return order
+
+
+async def unheard_of(venue: Venue, client_order_id: str) -> None:
+    """The venue says that it knows no order of a client id that was never sent, or that it could not know."""
+    if venue.traits.admits:
+        assert await venue.broker.get_order(client_order_id=client_order_id) is None
+    else:
+        with pytest.raises(SourceIncomplete):
+            await venue.broker.get_order(client_order_id=client_order_id)
 
 
 async def held_of(venue: Venue, currency: str) -> Decimal:
@@ -120,8 +136,10 @@ async def list_share(venue: Venue, asset: str) -> None:
 
 
 def second(asset: str) -> str:
-    """Another asset beside *asset*."""
-    return asset.replace("T", "U", 1)
+    """Another asset beside *asset*, settled in its own coin where that one is."""
+    base, slash, rest = asset.partition("/")
+    other = base.replace("T", "U", 1)
+    return f"{other}{slash}{rest.replace(f':{base}', f':{other}')}"
 
 
 async def populate(venue: Venue, asset: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from tests.contracts.steps import buy, found, list_share
 from tests.contracts.venues import Venue
 
@@ -11,6 +12,12 @@ from tieout.brokers.simulated import Fault, FaultRule
 from tieout.brokers.simulated.commands import SetPrice
 from tieout.errors import ActionError, ActionRefused, OutcomeUnknown
 from tieout.model.amounts import dec
+from tieout.model.snapshot import Order
+
+
+async def listed(venue: Venue, order: Order) -> tuple[Order, ...]:
+    """The open orders, but for when they last changed: some venues tell that of a single order only."""
+    return tuple(replace(row, updated_at=order.updated_at) for row in await venue.broker.get_open_orders())
 
 
 @pytest.fixture
@@ -38,6 +45,12 @@ async def test_a_submit_is_acknowledged_as_it_stands(venue: Venue, ticker: str) 
     assert (resting.status, resting.filled, resting.client_order_id) == ("open", dec(0), "c-1")
     await venue.let(SetPrice(asset=ticker, price=dec(200), available=dec("0.4")))
     market = OrderRequest(client_order_id="c-2", asset=ticker, side="buy", quantity=dec(1), type="market")
+    if "market" not in venue.traits.takes:
+        with pytest.raises(ActionRefused):
+            await venue.broker.submit_order(market)
+        taken = await venue.broker.submit_order(buy("c-2", ticker, price="201"))
+        assert (taken.status, taken.filled) == ("partially_filled", dec("0.4"))
+        return
     taken = await venue.broker.submit_order(market)
     assert (taken.status, taken.filled) == ("cancelled", dec("0.4"))
     assert await venue.broker.get_order(client_order_id="c-2") == taken
@@ -71,7 +84,7 @@ async def test_a_client_id_serves_once(venue: Venue, ticker: str) -> None:
         await venue.broker.submit_order(buy("c-1", ticker))
     truth = await venue.truth()
     assert len(truth.snapshot.orders or ()) == 1
-    assert truth.submits == {"c-1": 3}
+    assert truth.submits == {"c-1": 3 if venue.traits.unique else 1}
 
 
 async def test_a_cancel_can_be_repeated(venue: Venue, ticker: str) -> None:
@@ -108,7 +121,7 @@ async def test_a_submit_whose_answer_was_lost_is_found_by_its_client_id(
     assert order.status == "open"
     with pytest.raises(ActionError):
         await venue.broker.submit_order(buy("c-1", ticker))
-    assert await venue.broker.get_open_orders() == (order,)
+    assert await listed(venue, order) == (order,)
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_REQUEST, Fault.UNAVAILABLE])
@@ -138,10 +151,13 @@ async def test_a_submit_that_timed_out_landed_or_not(venue: Venue, ticker: str) 
 
 @pytest.mark.parametrize("fault", [Fault.THROTTLED, Fault.REFUSED])
 async def test_an_action_that_was_turned_away_did_nothing(venue: Venue, ticker: str, fault: Fault) -> None:
-    """A submit turned away at the door is `ActionRefused`, nothing rests, and the same id may be sent again."""
+    """A submit turned away at the door is `ActionRefused`, nothing rests, and the same id may be sent again.
+
+    Where the venue is vague about it, it is `OutcomeUnknown`, until the look-up says that it never arrived.
+    """
     await list_share(venue, ticker)
     await venue.go_wrong(FaultRule(fault=fault, calls=frozenset({"submit_order"})))
-    with pytest.raises(ActionRefused):
+    with pytest.raises(OutcomeUnknown if fault in venue.traits.vague else ActionRefused):
         await venue.broker.submit_order(buy("c-1", ticker))
     assert await venue.broker.get_order(client_order_id="c-1") is None
     assert (await venue.broker.submit_order(buy("c-1", ticker))).status == "open"
@@ -186,4 +202,4 @@ async def test_a_cancel_that_was_only_acknowledged_shows_in_the_answer(venue: Ve
     order = await venue.broker.submit_order(buy("c-1", ticker))
     await venue.go_wrong(FaultRule(fault=Fault.CANCEL_LOST))
     assert await venue.broker.cancel_order(client_order_id="c-1") == order
-    assert await venue.broker.get_open_orders() == (order,)
+    assert await listed(venue, order) == (order,)

@@ -18,7 +18,7 @@ from tieout.brokers.simulated.faults import Call
 from tieout.errors import SourceError, SourceThrottled
 from tieout.model.snapshot import Row
 
-OVER_HTTP = [name for name in VENUES if name not in ("in_process", "remote")]
+OVER_HTTP = [name for name in VENUES if name not in ("in_process", "remote", "ib")]  # ib speaks no HTTP
 PROVE = os.environ.get("TIEOUT_PROVE") == "1"
 SAMPLE = 24
 
@@ -26,9 +26,10 @@ SAMPLE = 24
 BARE_LISTS: dict[str, frozenset[Call]] = {
     "alpaca": frozenset({"get_positions", "get_open_orders", "get_fills", "get_activities"}),
     "dydx": frozenset({"get_open_orders"}),
-    "ccxt_binance": frozenset({"get_open_orders", "get_fills"}),
-    "ccxt_binanceusdm": frozenset({"get_positions", "get_open_orders", "get_fills"}),
-    "ccxt_hyperliquid": frozenset({"get_open_orders", "get_fills"}),
+    "ccxt_binance": frozenset({"get_open_orders", "get_fills", "get_activities"}),
+    "ccxt_binanceusdm": frozenset({"get_positions", "get_open_orders", "get_fills", "get_activities"}),
+    "ccxt_binancecoinm": frozenset({"get_positions", "get_open_orders", "get_fills", "get_activities"}),
+    "ccxt_hyperliquid": frozenset({"get_open_orders", "get_fills", "get_activities"}),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from tieout.brokers.base import BrokerAdapter
+from tieout.brokers.base import BrokerAdapter, OrderRequest
 from tieout.brokers.loopback.base import LoopbackVenue
 from tieout.brokers.loopback.faults import HttpFault, HttpRule
 from tieout.brokers.simulated import Fault, FaultRule, Instrument, World
@@ -18,7 +18,7 @@ from tieout.brokers.simulated.commands import Command, Happened, perform
 from tieout.brokers.simulated.faults import Call
 from tieout.brokers.simulated.protocol import Truth
 from tieout.clock import VirtualClock
-from tieout.model.snapshot import SECTIONS, Row, Section, Snapshot
+from tieout.model.snapshot import SECTIONS, Activity, Row, Section, Snapshot
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -42,11 +42,18 @@ class Traits(Struct, frozen=True, kw_only=True):
         finds: Whether an order is looked up by the client's id.
         denies: Whether it says of an order number of its own making that it knows no such order, instead of an error.
         sends: Whether what its adapter sends is held to the contract here; if not, orders get to the venue in another way.
-        heard: What it is told for a client's id -> that id.
+        heard: What it is told for a client's id -> that id; `said` is the way there.
+        takes: The types of order that its adapter sends; others get to the venue in another way.
+        decimals: How many an order's price may have there; one of more gets to the venue in another way.
         quote: The currency that it trades in.
         acts: Whether its adapter sends orders; where it does not, they get to the venue in another way.
         currency: What its adapter calls the account's currency.
         statuses: What it calls the status of an order, where it knows fewer.
+        activity: How it tells an activity of the world: under which id, and as which kind.
+        vague: What may have arrived there though it says that it turned it away, and what nobody is told a time to wait for.
+        admits: Whether it says of a client's id that its adapter never sent that there is none.
+        unique: Whether it takes a client's id once itself; where it would take it again, its adapter sends none twice.
+        digits: How many digits of a number are sent; one of more is refused, and gets to the venue in another way.
     """
 
     asset: Callable[[str], str] = str
@@ -66,10 +73,24 @@ class Traits(Struct, frozen=True, kw_only=True):
     finds: bool = True
     sends: bool = True
     heard: Callable[[str], str] = str
+    said: Callable[[str], str] = str
+    takes: frozenset[str] = frozenset({"market", "limit", "stop", "stop_limit"})
+    decimals: int = 18
     denies: bool = True
     currency: str = "USDT"
     quote: str = "USDT"
     statuses: Mapping[str, str] = {}
+    activity: Callable[[Activity], Activity] | None = None
+    vague: frozenset[Fault] = frozenset()
+    admits: bool = True
+    unique: bool = True
+    digits: int | None = None
+
+    def takes_order(self, request: OrderRequest) -> bool:
+        """Whether the adapter sends an order of such a type and such numbers."""
+        numbers = [each.normalize().as_tuple() for each in (request.quantity, request.limit_price) if each]
+        short = self.digits is None or all(len(each.digits) <= self.digits for each in numbers)
+        return short and request.type in self.takes and -int(numbers[-1].exponent) <= self.decimals
 
     @property
     def refuses_expensive(self) -> bool:
@@ -91,7 +112,7 @@ class Traits(Struct, frozen=True, kw_only=True):
 
     def renamed(self, rows: Iterable[Row]) -> tuple[Row, ...]:
         """Rows of the world with the venue's ids."""
-        return tuple(replace(row, **self._renamed(row)) for row in rows)
+        return tuple(self._as_told(row) for row in rows)
 
     def tells(self, snapshot: Snapshot) -> Snapshot:
         """The truth, reduced to what this venue can say."""
@@ -102,7 +123,12 @@ class Traits(Struct, frozen=True, kw_only=True):
         if section not in self.sections:
             return None
         untold = dict.fromkeys(self.untold.get(section, ()))
-        return tuple(replace(row, **self._renamed(row), **untold) for row in getattr(snapshot, section) or ())
+        return tuple(replace(self._as_told(row), **untold) for row in getattr(snapshot, section) or ())
+
+    def _as_told(self, row: Row) -> Row:
+        if isinstance(row, Activity) and self.activity is not None:
+            return self.activity(row)
+        return replace(row, **self._renamed(row))
 
     def _renamed(self, row: object) -> dict[str, object]:
         names = ("broker_order_id", "fill_id", "activity_id")
@@ -140,7 +166,52 @@ LIES = {
 }
 
 
-class OverHttp:
+class OverWorld:
+    """An adapter that asks a loopback server over a world in memory, which lists one asset that no test trades.
+
+    Args:
+        make: The adapter, once the assets that it trades are listed.
+    """
+
+    def __init__(
+        self, world: World, account: str, *, traits: Traits, make: Callable[[tuple[str, ...]], BrokerAdapter]
+    ) -> None:
+        self.world, self.account, self.traits = world, account, traits
+        self._make = make
+        self._broker: BrokerAdapter | None = None
+        self._rng = random.Random(7)
+
+    @property
+    def broker(self) -> BrokerAdapter:
+        if self._broker is None:
+            first, *listed = self.world.state.instruments
+            self._broker = self._make(tuple(listed) or (first,))
+        return self._broker
+
+    async def let(self, command: Command) -> Happened:
+        order = getattr(command, "broker_order_id", None)
+        return perform(
+            self.world, command if order is None else replace(command, broker_order_id=self._world_id(order))
+        )
+
+    def _world_id(self, order: str) -> str:
+        return self.traits.world_id(order)
+
+    async def truth(self) -> Truth:
+        """The account as it truly stands, under the ids that clients gave."""
+        snapshot, heard = self.world.snapshot(self.account), self.traits.heard
+        rows: dict[str, object] = {
+            name: tuple(
+                replace(row, client_order_id=heard(row.client_order_id)) if row.client_order_id else row
+                for row in getattr(snapshot, name) or ()
+            )
+            for name in ("orders", "fills")
+        }
+        submits = {heard(name): count for name, count in self.world.submits_seen(self.account).items()}
+        return Truth(replace(snapshot, **rows), submits)
+
+
+class OverHttp(OverWorld):
     """An adapter that asks a loopback server over a world in memory.
 
     Args:
@@ -160,31 +231,8 @@ class OverHttp:
         calls: Mapping[Call, str],
         hurry: Callable[[], None],
     ) -> None:
-        self.account, self.traits, self.server = account, traits, server
-        self._make, self.calls, self.hurry = make, calls, hurry
-        self._broker: BrokerAdapter | None = None
-        self._rng = random.Random(7)
-
-    @property
-    def world(self) -> World:
-        """The truth."""
-        return self.server.world
-
-    @property
-    def broker(self) -> BrokerAdapter:
-        if self._broker is None:
-            first, *listed = self.world.state.instruments
-            self._broker = self._make(tuple(listed) or (first,))
-        return self._broker
-
-    async def let(self, command: Command) -> Happened:
-        order = getattr(command, "broker_order_id", None)
-        return perform(
-            self.world, command if order is None else replace(command, broker_order_id=self._world_id(order))
-        )
-
-    def _world_id(self, order: str) -> str:
-        return self.traits.world_id(order)
+        super().__init__(server.world, account, traits=traits, make=make)
+        self.server, self.calls, self.hurry = server, calls, hurry
 
     async def go_wrong(self, rule: FaultRule) -> None:
         if rule.fault is Fault.LATENCY:
@@ -215,16 +263,3 @@ class OverHttp:
             taken = fault is Fault.LOST_REPLY
             return [HttpRule(fault=HttpFault.RESET, endpoint=endpoint, times=rule.times, taken=taken)]
         return [HttpRule(fault=LIES[fault], endpoint=endpoint, times=rule.times, seconds=seconds)]
-
-    async def truth(self) -> Truth:
-        """The account as it truly stands, under the ids that clients gave."""
-        snapshot, heard = self.world.snapshot(self.account), self.traits.heard
-        rows: dict[str, object] = {
-            name: tuple(
-                replace(row, client_order_id=heard(row.client_order_id)) if row.client_order_id else row
-                for row in getattr(snapshot, name) or ()
-            )
-            for name in ("orders", "fills")
-        }
-        submits = {heard(name): count for name, count in self.world.submits_seen(self.account).items()}
-        return Truth(replace(snapshot, **rows), submits)

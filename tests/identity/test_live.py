@@ -14,8 +14,8 @@ from tieout.books import EngineBooks
 from tieout.brokers.simulated import Instrument, World
 from tieout.clock import VirtualClock
 from tieout.decide import Policy
-from tieout.live.keeping import renamed
 from tieout.live.reconciler import Account, PositionReconciler
+from tieout.live.restarting import renamed
 from tieout.live.road import State, reconcile_observation
 from tieout.model.discrepancy import CauseCode
 from tieout.model.report import ReconciliationReport
@@ -144,7 +144,9 @@ async def test_a_contract_size_that_the_venue_contradicts_is_said() -> None:
     desk = Desk("10", told=replace(COINS, contract_size=Decimal("0.1")))
     report = await desk.read()
     assert report.status == "matched"
-    assert any('says contract_size = "0.1", and the broker says 0.01' in each for each in report.summary.warnings)
+    assert any(
+        'says contract_size = "0.1", and the venue lists contracts of 0.01' in each for each in report.summary.warnings
+    )
     assert len(desk.heard.sentences) == 1
 
 

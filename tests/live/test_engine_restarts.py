@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from tests.live.killed import POINTS, WantsThree, engine_on, venue
 from tests.live.trading import Told, TradingDesk, holdings
 from tests.live.virtual import START, LoopClock, virtually
 from tieout.books.durable import DurableBooks
+from tieout.brokers.simulated import Fault, FaultRule
 from tieout.clock import VirtualClock
 from tieout.errors import OrderRefused, RecordUnavailable
 from tieout.live.engine import LiveTradingEngine
@@ -83,6 +85,31 @@ def test_a_word_survives_a_restart(settings: RecordSettings) -> None:
             expected = verdict == "halt"
         desk.record = record = await open_record(settings, clock)
         engine = await desk.started()
+        assert not await is_refused(engine)
+        await engine.stop()
+        await record.close()
+
+    virtually(scenario)
+
+
+def test_a_resume_does_not_lift_what_its_speaker_never_saw(settings: RecordSettings) -> None:
+    """Said while a reconciliation is under way that halts: that halt was shown to nobody, and stands until it was."""
+
+    async def scenario(clock: LoopClock) -> None:
+        desk = TradingDesk(clock)
+        desk.record = record = await open_record(settings, clock)
+        engine = await desk.started()
+        desk.world.trade("main", "AAPL", "sell", Decimal(40), Decimal(190), liquidation=True)
+        await clock.sleep(60)
+        desk.broker.faults.inject(
+            FaultRule(fault=Fault.LATENCY, calls=frozenset({"get_positions"}), times=1, seconds=5)
+        )
+        halting = asyncio.create_task(engine.reconcile())
+        await clock.sleep(2)
+        report = await engine.resume("ada", "all is well")
+        assert (await halting).halts == report.halts != ()
+        assert await is_refused(engine)
+        assert (await engine.resume("ada", "I see")).halts == ()
         assert not await is_refused(engine)
         await engine.stop()
         await record.close()

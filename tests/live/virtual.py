@@ -14,7 +14,7 @@ import pytest
 
 from tieout.model.discrepancy import ActionKind, ActionStatus, ReconciliationStrategy
 from tieout.model.report import Action, ReconciliationReport, Status, Summary, Trigger
-from tieout.model.snapshot import Observation, SideError, SideFailure
+from tieout.model.snapshot import Observation, Section, SideError, SideFailure
 
 T = TypeVar("T")
 HUNG_SECONDS = 60
@@ -198,6 +198,8 @@ class SlowReconciler:
         self.words: Counter[str] = Counter()
         self.deaf: Exception | None = None
         self.acting: Callable[[str], None] = lambda _: None
+        self.looks: list[tuple[float, frozenset[Section]]] = []
+        self.glances: list[bool | None] = []  # how looks end: None, or a report that waits or does not
 
     async def reconcile(self, account: str, *, trigger: Trigger = "manual") -> ReconciliationReport:
         """Read, act, report; the next of `endings` says how it ends."""
@@ -222,6 +224,14 @@ class SlowReconciler:
         finally:
             self.under_way[account] -= 1
             run.ended = self._clock.passed()
+
+    async def look(self, account: str, sections: frozenset[Section]) -> ReconciliationReport | None:
+        """Read; the next of `glances` says whether that is enough, which it is unless told."""
+        assert not self.under_way[account], "a look beside a run"
+        self.looks.append((self._clock.passed(), sections))
+        await asyncio.sleep(self.reads.get(account, 1) / 2)
+        waits = self.glances.pop(0) if self.glances else False
+        return None if waits is None else report_of(account, self._clock.now(), trigger="event", waits=waits)
 
     async def listen(self, account: str) -> bool:
         """Whether there are words; each run hears one."""

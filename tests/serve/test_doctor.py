@@ -14,7 +14,7 @@ import pytest
 from tieout.brokers.loopback.alpaca import LoopbackAlpaca
 from tieout.brokers.loopback.base import Login
 from tieout.brokers.loopback.faults import HttpFault, HttpRule
-from tieout.brokers.simulated import World
+from tieout.brokers.simulated import Instrument, World
 from tieout.clock import SystemClock
 from tieout.model.amounts import dec
 from tieout.serve.cli import run
@@ -193,3 +193,48 @@ async def test_a_clock_that_tells_whole_seconds_claims_no_more() -> None:
     assert seen.ahead_ms is not None and seen.within_ms is not None
     assert abs(seen.ahead_ms) <= seen.within_ms
     assert seen.within_ms >= 500
+
+
+OPTION = "TSLA261218C00250000"
+
+
+async def test_a_table_that_contradicts_the_venue_is_to_be_mended(
+    alpaca: LoopbackAlpaca, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is held yet, and the size of a contract is told wrong: the venue's word stands beside it, status 1."""
+    alpaca.world.add_instrument(Instrument(asset=OPTION, kind="cash", currency="USD", multiplier=dec("100")))
+    table = f'[assets."{OPTION}"]\ncontract_size = "{{}}"\n'
+    configured(ALPACA.format(alpaca.url) + table.format("10"))
+    status, (seen,) = await told(capsys)
+    said = f'{OPTION}: [assets."{OPTION}"] says contract_size = "10", and the venue lists contracts of 100'
+    assert (status, [what.startswith(said) for what in mends(seen)]) == (1, [True])
+    configured(ALPACA.format(alpaca.url) + table.format("100"))
+    status, (seen,) = await told(capsys)
+    assert (status, mends(seen), seen["against_table"]) == (0, [], [])
+
+
+async def test_what_is_held_in_contracts_or_traded_no_more_is_noted(
+    alpaca: LoopbackAlpaca, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A contract of 100 of which the table says nothing, and a share that is not traded: notes, and all is well."""
+    for asset, size in ((OPTION, "100"), ("GONE", "1")):
+        alpaca.world.add_instrument(Instrument(asset=asset, kind="cash", currency="USD", multiplier=dec(size)))
+        alpaca.world.trade("main", asset, "buy", dec("1"), dec("5"))
+    alpaca.told["GONE"] = {"status": "inactive"}
+    status, (seen,) = await told(capsys)
+    notes = [each["what"] for each in seen["findings"] if each["level"] == "note"]
+    assert status == 0
+    assert any(f"{OPTION}: the venue counts contracts of 100" in each for each in notes)
+    assert "GONE: the venue says that it is not traded there now" in notes
+
+
+async def test_a_list_that_is_not_told_is_no_list(alpaca: LoopbackAlpaca, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the venue does not say what it lists, that is noted, and nothing is said of any instrument."""
+    alpaca.world.add_instrument(Instrument(asset=OPTION, kind="cash", currency="USD", multiplier=dec("100")))
+    alpaca.world.trade("main", OPTION, "buy", dec("1"), dec("5"))
+    alpaca.faults.inject(
+        HttpRule(fault=HttpFault.TEXT, endpoint="GET /v2/options/*", status=403, text="{}", times=None)
+    )
+    status, (seen,) = await told(capsys)
+    assert (status, seen["listed"], seen["against_table"]) == (0, [], [])
+    assert any("could not be asked" in each["what"] for each in seen["findings"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -11,26 +12,35 @@ from msgspec.structs import replace
 from tieout.books import EngineBooks
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated import Instrument, SimulatedBroker, World
+from tieout.brokers.streams.base import Heard, StreamEvent
 from tieout.clock import VirtualClock
 from tieout.decide import Policy
+from tieout.decide.lifecycle import SECTION_OF
 from tieout.live.gate import Gate
 from tieout.live.reconciler import Account, PositionReconciler
+from tieout.live.touched import touched_by
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import AssetSettings, Settings
-from tieout.model.snapshot import Fill, Order, OrderSide, Snapshot
+from tieout.model.snapshot import SECTIONS, Fill, Order, OrderSide, Snapshot
 from tieout.model.word import Verdict, Word
 
 START = datetime(2026, 11, 20, 14, tzinfo=UTC)
 SETTINGS = Settings(
     own_client_ids=("own-",), assets={"AAPL": AssetSettings(step=Decimal("0.01"), smallest_unit=Decimal("0.001"))}
 )
+LOOKS = tuple(touched_by(StreamEvent(what=Heard.TOUCHED, section=section)) for section in SECTIONS)
 COST_PLACES = Decimal("1e-6")  # the venue rounds its averages to 1e-8
 
 
 class Floor:
-    """One account that trades two shares; `seed` decides prices and quantities."""
+    """One account that trades two shares; `seed` decides prices and quantities.
 
-    def __init__(self, seed: int) -> None:
+    Where *looking*, a look at what an event may have touched comes before each reading, and one when something happened.
+    """
+
+    def __init__(self, seed: int, *, looking: bool = False) -> None:
+        self.looking, self.looks = looking, Counter[bool]()
+        self._eyes = random.Random(seed)  # the floor's own goes on as if nobody looked
         self.rng = random.Random(seed)
         self.clock = VirtualClock(START)
         self.world = World(self.clock, seed=seed)
@@ -60,10 +70,23 @@ class Floor:
 
     async def read(self, after: int = 20) -> ReconciliationReport:
         """One reconciliation, some seconds after what was before."""
+        await self._look()
         self.clock.advance(after)
+        seen = await self._look()
         report = await self.reconciler.reconcile("main", trigger="schedule")
+        for look in seen:
+            require_nothing_else(look, report)
         self.reports.append(report)
         return report
+
+    async def _look(self) -> list[ReconciliationReport]:
+        """The looks that were enough, of one at each kind of event's sections."""
+        sections = self._eyes.choice(LOOKS)
+        if not self.looking or sections is None:
+            return []
+        seen = await self.reconciler.look("main", sections)
+        self.looks[seen is not None] += 1
+        return [] if seen is None else [seen]
 
     async def say(self, verdict: Verdict, **about: object) -> None:
         """A person's word."""
@@ -120,6 +143,18 @@ class Floor:
                 return f"{name}: {mine} against {theirs}"
         live = [{row.client_order_id for row in side.orders or () if row.live} for side in (ours, truth)]
         return None if live[0] == live[1] else f"orders: {live[0]} against {live[1]}"
+
+
+def require_nothing_else(look: ReconciliationReport, whole: ReconciliationReport) -> None:
+    """A look that was enough says nothing that the whole reading of the same moment does not say."""
+    for row in look.discrepancies:
+        same = [each for each in whole.discrepancies if (each.domain, each.asset) == (row.domain, row.asset)]
+        assert any(each.difference == row.difference and each.strategy == row.strategy for each in same), (row, same)
+        assert any(each.cause.code == row.cause.code for each in same), (row, same)
+        assert any(each.confirmed >= row.confirmed for each in same), (row, same)
+    compared = [name for name, state in look.coverage.items() if state == "compared"]
+    missed = [row for row in whole.discrepancies if SECTION_OF[row.domain] in compared]
+    assert {row.difference for row in missed} <= {row.difference for row in look.discrepancies}, (missed, look)
 
 
 def _held(side: Snapshot, name: str) -> dict[str, tuple[Decimal, ...]]:

@@ -27,15 +27,15 @@ class Told(Struct, frozen=True):
     waited: bool
 
 
-async def run(breaks: int, seed: int = 1) -> list[Told]:
+async def run(breaks: int, seed: int = 1, *, looking: bool = False) -> list[Told]:
     """Let *breaks* things go wrong, each class once an account, and return what became of each.
 
-    A person tidies up after what is left to people.
+    A person tidies up after what is left to people. Where *looking*, looks at what an event may have touched come between.
     """
     told: list[Told] = []
     account = 0
     while len(told) < breaks:
-        floor, account = Floor(seed * 1000 + account), account + 1
+        floor, account = Floor(seed * 1000 + account, looking=looking), account + 1
         await floor.read()
         kinds = list(KINDS)
         floor.rng.shuffle(kinds)

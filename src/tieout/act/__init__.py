@@ -19,10 +19,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tieout.act.carry import carry_out, read_back
 from tieout.act.sending import Waiting, already_there, client_order_id
-from tieout.act.touched import digest, look, objection
+from tieout.act.touched import Seen, digest, look, objection
+from tieout.act.venue import BOOKS_MOVED
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.errors import RecordError, SourceError
@@ -158,9 +160,22 @@ async def _act_on(plan: Approved, acting: _Round) -> tuple[Effect, str | None]:
     except RecordError:
         return Effect(plan, None, NO_AUDIT), NO_AUDIT
     # A crash here leaves an intent and nothing done: it reads back as UNDONE, and may be decided anew.
+    late = await _moved_since(seen, intent, acting)
+    if late is not None:
+        return await _concluded(intent, Effect(plan, Ended.UNDONE, late), acting.journal)
     ended, why = await carry_out(intent, acting.books, acting.broker, acting.waiting)
     # A crash here leaves it done, or refused, and nobody told: done reads back as DONE, refused as UNDONE.
     return await _concluded(intent, _effect(intent, ended, why), acting.journal)
+
+
+async def _moved_since(seen: Seen, intent: Intent, acting: _Round) -> str | None:
+    """What speaks against an act once its intent is kept: the disk takes its time, and the engine trades on meanwhile."""
+    try:
+        now = replace(seen, local=await acting.books.read())
+    except SourceError as error:
+        return f"{NOT_READ}: {error.source} ({error.code})"
+    against = objection(intent.plan, now, acting.observed)
+    return against or (None if digest(intent.plan, now) == intent.before else BOOKS_MOVED)
 
 
 def _effect(intent: Intent, ended: Ended, why: str | None) -> Effect:

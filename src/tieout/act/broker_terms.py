@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tieout.brokers.base import AccountInfo, BrokerAdapter, Capabilities, OrderRequest
 from tieout.clock import Clock
 from tieout.errors import ActionRefused, SourceIncomplete
-from tieout.model.amounts import divided
+from tieout.model.amounts import divided, multiplied
 from tieout.model.identified import identified_row, identified_rows
 from tieout.model.identity import Identity, Sayer
 from tieout.model.snapshot import SECTIONS, Activity, Balance, Fill, Order, Position, Row, Section, Snapshot
@@ -80,6 +80,12 @@ class IdentifiedBroker:
         if quantity is None:
             raise ActionRefused("submit_order", "the quantity is no exact number of the broker's contracts")
         theirs = replace(request, asset=self._theirs(asset), quantity=quantity)
+        if size is not None and asset in self._identity.packs:
+            told = {"limit_price": request.limit_price, "stop_price": request.stop_price}
+            prices = {name: multiplied(price, size) for name, price in told.items() if price is not None}
+            if None in prices.values():
+                raise ActionRefused("submit_order", "the price of a pack has more digits than can be sent")
+            theirs = replace(theirs, **prices)
         return self._answered(await self.inner.submit_order(theirs))
 
     async def cancel_order(self, *, broker_order_id: str | None = None, client_order_id: str | None = None) -> Order:

@@ -174,11 +174,13 @@ def _read_private(path: Path, place: str) -> list[tuple[int, str]]:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             mode = os.fstat(descriptor).st_mode
-            raw = file.read(MAX_FILE) if stat.S_ISREG(mode) else b""
+            raw = file.read(MAX_FILE + 1) if stat.S_ISREG(mode) else b""
         text = raw.decode()
     except (OSError, UnicodeDecodeError) as error:
         what = error.strerror.lower() if isinstance(error, OSError) and error.strerror else "cannot be read"
         raise BadInput([Problem("alerts", place, f"{path}: {what}", "name a text file, one address a line")]) from None
+    if len(raw) > MAX_FILE:
+        raise BadInput([Problem("alerts", place, f"{path}: it is too long", f"keep it within {MAX_FILE} bytes")])
     if mode & OTHERS:
         raise BadInput([Problem("alerts", place, f"{path}: others can read it", "chmod 600 it")])
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]

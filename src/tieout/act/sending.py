@@ -51,7 +51,7 @@ def client_order_id(intent: Intent) -> str:
 
 async def send(intent: Intent, order: SubmitOrder, broker: BrokerAdapter, waiting: Waiting) -> Outcome:
     """Send an order, once, and follow it to its end. Nothing else sends one."""
-    name, began = client_order_id(intent), waiting.clock.now()
+    name, began = client_order_id(intent), waiting.clock.monotonic_ns()
     request = OrderRequest(
         client_order_id=name,
         asset=order.asset,
@@ -73,7 +73,9 @@ async def send(intent: Intent, order: SubmitOrder, broker: BrokerAdapter, waitin
         seen = await _until_ended(name, broker, waiting, cancelling=True)
     if seen is None and taken:
         return Ended.UNKNOWN, "the venue took the order and does not know it now"
-    return await _outcome(seen, intent, order, broker, waiting, since=began)
+    # When it was sent, as the wall clock counts now: one that was put right meanwhile does not make the order old.
+    since = waiting.clock.now() - timedelta(microseconds=(waiting.clock.monotonic_ns() - began) // 1000)
+    return await _outcome(seen, intent, order, broker, waiting, since=since)
 
 
 async def already_there(intent: Intent, broker: BrokerAdapter) -> str | None:
@@ -99,13 +101,13 @@ async def find_out(intent: Intent, order: SubmitOrder, broker: BrokerAdapter, wa
 
 async def _until_ended(name: str, broker: BrokerAdapter, waiting: Waiting, *, cancelling: bool) -> Seen:
     """The order once it ended, or as it was last seen when the time was up."""
-    deadline = waiting.clock.now() + timedelta(milliseconds=int(waiting.seconds * 1000))
+    until = waiting.clock.monotonic_ns() + int(waiting.seconds * 10**9)
     while True:
         if cancelling:
             await _cancel(name, broker)
         # After a cancel the order is looked at, whatever the answer was: it may have filled first, or live on.
         seen = await _ask(name, broker)
-        if _has_ended(seen) or waiting.clock.now() >= deadline:
+        if _has_ended(seen) or waiting.clock.monotonic_ns() >= until:
             return seen
         await waiting.clock.sleep(waiting.poll_seconds)
 

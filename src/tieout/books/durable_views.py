@@ -46,6 +46,11 @@ class DurableOrders:
         return self._books.orders.orders
 
     @property
+    def live(self) -> tuple[Order, ...]:
+        """The orders that may still trade."""
+        return self._books.orders.live
+
+    @property
     def history(self) -> tuple[OrderEvent, ...]:
         """Every change, in order."""
         return self._books.orders.history

@@ -191,6 +191,9 @@ class EngineBooks:
         opened = EngineBooks.opened_from(
             statement, self._clock, instruments=self._instruments, keep_ended=self._keep_ended
         )
+        for used in self.orders.export().seen:
+            opened.orders.note_sent(used)
+        opened._prices, opened._usd_prices = {**self._prices, **opened._prices}, dict(self._usd_prices)
         self.__dict__.update(opened.__dict__)
 
     def book_fill(self, fill: Fill, *, reason: str = "") -> None:

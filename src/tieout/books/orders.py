@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from tieout.books.order_index import OrderIndex
 from tieout.books.order_rules import (
     ENDED,
     NEXT,
@@ -33,17 +34,19 @@ class OrderManager:
     """Orders by client id and by broker id. What is refused raises `BookError` and changes nothing."""
 
     def __init__(self) -> None:
-        self._tracked: dict[int, Tracked] = {}
-        self._by_client: dict[str, int] = {}
-        self._by_broker: dict[str, int] = {}
-        self._seen: set[str] = set()
+        self._index = OrderIndex()
         self._early: list[Fill] = []
         self._history: list[OrderEvent] = []
 
     @property
     def orders(self) -> tuple[Order, ...]:
         """Every order ever known, live and ended, in the order of their arrival."""
-        return tuple(tracked.order for tracked in self._tracked.values())
+        return tuple(tracked.order for tracked in self._index.tracked.values())
+
+    @property
+    def live(self) -> tuple[Order, ...]:
+        """The orders that may still trade."""
+        return self._index.live
 
     @property
     def history(self) -> tuple[OrderEvent, ...]:
@@ -61,14 +64,12 @@ class OrderManager:
         Raises:
             BookError: They belong to different orders.
         """
-        key = self._key(client_order_id, broker_order_id)
-        return None if key is None else self._tracked[key].order
+        key = self._index.place(client_order_id, broker_order_id)
+        return None if key is None else self._index.tracked[key].order
 
     def note_sent(self, client_order_id: str) -> bool:
         """Remember a client id as used, so that no order will bear it again; tells whether it was not used before."""
-        news = client_order_id not in self._seen
-        self._seen.add(client_order_id)
-        return news
+        return self._index.note(client_order_id)
 
     @exact
     def open(self, order: Order, *, listed: Decimal, whole: bool) -> Order:
@@ -91,7 +92,7 @@ class OrderManager:
         check_order(order)
         if order.client_order_id is None:
             raise BookError("order", "an order of our own needs a client id before it is sent")
-        if order.client_order_id in self._seen:
+        if order.client_order_id in self._index.seen:
             raise BookError(f"order {order.name}", "its client id was used before; ids are never used again")
         return self._insert_with_early("registered", order, reason)
 
@@ -111,8 +112,8 @@ class OrderManager:
         Raises:
             BookError: No such order, or no way leads from its state to that one.
         """
-        key = self._need(client_order_id, broker_order_id)
-        before = self._tracked[key].order
+        key = self._index.need(client_order_id, broker_order_id)
+        before = self._index.tracked[key].order
         if broker_order_id is not None and before.broker_order_id not in (None, broker_order_id):
             raise BookError(f"order {before.name}", "it bears another broker id; that one was replaced")
         after = replace(before, broker_order_id=before.broker_order_id or broker_order_id)
@@ -121,7 +122,9 @@ class OrderManager:
                 raise BookError(f"order {before.name}", f"it is {before.status} and cannot become {status}")
             filled = before.quantity if status == "filled" else before.filled
             after = replace(after, status=status, filled=filled, updated_at=later(before, at))
-        return after if after == before else self._write("advanced", key, replace(self._tracked[key], order=after))
+        return (
+            after if after == before else self._write("advanced", key, replace(self._index.tracked[key], order=after))
+        )
 
     @exact
     def book_fill(self, fill: Fill, *, reason: str = "") -> Order | None:
@@ -130,11 +133,11 @@ class OrderManager:
         Raises:
             BookError: The fill is not that order's (asset, side, ids), or more than was left of it.
         """
-        key = self._key(fill.client_order_id, fill.broker_order_id)
+        key = self._index.place(fill.client_order_id, fill.broker_order_id)
         if key is None:
             self._early.append(fill)
             return None
-        before = self._tracked[key]
+        before = self._index.tracked[key]
         check_fit(before.order, fill)
         order, counted = before.order, before.known + before.older
         # Only fills that are known can overfill: what the order states may well contain this one already.
@@ -153,10 +156,10 @@ class OrderManager:
         if fill in self._early:
             self._early.remove(fill)
             return None
-        key = self._key(fill.client_order_id, fill.broker_order_id)
+        key = self._index.place(fill.client_order_id, fill.broker_order_id)
         if key is None:
             return None
-        before = self._tracked[key]
+        before = self._index.tracked[key]
         known, filled = max(before.known - fill.quantity, ZERO), before.order.done
         if before.known + before.older >= filled:
             filled = min(filled, known + before.older)
@@ -173,8 +176,8 @@ class OrderManager:
         check_order(order)
         if order.status == "unknown":
             raise BookError(f"order {order.name}", "a status unknown proves nothing")
-        key = self._need(order.client_order_id, order.broker_order_id)
-        return self._write("corrected", key, merged(self._tracked[key], order), reason)
+        key = self._index.need(order.client_order_id, order.broker_order_id)
+        return self._write("corrected", key, merged(self._index.tracked[key], order), reason)
 
     @exact
     def adopt_order(self, order: Order, *, reason: str = "") -> Order:
@@ -186,41 +189,42 @@ class OrderManager:
         check_order(order)
         if not order.live:
             raise BookError(f"order {order.name}", "only a live order can be adopted")
-        key = self._key(order.client_order_id, order.broker_order_id)
+        key = self._index.place(order.client_order_id, order.broker_order_id)
         if key is not None:
-            return self._write("adopted", key, merged(self._tracked[key], order), reason)
+            return self._write("adopted", key, merged(self._index.tracked[key], order), reason)
         return self._insert_with_early("adopted", order, reason)
 
     def export(self) -> OrdersState:
         """Everything that is known here."""
+        index = self._index
         return OrdersState(
-            tracked=tuple(self._tracked.values()),
-            by_client=dict(self._by_client),
-            by_broker=dict(self._by_broker),
-            seen=tuple(sorted(self._seen)),
+            tracked=tuple(index.tracked.values()),
+            by_client=dict(index.by_client),
+            by_broker=dict(index.by_broker),
+            seen=tuple(sorted(index.seen)),
             early=tuple(self._early),
             history=self.history,
         )
 
     def saved(self) -> Callable[[], None]:
         """A way back: calling it brings the orders to where they are now."""
-        state = {name: value.copy() for name, value in vars(self).items()}
-        return lambda: vars(self).update(state)
+        index_back, early, size = self._index.saved(), self._early.copy(), len(self._history)
+
+        def back() -> None:
+            index_back()
+            self._early = early
+            del self._history[size:]
+
+        return back
 
     def _insert(self, kind: EventKind, order: Order, tracked: Tracked, reason: str = "") -> Order:
-        if self._key(order.client_order_id, order.broker_order_id) is not None:
+        if self._index.place(order.client_order_id, order.broker_order_id) is not None:
             raise BookError(f"order {order.name}", "it is in the books already")
-        return self._write(kind, len(self._tracked), tracked, reason)
+        return self._write(kind, len(self._index.tracked), tracked, reason)
 
     def _write(self, kind: EventKind, key: int, tracked: Tracked, reason: str = "") -> Order:
         """The one place where an order changes: record, ids and history together."""
-        order, known = tracked.order, self._tracked.get(key)
-        self._tracked[key] = tracked
-        if order.client_order_id is not None:
-            self._by_client[order.client_order_id] = key
-            self._seen.add(order.client_order_id)
-        if order.broker_order_id is not None:
-            self._by_broker[order.broker_order_id] = key
+        known, order = self._index.put(key, tracked), tracked.order
         before = None if known is None else known.order
         self._history.append(OrderEvent(len(self._history) + 1, kind, before, order, reason))
         return order
@@ -245,24 +249,12 @@ class OrderManager:
             raise
         return order
 
-    def _key(self, client: str | None, broker: str | None) -> int | None:
-        by_client = self._by_client.get(client) if client is not None else None
-        by_broker = self._by_broker.get(broker) if broker is not None else None
-        if by_client is not None and by_broker is not None and by_client != by_broker:
-            raise BookError(f"order {client}", f"its broker id {broker} belongs to another order")
-        return by_broker if by_client is None else by_client
-
-    def _need(self, client: str | None, broker: str | None) -> int:
-        key = self._key(client, broker)
-        if key is None:
-            raise BookError(f"order {client or broker}", "the books know no such order")
-        return key
-
 
 def orders_from(state: OrdersState) -> OrderManager:
     """The orders that were exported as *state*."""
     orders = OrderManager()
-    orders._tracked = dict(enumerate(state.tracked))
-    orders._by_client, orders._by_broker = dict(state.by_client), dict(state.by_broker)
-    orders._seen, orders._early, orders._history = set(state.seen), list(state.early), list(state.history)
+    index = orders._index
+    index.fill(state.tracked)
+    index.by_client, index.by_broker, index.seen = dict(state.by_client), dict(state.by_broker), set(state.seen)
+    orders._early, orders._history = list(state.early), list(state.history)
     return orders

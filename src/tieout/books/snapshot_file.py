@@ -31,7 +31,7 @@ class SnapshotFile:
         account: Whose books they are.
         clock: What its age is measured by.
         writable: Whether changes may be written into it; else they are refused.
-        max_age_seconds: A file that says it is older is not what local holds now. None takes any.
+        max_age_seconds: A file that says it is older, or so far ahead, is not what local holds now. None takes any.
     """
 
     def __init__(
@@ -45,13 +45,18 @@ class SnapshotFile:
         """What the file says now.
 
         Raises:
-            SourceUnreachable: It is not there, or is older than it may be.
+            SourceUnreachable: It is not there, or is older, or further ahead, than it may be.
             SourceMalformed: It is torn, no snapshot, or another account's.
         """
         held = self._decoded(self._bytes())
-        if self._max_age is not None and self._clock.now() - held.as_of > self._max_age:
-            seconds = int((self._clock.now() - held.as_of).total_seconds())
-            raise SourceUnreachable("local", str(self._path), f"it is {seconds} seconds old: is its writer running?")
+        age = self._clock.now() - held.as_of
+        if self._max_age is not None and abs(age) > self._max_age:
+            # One from the future would count as new for long after its writer died.
+            seconds = abs(int(age.total_seconds()))
+            what = (
+                "seconds old: is its writer running?" if age > self._max_age else "seconds ahead: is its clock right?"
+            )
+            raise SourceUnreachable("local", str(self._path), f"it is {seconds} {what}")
         return held
 
     async def apply(self, changes: Sequence[Change], *, reason: str) -> None:

@@ -6,12 +6,14 @@ Every number MUST reach the model from its text, exactly, never through a float.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from tieout.model.instrument import Instrument
 from tieout.model.snapshot import Activity, Balance, Fill, Leg, Order, OrderSide, Position, Section
 
 
@@ -148,3 +150,18 @@ class BrokerAdapter(Protocol):
 
     async def close(self) -> None:
         """Let go of connections. Safe to repeat."""
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """An adapter whose venue says what its instruments are: contract sizes, steps, and whether they are still traded."""
+
+    async def get_instruments(self, assets: Collection[str]) -> tuple[Instrument, ...]:
+        """What the venue says of *assets*, by whichever of their names; nothing of one that it does not list.
+
+        Each is named as the venue's rows name it, once. MUST NOT fetch again what is known already, nor keep what was not
+        asked for.
+
+        Raises:
+            SourceError: It could not be asked. An instrument that is left out is the venue's word, never a failure.
+        """

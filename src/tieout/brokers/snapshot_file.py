@@ -20,7 +20,7 @@ class SnapshotFileBroker(StatedBroker):
         path: The file (tieout.snapshot/1, source "broker"). Its writer must replace it whole: write another, then rename.
         account: Which account it is.
         clock: What its age is measured by.
-        max_age_seconds: A file that says it is older is no answer. None takes any.
+        max_age_seconds: A file that says it is older, or so far ahead, is no answer. None takes any.
     """
 
     def __init__(self, path: Path, account: str, clock: Clock, *, max_age_seconds: int | None = None) -> None:
@@ -32,7 +32,7 @@ class SnapshotFileBroker(StatedBroker):
         """The whole file, as one statement with the coverage that it claims itself.
 
         Raises:
-            SourceUnreachable: It is not there, or is older than it may be.
+            SourceUnreachable: It is not there, or is older, or further ahead, than it may be.
             SourceMalformed: It is torn, no snapshot, or another account's.
         """
         try:
@@ -46,9 +46,14 @@ class SnapshotFileBroker(StatedBroker):
             raise SourceMalformed(self.name, str(self._path), f"{first.place} {first.what}".strip()) from error
         if stated.account != self._account:
             raise SourceMalformed(self.name, str(self._path), "it is of another account")
-        if self._max_age is not None and self._clock.now() - stated.as_of > self._max_age:
-            seconds = int((self._clock.now() - stated.as_of).total_seconds())
-            raise SourceUnreachable(self.name, str(self._path), f"it is {seconds} seconds old: is its writer running?")
+        age = self._clock.now() - stated.as_of
+        if self._max_age is not None and abs(age) > self._max_age:
+            # One from the future would count as new for long after its writer died.
+            seconds = abs(int(age.total_seconds()))
+            what = (
+                "seconds old: is its writer running?" if age > self._max_age else "seconds ahead: is its clock right?"
+            )
+            raise SourceUnreachable(self.name, str(self._path), f"it is {seconds} {what}")
         return Stated(stated)
 
     def capabilities(self) -> Capabilities:

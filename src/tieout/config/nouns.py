@@ -53,7 +53,7 @@ class LocalFile(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         path: The file (tieout.snapshot/1, source "local").
         writable: Whether approved changes are written into it.
-        max_age_seconds: A file that says it is older is not what local holds now; None takes any.
+        max_age_seconds: A file that says it is older, or so far ahead, is not what local holds now; None takes any.
     """
 
     path: Text
@@ -76,7 +76,7 @@ class BrokerFile(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         path: The file (tieout.snapshot/1, source "broker").
-        max_age_seconds: A file that says it is older is no answer; None takes any.
+        max_age_seconds: A file that says it is older, or so far ahead, is no answer; None takes any.
     """
 
     path: Text
@@ -149,7 +149,7 @@ class BrokerCcxt(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BrokerIb(Struct, frozen=True, forbid_unknown_fields=True):
-    """The broker is Interactive Brokers, read through TWS or the Gateway. Nothing is sent there.
+    """The broker is Interactive Brokers, through TWS or the Gateway.
 
     Attributes:
         account: Which account of the login it is; None is by the account's own name.
@@ -157,6 +157,7 @@ class BrokerIb(Struct, frozen=True, forbid_unknown_fields=True):
         port: And at which port.
         client_id: Which client of it we are; every program has another.
         zone: The zone that TWS is set to, for times that bear none.
+        currency: In which currency to trade what is not held, where TWS knows several instruments of its name.
     """
 
     account: Text | None = None
@@ -164,6 +165,7 @@ class BrokerIb(Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=1, le=65535)] = 4001
     client_id: Annotated[int, Meta(ge=0)] = 71
     zone: Text | None = None
+    currency: Text | None = None
 
 
 class BrokerDydx(Struct, frozen=True, forbid_unknown_fields=True):

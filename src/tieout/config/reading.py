@@ -180,6 +180,9 @@ class _Reader:
             ),
         }
         good["settings"].pop("assets", None)
+        if "listed" in good["settings"]:
+            del good["settings"]["listed"]
+            self.notes.add(f"{place or 'settings'}.listed", "unknown setting", "what a venue lists is its own to say")
         if not rules_too:
             good, rules = {**good, "policy": {}}, ()
         return _Said(self._profile(tables, f"{at}profile"), good, rules, assets)

@@ -17,6 +17,7 @@ from tieout.decide.limits import LIMITS, Counter
 from tieout.decide.notices import with_notices
 from tieout.decide.policy import Policy, Rule, Verdict
 from tieout.decide.reading import Reading
+from tieout.decide.remarks import remarks
 from tieout.decide.sending_caps import with_sends
 from tieout.decide.verdicts import Judged, excused, judge_case
 from tieout.decide.words import lapse
@@ -33,13 +34,17 @@ S = ReconciliationStrategy
 
 
 class Decided(Struct, frozen=True):
-    """What a reading comes to: what is reported, what is done, what may be acted on, and the history after it."""
+    """What a reading comes to: what is reported, what is done, what may be acted on, and the history after it.
+
+    `remarks` are what a person should look at besides the breaks.
+    """
 
     discrepancies: tuple[Discrepancy, ...]
     actions: tuple[Action, ...]
     plans: tuple[Approved | Refused, ...]
     history: History
     notices: tuple[Notice, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @exact
@@ -64,10 +69,12 @@ def decide(reading: Reading, history: History) -> Decided:
     actions, history = _unreadable(reading, history)
     actions += _actions(cures, reading, breaks)
     history = with_halts(history, actions, reading)
-    notices, history = with_notices(history, [*actions, *_requests(cures)], reading, before)
     plans = tuple(one.plan for one in cures if one.plan is not None)
     found = _discrepancies([one.judged for one in cures], reading, breaks, confirmed)
-    return Decided(found, tuple(actions), plans, history, notices)
+    remarked = tuple(remarks(found, reading))
+    called = [*actions, *_requests(cures)]
+    notices, history = with_notices(history, called, reading, before, remarked)
+    return Decided(found, tuple(actions), plans, history, notices, tuple(each.text for each in remarked))
 
 
 def attempted(history: History, plans: Iterable[Approved]) -> History:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from tieout.decide.lifecycle import Break, History, Told
 from tieout.decide.reading import Reading
+from tieout.decide.remarks import Remark
 from tieout.model.amounts import seconds
 from tieout.model.discrepancy import SEVERITY_RANK, ActionKind, ActionStatus, ReconciliationStrategy, Severity
 from tieout.model.halt import Halt
@@ -20,7 +21,11 @@ Standing = Mapping[str, Break]
 
 
 def with_notices(
-    history: History, actions: Iterable[Action], reading: Reading, before: Mapping[str, Halt]
+    history: History,
+    actions: Iterable[Action],
+    reading: Reading,
+    before: Mapping[str, Halt],
+    remarked: Iterable[Remark] = (),
 ) -> tuple[tuple[Notice, ...], History]:
     """What is told because of a reading, and the history that remembers it.
 
@@ -29,11 +34,18 @@ def with_notices(
         actions: What the reading calls for.
         reading: The reading itself.
         before: The halts that the reading before left.
+        remarked: What else to look at: told before the breaks that it may be the reason of, and once.
     """
     if reading.policy.mode == "shadow":
         return (), replace(history, told={})
     standing = {broken.id: broken for broken in history.breaks.values()}
     told, called, notices = dict(history.told), set(), []
+    for remark in remarked:
+        called.add(remark.subject)
+        if remark.subject not in told:
+            now = Told(at=reading.now, sizes={}, severity=remark.severity, text=f"{reading.account}: {remark.text}")
+            told[remark.subject] = now
+            notices.append(_notice(NoticeKind.OPENED, remark.subject, now))
     for action in actions:
         if action.action is not ActionKind.ALERT or action.status is not ActionStatus.PLANNED:
             continue

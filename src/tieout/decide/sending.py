@@ -113,14 +113,14 @@ def order_towards_local(key: Key, reading: Reading) -> SubmitOrder | str:
     side: OrderSide = "sell" if difference.difference > 0 else "buy"
     held = difference.broker_amount * difference.difference > 0  # the order makes it smaller
     units = min(abs(difference.difference), abs(difference.broker_amount)) if held else abs(difference.difference)
-    step = told.step or reading.settings.smallest_unit(key.asset, cash=False)
+    step = reading.settings.order_step(key.asset)
     quantity = dec(plain(units // (pair.broker_scale * step) * step))
-    price = _last_price(pair)
-    limit = None if price is None else _limit(price, side, reading.policy.collar_percent, told.price_tick)
+    price, tick = _last_price(pair), reading.settings.price_tick(key.asset)
+    limit = None if price is None else _limit(price, side, reading.policy.collar_percent, tick)
     if price is None or limit is None:
         return NO_PRICE
     usd = _worth(difference, quantity * pair.broker_scale, _dearer(pair, price, limit))
-    why = _too_small(quantity, usd, told) or _too_large(usd, reading.policy)
+    why = _too_small(quantity, usd, told, reading.settings.min_quantity(key.asset)) or _too_large(usd, reading.policy)
     if why is not None or usd is None:
         return why or UNKNOWN_WORTH
     stated = _held(reading.broker.positions if reading.broker else (), key)
@@ -204,10 +204,10 @@ def _raised(value: Decimal, unit: Decimal) -> Decimal:
     return cut if cut == value else cut + unit
 
 
-def _too_small(quantity: Decimal, usd: Decimal | None, told: AssetSettings) -> str | None:
+def _too_small(quantity: Decimal, usd: Decimal | None, told: AssetSettings, least: Decimal | None) -> str | None:
     if not quantity:
         return BELOW_STEP
-    if told.min_quantity is not None and quantity < told.min_quantity:
+    if least is not None and quantity < least:
         return BELOW_QUANTITY
     if told.min_notional_usd is not None and usd is not None and usd < told.min_notional_usd:
         return BELOW_NOTIONAL

@@ -278,5 +278,6 @@ def is_multiplier(difference: Difference, market: Market) -> bool:
 
 def contract_factors(asset: str, market: Market) -> set[Decimal]:
     """By what a side that counts what is in the contracts is off."""
-    given = {row.multiplier for row in market.rows(asset)} | {market.settings.asset(asset).multiplier}
+    told = {market.settings.asset(asset).multiplier, market.settings.listed_size(asset)}
+    given = {row.multiplier for row in market.rows(asset)} | told
     return {factor for factor in given if factor is not None and factor != 1}

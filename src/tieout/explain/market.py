@@ -130,10 +130,10 @@ class Market:
         return known
 
     def multiplier(self, asset: str, *, of_broker: bool = True) -> Decimal:
-        """Contract size for cash effects: that side's, else the other's, else as configured, else 1."""
+        """Contract size for cash effects: that side's, else the other's, else as configured or listed, else 1."""
         rows = self.rows(asset) if of_broker else reversed(self.rows(asset))
         given = next((row.multiplier for row in rows if row.multiplier is not None), None)
-        return given or self.settings.asset(asset).multiplier or ONE
+        return given or self.settings.asset(asset).multiplier or self.settings.listed_size(asset) or ONE
 
     def home(self, name: str, *, otherwise: Key) -> Key:
         """Whether *name* lives among the balances or among the positions of this account."""

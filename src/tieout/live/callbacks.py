@@ -63,7 +63,7 @@ class Callbacks:
             self._log.warning("a callback of the strategy did not end within %s s and was broken off", seconds)
             task.cancel()
         if late:
-            await asyncio.wait(late)
+            await asyncio.wait(late, timeout=1)  # one that swallows its cancellation must not keep us here
 
     async def _call(self) -> None:
         while (event := await self._events.get()) is not None and not self._stopping:

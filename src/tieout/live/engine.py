@@ -21,6 +21,7 @@ from tieout.live.readiness import Readiness
 from tieout.live.reconciler import Account, PositionReconciler, Reported
 from tieout.live.sight import SECOND, Sight
 from tieout.live.strategy import EngineSettings, Scheduling, Strategy, TradingBooks
+from tieout.model.halt import Halt, shown
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Fill, Leg, Order, OrderSide, Snapshot
 from tieout.model.word import Verdict, Word
@@ -71,6 +72,7 @@ class LiveTradingEngine:
         self.books, self.gate = account.local, account.gate or Gate()
         self.gate.close()  # whatever was known of this account before, nobody has looked yet
         self.gate.open(STOPPED)
+        self._stops, self._halts = False, tuple[Halt, ...]()
         own = (*account.settings.own_client_ids, self._settings.client_id_prefix)
         self._account = replace(account, gate=self.gate, settings=replace(account.settings, own_client_ids=own))
         name, broker = account.name, account.broker
@@ -111,7 +113,7 @@ class LiveTradingEngine:
             why = await readiness.lacking(report, self.reconciler.observed[self._account.name], waited)
             if why is None:
                 break
-            if why not in told:
+            if why not in told and STOPPED not in self.gate.closed:
                 told.add(why)
                 await self._say(f"no order leaves yet: {why}")
             await self._clock.sleep(self._settings.retry_seconds)
@@ -119,6 +121,8 @@ class LiveTradingEngine:
             return
         if readiness.gave_up:
             await self._say("what became of some earlier orders is still not known; they stand as pending")
+        if STOPPED in self.gate.closed:
+            return  # while one of these took its time
         self._begin()
         if self._schedule is not None:
             await self._schedule.start()
@@ -129,18 +133,23 @@ class LiveTradingEngine:
         Args:
             cancel_orders: Whether to ask for the end of every own order, protective ones too; not in a halt of mode `all`.
         """
-        if STOPPED in self.gate.closed:
+        if self._stops:
             return
-        self.gate.close(STOPPED)
-        await self._callbacks.stop(self._settings.stop_seconds)
-        if self._schedule is not None:
-            await self._schedule.stop()
-        if cancel_orders:
-            await self._orders.cancel_all()
-        await self._sight.stop()
-        await self._account.broker.close()
-        if isinstance(self.books, DurableBooks):
-            self.books.close()
+        self._stops, ended = True, False
+        try:
+            self.gate.close(STOPPED)
+            await self._callbacks.stop(self._settings.stop_seconds)
+            if self._schedule is not None:
+                await self._schedule.stop()
+            if cancel_orders:
+                await self._orders.cancel_all()
+            await self._sight.stop()
+            await self._account.broker.close()
+            if isinstance(self.books, DurableBooks):
+                self.books.close()
+            ended = True
+        finally:
+            self._stops = ended  # broken off, the next call ends what this one left
 
     async def submit(
         self,
@@ -198,18 +207,22 @@ class LiveTradingEngine:
 
         Raises:
             RecordError: It could not be kept; it stands while this process lives.
+            WordRefused: The account is in shadow mode, in which nothing is halted: `stop` the engine.
         """
-        return await self._say_word(Verdict.HALT, who, why)
+        await self._say_word(Verdict.HALT, who, why)
+        return await self.reconciler.reconcile(self._account.name, trigger="event")
 
     async def resume(self, who: str, why: str) -> ReconciliationReport:
         """Lift halts by a person's word, and let a strategy that failed trade again. What calls for a halt halts again.
 
+        It lifts those of the last report; where another one is set before this is heard, none: nobody has seen that one.
+
         Raises:
             RecordError: It could not be kept, and does not count.
         """
-        report = await self._say_word(Verdict.RESUME, who, why)
-        self.gate.open(STRATEGY_FAILED)
-        return report
+        await self._say_word(Verdict.RESUME, who, why)
+        self.gate.open(STRATEGY_FAILED)  # that of which it was said; one that comes while it is looked stands
+        return await self.reconciler.reconcile(self._account.name, trigger="event")
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -251,6 +264,7 @@ class LiveTradingEngine:
             self._schedule.on_fill(self._account.name, fill)
 
     async def _reported(self, report: ReconciliationReport) -> None:
+        self._halts = report.halts
         self._newly.look()
         if self._then is not None:
             await self._then(report)
@@ -262,12 +276,12 @@ class LiveTradingEngine:
             return None
         return next((row.amount for row in stated.positions or () if (row.asset, row.leg) == (asset, leg)), Decimal(0))
 
-    async def _say_word(self, verdict: Verdict, who: str, why: str) -> ReconciliationReport:
+    async def _say_word(self, verdict: Verdict, who: str, why: str) -> None:
         name, now = self._account.name, self._clock.now()
         named = hashlib.sha256(f"{name} {verdict} {who} {now.isoformat()}".encode()).hexdigest()[:32]
-        word = Word(id=named, account=name, subject=name, verdict=verdict, actor=who, text=why)
+        seen = shown(self._halts) if verdict is Verdict.RESUME else None
+        word = Word(id=named, account=name, subject=name, verdict=verdict, actor=who, text=why, plan=seen)
         await self.reconciler.say(word)
-        return await self.reconciler.reconcile(name, trigger="event")
 
     async def _say(self, sentence: str) -> None:
         await self._alarm.raise_alarm(self._account.name, sentence)

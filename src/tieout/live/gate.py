@@ -12,7 +12,7 @@ from tieout.model.identity import Identity
 
 NOT_RECONCILED = "not_reconciled"
 HaltMode = Literal["reduce_only", "all"]
-Shut = Literal["everything", "opening"]
+Shut = Literal["all", "everything", "opening"]
 
 
 class Gate:
@@ -46,7 +46,7 @@ class Gate:
         self._halts, self._mode, self._identity = tuple(halts), mode, identity or Identity()
 
     def close(self, reason: str = NOT_RECONCILED, *, to: Shut = "everything") -> None:
-        """Refuse every order for *reason*, or only those that may open a position, until it is opened for that reason."""
+        """Refuse every order for *reason*, cancels too (`all`) or just those that may open, until it is opened for it."""
         self._closed[reason] = to
 
     def open(self, reason: str = NOT_RECONCILED) -> None:
@@ -62,7 +62,7 @@ class Gate:
             broker: The broker's, as it was last read whole; None where it is not known.
             enforced: Whether the broker itself keeps a reduce-only order from opening anything.
         """
-        against = [(reason, to == "everything") for reason, to in self._closed.items()]
+        against = [(reason, to != "opening") for reason, to in self._closed.items()]
         against += [(f"halted: {halt.reason}", self._mode == "all") for halt in self._concerning(request.asset)]
         if not against:
             return None
@@ -75,8 +75,9 @@ class Gate:
 
     def cancel_refusal(self) -> str | None:
         """Why no order may be cancelled now; None where it may, unless the account is halted in mode `all`."""
-        halted = next((halt for halt in self._halts if halt.asset is None), None)
-        return f"halted: {halted.reason}" if halted is not None and self._mode == "all" else None
+        shut = (reason for reason, to in self._closed.items() if to == "all")
+        halted = (f"halted: {halt.reason}" for halt in self._halts if halt.asset is None and self._mode == "all")
+        return next(shut, None) or next(halted, None)
 
     def _concerning(self, asset: str) -> Iterable[Halt]:
         # A coin that is halted is halted in every pair that moves it.

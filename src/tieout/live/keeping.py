@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -17,9 +17,9 @@ from tieout.decide import Policy, attempted
 from tieout.errors import AccountTaken, RecordError
 from tieout.live.alarm import Alarm
 from tieout.live.journal import RecordJournal
+from tieout.live.restarting import renamed, with_recovered
 from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.model.case import Approved
-from tieout.model.identity import identity_of
 from tieout.model.intent import Ended
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import Settings
@@ -93,7 +93,8 @@ class Keeping:
             if self._name is None:
                 state = await self._start(self._record, state)
             else:
-                state = _with_recovered(state, recovered)
+                undone = {effect.plan.fingerprint for effect in recovered if effect.ended is Ended.UNDONE}
+                state = with_recovered(state, [effect.plan for effect in recovered], undone)
             self._waiting = await self._record.words(self._account, after=state.history.words.heard)
             self.established = True
             return state
@@ -102,6 +103,23 @@ class Keeping:
             self._since_whole = None
             await self._refuse(error.why)
         return state
+
+    async def judge_by(self, configuration: Configuration) -> None:
+        """Judge by *configuration* from now on. Where that cannot be kept, nothing of this round is, and nothing acted on."""
+        self._configuration = configuration
+        if self._record is None or self._name is None:
+            return
+        self._name = None
+        try:
+            self._name = await self._record.configure(self._account, _encoder.encode(configuration))
+        except RecordError as error:
+            await self._refuse(error.why)
+
+    @property
+    def tells(self) -> bool:
+        """Whether what a reading calls for goes into the outbox with it."""
+        kept = self._record is not None and self._name is not None and self.refusal is None
+        return kept and self._configuration.policy.mode != SHADOW
 
     def words(self, state: State) -> tuple[Word, ...]:
         """What people said that *state* has not heard."""
@@ -268,23 +286,6 @@ def _waiting(configuration: Configuration, clock: Clock) -> Waiting:
     return Waiting(clock=clock, seconds=patience, lag_seconds=lag)
 
 
-def renamed(state: State, before: Sequence[Settings], now: Settings) -> State:
-    """The state without its baselines where assets have gone by other names or units since: nothing moved by that."""
-    if all(identity_of(each.assets) == identity_of(now.assets) for each in before):
-        return state
-    memory = replace(state.memory, positions=None, balances=None, held_back={}, shown=())
-    return replace(state, memory=memory)
-
-
-def _with_recovered(state: State, effects: tuple[Effect, ...]) -> State:
-    """The state once intents of earlier rounds were read back: what never happened may be tried again."""
-    if not effects:
-        return state
-    undone = {effect.plan.fingerprint for effect in effects if effect.ended is Ended.UNDONE}
-    history = attempted(state.history, [effect.plan for effect in effects])
-    return State(state.memory, replace(history, attempted=history.attempted - undone))
-
-
 def judge_again(past: Past, state: State, configuration: Configuration) -> Outcome:
     """The outcome of a reading that was kept, judged by *configuration*."""
     return reconcile_observation(
@@ -313,8 +314,7 @@ def after(past: Past, outcome: Outcome) -> State:
 
 
 _encoder = msgspec.msgpack.Encoder()
-_state = msgspec.msgpack.Decoder(State)
-_configuration = msgspec.msgpack.Decoder(Configuration)
+_state, _configuration = msgspec.msgpack.Decoder(State), msgspec.msgpack.Decoder(Configuration)
 
 
 def decode_configuration(raw: bytes) -> Configuration:

@@ -1,4 +1,7 @@
-"""One account's turn: one reconciliation at a time, and what is asked for meanwhile is one more after it."""
+"""One account's turn: one reconciliation at a time, and what is asked for meanwhile is one more after it.
+
+Where only events ask, which know what they touched, a look at that comes first.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from tieout.clock import Clock
+from tieout.live.touched import EVERYTHING, Touched, both
 from tieout.live.watch import SECOND, Trouble, Unfinished, Watch, caught
 from tieout.model.discrepancy import ActionKind
 from tieout.model.report import ReconciliationReport, Trigger
-from tieout.model.snapshot import Observation
+from tieout.model.snapshot import Observation, Section
 
 Answer = ReconciliationReport | Unfinished
 
@@ -35,6 +39,9 @@ class Reconciles(Protocol):
     async def reconcile(self, account: str, *, trigger: Trigger) -> ReconciliationReport:
         """One whole reconciliation."""
 
+    async def look(self, account: str, sections: frozenset[Section]) -> ReconciliationReport | None:
+        """A look at *sections*, followed by nothing; None where it shows what only a whole reconciliation can judge."""
+
     async def listen(self, account: str) -> bool:
         """Whether words of people wait that no reconciliation has heard yet."""
 
@@ -45,7 +52,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     Attributes:
         timeout_seconds: How long one may take; then it is broken off, unless it may be acting already.
         event_gap_seconds: The least time between the end of one and the next that only events asked for.
-        settle_seconds: When it is read again where a break was not confirmed yet.
+        settle_seconds: When it is read again where a break was not confirmed yet; after that each half of it.
         follow_ups: How often in a row.
         prompt: How many events that are to be seen at once may do without that gap; each gap gives one of them back.
     """
@@ -65,6 +72,7 @@ class _Batch:
         self.trigger = trigger
         self.follow_up = True  # nobody asked but the lane itself
         self.prompt = False
+        self.touched: Touched = frozenset()  # of the account, where it was only events that asked
 
 
 class Credit:
@@ -106,14 +114,18 @@ class Lane:
         self._pressing = asyncio.Event()
         self._credit = Credit(pace.prompt, pace.event_gap_seconds, clock)
         self._later: asyncio.TimerHandle | None = None
+        self._looked = False  # whether the present run, or the last, was a look alone
         self._followed = 0
         self._ended_ns: int | None = None
         self._stopped = False
 
-    def ask(self, trigger: Trigger, *, follow_up: bool = False, prompt: bool = False) -> asyncio.Future[Answer]:
+    def ask(
+        self, trigger: Trigger, *, follow_up: bool = False, prompt: bool = False, touched: Touched = EVERYTHING
+    ) -> asyncio.Future[Answer]:
         """Ask for a reconciliation that begins after this call. Returns at once; the answer is shared, so shield it.
 
-        A *prompt* event does not wait for others, unless there were many such.
+        A *prompt* event does not wait for others, unless there were many such. Where all who ask know what was *touched*,
+        a look at that comes first, and is the answer where it needs no more.
         """
         if self._stopped:
             refused = _Batch(trigger).answer
@@ -122,6 +134,7 @@ class Lane:
         batch = self._next = self._next or _Batch(trigger)
         batch.trigger = max(batch.trigger, trigger, key=_RANK.__getitem__)
         batch.follow_up = batch.follow_up and follow_up
+        batch.touched = both(batch.touched, touched)
         batch.prompt = batch.prompt or (prompt and self._credit.take())
         if trigger != "event" or follow_up or batch.prompt:
             self._pressing.set()
@@ -155,8 +168,7 @@ class Lane:
                 if batch is None:  # stopped meanwhile
                     return
                 self._pressing.clear()
-                self._forget_later()
-                answer = await self._once(batch.trigger)
+                answer = await self._once(batch)
                 self._ended_ns = self._clock.monotonic_ns()
                 batch.answer.set_result(answer)
                 self._follow(answer, new=not batch.follow_up)
@@ -173,9 +185,21 @@ class Lane:
                 async with asyncio.timeout(left):
                     await self._pressing.wait()
 
-    async def _once(self, trigger: Trigger) -> Answer:
+    async def _reconciled(self, batch: _Batch) -> ReconciliationReport:
+        """The report of a look at what was touched where that is enough, else of a whole reconciliation."""
+        sections = batch.touched
+        self._looked = sections is not None
+        if sections is not None:
+            seen = await self._reconciler.look(self.account, sections)
+            if seen is not None:
+                return seen
+        self._looked = False
+        self._forget_later()
+        return await self._reconciler.reconcile(self.account, trigger=batch.trigger)
+
+    async def _once(self, batch: _Batch) -> Answer:
         self._seen = self._reconciler.observed.get(self.account)
-        work = caught(self._reconciler.reconcile(self.account, trigger=trigger))
+        work = caught(self._reconciled(batch))
         # In a task of its own: whoever asked, or waits, may be cancelled without breaking it off.
         self._run = run = asyncio.create_task(work, name=f"tieout reconciliation of {self.account}")
         done, _ = await asyncio.wait({run}, timeout=self._pace.timeout_seconds)
@@ -188,7 +212,8 @@ class Lane:
 
     def _ended(self, answer: Answer, *, late: bool) -> Answer:
         if isinstance(answer, ReconciliationReport):
-            self._watch.finished(self.account, answer)
+            if not self._looked:  # however many looks there are, an account without a whole reading is overdue
+                self._watch.finished(self.account, answer)
         elif not self._stopped and not late:
             self._watch.begin(self.account, Trouble.BROKEN, f"a reconciliation did not come to its end: {answer.why}")
         return answer
@@ -208,9 +233,11 @@ class Lane:
         self._followed = 0 if new else self._followed
         if self._stopped or isinstance(answer, Unfinished) or self._followed >= self._pace.follow_ups:
             return
-        if any(action.action is ActionKind.WAIT for action in answer.actions):
+        if self._later is None and any(action.action is ActionKind.WAIT for action in answer.actions):
+            # What is still too young by the venue's own clock, which may count in seconds, is not waited for twice as long.
+            wait = self._pace.settle_seconds / (2 if self._followed else 1)
             self._followed += 1
-            self._later = asyncio.get_running_loop().call_later(self._pace.settle_seconds, self._again)
+            self._later = asyncio.get_running_loop().call_later(wait, self._again)
 
     def _again(self) -> None:
         self._later = None

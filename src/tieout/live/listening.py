@@ -1,4 +1,4 @@
-"""What an account's streams tell calls for readings: a burst for one, and a stream that is refused is told to a person."""
+"""What an account's streams tell calls for readings, a burst for one of what it touched; one that is refused is told."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from tieout.brokers.streams.base import Heard, Stream
 from tieout.clock import Clock
+from tieout.live.touched import Touched, both, touched_by
 from tieout.live.watch import Trouble, Unfinished, Watch, caught
 
 GATHER_S = 0.05  # what comes within it is seen by one reading
@@ -22,7 +23,7 @@ class Listener:
         account: Its name.
         streams: What is listened to, side by side.
         clock: What is waited on.
-        due: Is called where a reading is due; returns at once.
+        due: Is called where a reading is due, with what a burst touched; returns at once.
         watch: Is told of streams that cannot be heard.
     """
 
@@ -32,16 +33,17 @@ class Listener:
         streams: Sequence[Stream],
         *,
         clock: Clock,
-        due: Callable[[], None],
+        due: Callable[[Touched], None],
         watch: Watch,
     ) -> None:
         self._account, self._streams, self._watch = account, tuple(streams), watch
         self._clock, self._dues = clock, [due]
         self._tasks: list[asyncio.Task[None]] = []
         self._gathering: asyncio.TimerHandle | None = None
+        self._touched: Touched = frozenset()
         self._away: dict[str, asyncio.TimerHandle] = {}
 
-    def also(self, due: Callable[[], None]) -> None:
+    def also(self, due: Callable[[Touched], None]) -> None:
         """Call *due*, too, where a reading is due."""
         self._dues.append(due)
 
@@ -82,16 +84,18 @@ class Listener:
                     continue
                 if event.what is Heard.LISTENING:
                     self._found(stream.name)
-                self._gather()
+                self._gather(touched_by(event))
 
-    def _gather(self) -> None:
+    def _gather(self, touched: Touched) -> None:
+        self._touched = both(self._touched, touched)
         if self._gathering is None:
             self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._gathered)
 
     def _gathered(self) -> None:
         self._gathering = None
+        touched, self._touched = self._touched, frozenset()
         for due in self._dues:
-            due()
+            due(touched)
 
     def _lost(self, name: str, why: str) -> None:
         if name not in self._away:

@@ -75,11 +75,12 @@ class Orders:
         self._clock, self._alarm, self._at_broker = clock, alarm, at_broker
         self._answer_seconds = settings.answer_seconds
         self._ids = ClientIds(settings.client_id_prefix, clock, books)
+        self._complained: dict[str, str] = {}
 
     @property
     def live(self) -> tuple[Order, ...]:
         """Own orders that may still trade, those included of which nobody knows yet whether they arrived."""
-        return tuple(order for order in self._books.orders.orders if order.live)
+        return self._books.orders.live
 
     async def submit(self, request: OrderRequest) -> Order:
         """Send an order under a new client id (that of *request* is replaced); see `LiveTradingEngine.submit`."""
@@ -101,28 +102,16 @@ class Orders:
 
     async def cancel(self, client_order_id: str) -> Order:
         """Ask for the end of an own order; see `LiveTradingEngine.cancel`."""
-        reason = self._gate.cancel_refusal()
-        if reason is not None:
-            raise OrderRefused(reason)
         order = self._books.orders.find(client_order_id=client_order_id)
         if order is None:
             raise OrderRefused("the books know no such order")
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                answered = await self._broker.cancel_order(
-                    broker_order_id=order.broker_order_id, client_order_id=order.client_order_id
-                )
-        except ActionRefused as error:
-            raise OrderRefused(error.reason) from error
-        except (OutcomeUnknown, TimeoutError):
-            return order  # it ends once however often it is asked to; whether it did shows in the next look
-        return await self.follow(answered)
+        return await self._cancel(order)
 
     async def cancel_all(self) -> None:
         """Ask for the end of every own order; a person is told of those that did not end."""
         for order in self.live:
             try:
-                await self.cancel(order.name)
+                await self._cancel(order)
             except OrderRefused as error:
                 await self._alarm.raise_alarm(self._account, f"order {order.name} was not cancelled: {error.reason}")
 
@@ -138,10 +127,32 @@ class Orders:
                 return stated
             status = _next_status(mine, stated)
             at = stated.touched_at or self._clock.now()
-            return orders.advance(status, at, client_order_id=mine.client_order_id, broker_order_id=ids[1])
+            after = orders.advance(status, at, client_order_id=mine.client_order_id, broker_order_id=ids[1])
         except BookError as error:
-            await self._alarm.raise_alarm(self._account, f"the books do not take what the broker says of {error}")
+            await self._complain(stated.name, f"the books do not take what the broker says of {error}")
             return stated
+        self._complained.pop(stated.name, None)
+        return after
+
+    async def _complain(self, order: str, sentence: str) -> None:
+        if self._complained.get(order) != sentence:  # each look sees it again
+            self._complained[order] = sentence
+            await self._alarm.raise_alarm(self._account, sentence)
+
+    async def _cancel(self, order: Order) -> Order:
+        reason = self._gate.cancel_refusal()
+        if reason is not None:
+            raise OrderRefused(reason)
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                answered = await self._broker.cancel_order(
+                    broker_order_id=order.broker_order_id, client_order_id=order.client_order_id
+                )
+        except ActionRefused as error:
+            raise OrderRefused(error.reason) from error
+        except (OutcomeUnknown, TimeoutError):
+            return order  # it ends once however often it is asked to; whether it did shows in the next look
+        return await self.follow(answered)
 
     def _require_allowed(self, request: OrderRequest) -> None:
         leg = request.position_side or "net"

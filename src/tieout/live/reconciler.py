@@ -7,45 +7,34 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.act import Effect
-from tieout.books.base import LocalBooks
-from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
-from tieout.decide import Policy, attempted
-from tieout.errors import SourceIncomplete
+from tieout.decide import attempted
+from tieout.errors import SourceIncomplete, WordRefused
+from tieout.live.account import Account
 from tieout.live.alarm import Alarm, LoggedAlarm, Standing
-from tieout.live.gate import Gate
+from tieout.live.effects import not_acted_on, refused, with_effects
 from tieout.live.keeping import SHADOW, Configuration, Keeping
-from tieout.live.reporting import report_id
+from tieout.live.listing import Listing
+from tieout.live.looking import can_stand, name_of, only, part_of
+from tieout.live.quiet import stands
 from tieout.live.road import Outcome, State, reconcile_observation
+from tieout.live.touched import Touched
 from tieout.model.case import Approved, Refused
-from tieout.model.changes import KIND_OF_CHANGE
-from tieout.model.discrepancy import ActionStatus
 from tieout.model.identity import identity_of
 from tieout.model.intent import Ended
-from tieout.model.report import Action, ReconciliationReport, Trigger
-from tieout.model.settings import Settings
+from tieout.model.report import ReconciliationReport, Trigger
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
-from tieout.observe.reading import Reach, read_account, read_broker
+from tieout.observe import required_of
+from tieout.observe.reading import READ_AT_ONCE, READ_ORDER, ReadOrder, Statement, read_account, read_broker
 from tieout.record.base import Record, Verdict, Word
 
-BY_HAND, HALTS_UNKNOWN = "by_hand", "halts_unknown"
+__all__ = ["BY_HAND", "HALTS_UNKNOWN", "LOOK", "Account", "PositionReconciler", "Reported"]
+
+BY_HAND, HALTS_UNKNOWN, LOOK = "by_hand", "halts_unknown", "look"
 Reported = Callable[[ReconciliationReport], Awaitable[None]]
-
-
-class Account(Struct, frozen=True, kw_only=True):
-    """One account to reconcile: its two sides, what holds for it, and the gate of its orders, where it has one here."""
-
-    name: str
-    local: LocalBooks
-    broker: BrokerAdapter
-    settings: Settings = Settings()
-    policy: Policy = Policy()
-    reach: Reach = Reach()
-    gate: Gate | None = None
 
 
 class PositionReconciler:
@@ -82,10 +71,15 @@ class PositionReconciler:
             )
             for name, each in self._accounts.items()
         }
-        self._ahead: dict[str, dict[str, bool]] = {
-            name: {} for name in self._accounts
-        }  # halts not heard yet: are they kept?
-        self._reported, self._units = reported, Standing(alarm or LoggedAlarm())
+        self._listings = {
+            each.name: Listing(each.broker, each.settings, self._clock, each.reach.timeout_seconds)
+            for each in self._accounts.values()
+        }
+        # Halts not heard yet: are they kept?
+        self._ahead: dict[str, dict[str, bool]] = {name: {} for name in self._accounts}
+        self._whole: dict[str, ReconciliationReport] = {}  # the last whole one of each, where that came to its end
+        self._quiet: set[str] = set()  # accounts whose last reading, taken once, left nothing open
+        self._reported, self._remarked = reported, Standing(alarm or LoggedAlarm())
         self.observed: dict[str, Observation] = {}
         self.plans: dict[str, tuple[Approved | Refused, ...]] = {}
         self._dry: dict[str, tuple[State, State]] = {}  # from which state on, and where dry runs led
@@ -104,41 +98,66 @@ class PositionReconciler:
         """
         async with self._turns[account]:
             known, keeping = self._accounts[account], self._keepings[account]
+            self._whole.pop(account, None)
             kept = [name for name, is_kept in self._ahead[account].items() if is_kept]
             before = await keeping.begin(self._states[account], known.local, known.broker)
             self._states[account] = before
-            observation = await self._observe(account)
             if dry_run:
-                return await self._run_dry(account, observation, trigger)
-            outcome = await self._judge(account, observation, trigger, before)
+                return await self._run_dry(account, await self._observe(account), trigger)
+            observation, outcome = await self._reading(account, trigger, before)
             # Before anything is written: neither a full disk nor a crash leaves a gate open that should be shut.
             self._steer(account, outcome)
             if keeping.refusal is None:
                 self._heard(account, kept)
-            await self._units.tell(account, outcome.units)
             await keeping.keep(observation, outcome, before)
+            # What goes into the outbox with the reading is told from there.
+            await self._remarked.tell(account, () if keeping.tells else outcome.decided.remarks)
             effects = await keeping.act(observation, outcome, known.local, known.broker)
-            report = self._remember(account, outcome, effects, keeping.refusal)
+            self._whole[account] = report = self._remember(account, outcome, effects, keeping.refusal)
             keeping.end()
             return await self._report(report)
 
+    async def look(self, account: str, sections: frozenset[Section]) -> ReconciliationReport | None:
+        """A look at *sections* of *account*, soon after something touched them: for seeing, and followed by nothing.
+
+        Returns:
+            Its report; None where only a whole reconciliation, which is then due now, can judge what there is to tell.
+        """
+        async with self._turns[account]:
+            whole, state = self._whole.get(account), self._states[account]
+            if whole is None or whole.status != "matched" or await self._keepings[account].listen(state):
+                return None  # it would say less than is known, or somebody's word is to be heard first
+            self._quiet.discard(account)
+            # The record is not begun with: nothing is sent, and what the next reading starts from stays what it is.
+            observation = await self._read(account, part_of(READ_ORDER, sections))
+            outcome = await self._judge(account, observation, "event", state, part=sections)
+            if not can_stand(outcome.report, whole, sections):
+                return None
+            name = name_of(account, sections, observation.at, state.memory.readings)
+            report = not_acted_on(replace(outcome.report, report_id=name, notices=()), LOOK)
+            await self._keepings[account].look(observation, report)
+            return await self._report(report)
+
     async def say(self, word: Word) -> None:
-        """Keep a person's word; the next reconciliation of its account hears it. A halt shuts the gate at once.
+        """Keep a person's word; the next reconciliation of its account hears it. A halt of all of it shuts the gate at once.
 
         Raises:
             KeyError: There is no such account.
-            RecordError: It cannot be kept, and does not count; a halt stands for as long as this process lives.
+            RecordError: It cannot be kept, and does not count; a halt of all stands for as long as this process lives.
+            WordRefused: A halt in shadow mode, which stops nothing.
         """
-        gate, whole = self._accounts[word.account].gate, word.subject == word.account
-        if gate is not None and whole and word.verdict is Verdict.HALT:
-            everything = self._accounts[word.account].policy.halt_mode == "all"
-            gate.close(BY_HAND, to="everything" if everything else "opening")
-            self._ahead[word.account][word.id] = False
+        known, ahead = self._accounts[word.account], self._ahead[word.account]
+        gate, before = known.gate if word.subject == word.account else None, list(ahead)
+        if word.verdict is Verdict.HALT and known.policy.mode == SHADOW:
+            raise WordRefused(f"{word.account} is in shadow mode, which stops no trading: stop the engine itself")
+        if gate is not None and word.verdict is Verdict.HALT:
+            gate.close(BY_HAND, to="all" if known.policy.halt_mode == "all" else "opening")
+            ahead[word.id] = False
         await self._keepings[word.account].say(word)
-        if word.id in self._ahead[word.account]:
-            self._ahead[word.account][word.id] = True
-        if gate is not None and whole and word.verdict is Verdict.RESUME:
-            self._heard(word.account, list(self._ahead[word.account]))
+        if word.id in ahead:
+            ahead[word.id] = True
+        if gate is not None and word.verdict is Verdict.RESUME:
+            self._heard(word.account, before)  # not what was said while this one was kept
 
     def _heard(self, account: str, words: Sequence[str]) -> None:
         """The gate was shut ahead for these halts: from now on it follows what was decided, whoever lifts them, and where."""
@@ -202,19 +221,17 @@ class PositionReconciler:
         self._dry[account] = base, outcome.state
         await keeping.look(observation, outcome.report)
         keeping.end()
-        return await self._report(_not_acted_on(outcome.report, "dry_run"))
+        return await self._report(not_acted_on(outcome.report, "dry_run"))
 
     async def _look(self, account: str, section: Section) -> ReconciliationReport:
         async with self._turns[account]:
             known, keeping = self._accounts[account], self._keepings[account]
             # A look is judged by what the record kept, too: the same break has the same id.
             state = self._states[account] = await keeping.begin(self._states[account], known.local, known.broker)
-            narrowed = replace(known.settings, required=(section,))
-            observation = _only(await self._observe(account), section)
+            observation = only(await self._observe(account), section)
+            narrowed = replace(self._accounts[account].settings, required=(section,))
             report = reconcile_observation(observation, state, narrowed, known.policy, trigger="manual").report
-            # Not the id of the whole reconciliation that may come at the same moment.
-            name = report_id(f"{account} {section}", observation.at, state.memory.readings)
-            report = replace(report, report_id=name)
+            report = replace(report, report_id=name_of(account, (section,), observation.at, state.memory.readings))
             await keeping.look(observation, report)
             keeping.end()
             return await self._report(report)
@@ -224,24 +241,56 @@ class PositionReconciler:
             await self._reported(report)
         return report
 
-    async def _observe(self, account: str) -> Observation:
-        known = self._accounts[account]
-        turn = self._states[account].memory.readings
-        observation = await read_account(account, known.local, known.broker, self._clock, known.reach, turn=turn)
+    async def _reading(self, account: str, trigger: Trigger, before: State) -> tuple[Observation, Outcome]:
+        """Both sides, and the verdict. What was read at once and does not stand is read anew, in the strict order."""
+        quiet = account in self._quiet and trigger == "schedule"
+        # One that has to be read twice, or is broken off, is read in the strict order next.
+        self._quiet.discard(account)
+        if quiet:
+            observation = await self._observe(account, READ_AT_ONCE)
+            outcome = await self._judge(account, observation, trigger, before)
+            if stands(observation, outcome.report) or isinstance(observation.broker, SideError):
+                return self._read_so(account, observation, outcome)
+        observation = await self._observe(account)
+        outcome = await self._judge(account, observation, trigger, before)
+        return (observation, outcome) if quiet else self._read_so(account, observation, outcome)
+
+    def _read_so(self, account: str, observation: Observation, outcome: Outcome) -> tuple[Observation, Outcome]:
+        """Note what one reading showed: where nothing is open, and nobody tells of a change, the next may be at once."""
         self.observed[account] = observation
+        if stands(observation, outcome.report) and not isinstance(self._accounts[account].broker, Statement):
+            self._quiet.add(account)
+        return observation, outcome
+
+    async def _observe(self, account: str, order: ReadOrder = READ_ORDER) -> Observation:
+        """Both sides. Before they are judged: whoever calls a factor a break has to know what a contract is of."""
+        observation, known = await self._read(account, order), self._accounts[account]
+        settings = await self._listings[account].learn(observation)
+        if settings != known.settings:
+            self._accounts[account] = replace(known, settings=settings)
+            await self._keepings[account].judge_by(Configuration(settings, known.policy))
+        if order is READ_ORDER:
+            self.observed[account] = observation
         return observation
 
-    async def _judge(self, account: str, observation: Observation, trigger: Trigger, state: State) -> Outcome:
+    async def _read(self, account: str, order: ReadOrder) -> Observation:
+        known, turn = self._accounts[account], self._states[account].memory.readings
+        return await read_account(account, known.local, known.broker, self._clock, known.reach, turn=turn, order=order)
+
+    async def _judge(
+        self, account: str, observation: Observation, trigger: Trigger, state: State, *, part: Touched = None
+    ) -> Outcome:
+        """The verdict; where only a *part* was read on purpose, nothing else is missed, and no word is heard."""
         known = self._accounts[account]
         judged = partial(
             reconcile_observation,
             observation,
             state,
-            known.settings,
+            known.settings if part is None else required_of(observation, known.settings, part),
             known.policy,
             trigger=trigger,
             finished_at=self._clock.now(),
-            words=self._keepings[account].words(state),
+            words=self._keepings[account].words(state) if part is None else (),
         )
         # Orders do not wait for it: it is pure, so a thread may have it. One at a time: two would only share a core.
         async with self._judging:
@@ -266,56 +315,7 @@ class PositionReconciler:
         tried = [effect.plan for effect in effects if effect.ended not in (None, Ended.UNDONE)]
         history = attempted(outcome.state.history, tried)
         self._states[account] = replace(outcome.state, history=history)
-        by_break = {name: effect for effect in effects for name in effect.plan.discrepancy_ids}
-        report = outcome.report
-        if refusal is not None:
-            warnings = (*report.summary.warnings, f"Nothing was acted on: {refusal}.")
-            report = replace(report, summary=replace(report.summary, warnings=warnings))
+        report = outcome.report if refusal is None else refused(outcome.report, refusal)
         if self._accounts[account].policy.mode == SHADOW:
-            return _not_acted_on(report, SHADOW)
-        return replace(report, actions=tuple(_with_effect(action, by_break) for action in report.actions))
-
-
-def _not_acted_on(report: ReconciliationReport, why: str) -> ReconciliationReport:
-    """The report with everything that was planned left alone."""
-    actions = (
-        replace(action, status=ActionStatus.SKIPPED, detail={**action.detail, "not_acted_on": why})
-        if action.status is ActionStatus.PLANNED
-        else action
-        for action in report.actions
-    )
-    return replace(report, actions=tuple(actions))
-
-
-def _with_effect(action: Action, effects: Mapping[str, Effect]) -> Action:
-    """The action with what became of it. The next reading says whether it helped."""
-    effect = next((effects[name] for name in action.discrepancy_ids if name in effects), None)
-    if effect is None or action.action not in _CARRIED_OUT or action.status is not ActionStatus.PLANNED:
-        return action
-    done = effect.ended is Ended.DONE
-    detail = action.detail if effect.why is None else {**action.detail, "outcome" if done else "failure": effect.why}
-    detail = detail if effect.sent is None else {**detail, "client_order_id": effect.sent}
-    return replace(action, status=_STATUS[effect.ended], detail=detail)
-
-
-_STATUS = {
-    None: ActionStatus.SKIPPED,
-    Ended.DONE: ActionStatus.DONE,
-    Ended.FAILED: ActionStatus.FAILED,
-    Ended.UNDONE: ActionStatus.FAILED,
-    Ended.UNKNOWN: ActionStatus.FAILED,
-}
-_CARRIED_OUT = frozenset(KIND_OF_CHANGE.values())
-
-
-def _only(observation: Observation, section: Section) -> Observation:
-    """The observation with one section to compare; fills and activities stay, for they explain."""
-    narrowed = {}
-    for name in ("local", "broker"):
-        side = getattr(observation, name)
-        if isinstance(side, Snapshot):
-            blank = {other: None for other in ("positions", "balances", "orders") if other != section}
-            coverage = {key: state for key, state in (side.coverage or {}).items() if key not in blank} or None
-            side = replace(side, **blank, coverage=coverage)
-        narrowed[name] = side
-    return replace(observation, **narrowed)
+            return not_acted_on(report, SHADOW)
+        return with_effects(report, effects)

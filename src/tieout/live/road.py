@@ -22,7 +22,6 @@ from tieout.model.pairing import paired_orders
 from tieout.model.report import ReconciliationReport, SectionCoverage, Trigger
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, SideError, Snapshot
-from tieout.model.units import contradicted, unit_doubts
 from tieout.model.word import Word
 from tieout.observe import coverage_of, is_complete, is_empty, remember
 
@@ -37,12 +36,11 @@ class State(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """One reconciliation: its report, what was decided, the state after it, and which units a person should look at."""
+    """One reconciliation: its report, what was decided, and the state after it."""
 
     report: ReconciliationReport
     decided: Decided
     state: State
-    units: tuple[str, ...] = ()
 
 
 def reconcile_observation(
@@ -71,10 +69,11 @@ def reconcile_observation(
     seen, refusals = meant(observation, identity_of(settings.assets))
     reading = _reading(seen, state, settings, policy, settled=settled, words=words)
     decided = decide(reading, state.history)
-    units = (*contradicted(seen, settings), *unit_doubts(decided.discrepancies, seen, settings))
     at = finished_at or seen.at
-    report = build_report(seen, reading, decided, trigger=trigger, finished_at=at, warnings=(*refusals, *units))
-    return Outcome(report, decided, State(reading.memory, decided.history), units)
+    report = build_report(
+        seen, reading, decided, trigger=trigger, finished_at=at, warnings=(*refusals, *decided.remarks)
+    )
+    return Outcome(report, decided, State(reading.memory, decided.history))
 
 
 def _reading(

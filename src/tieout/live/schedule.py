@@ -19,6 +19,7 @@ from tieout.live.lane import Answer, Lane, Pace, Reconciles
 from tieout.live.listening import Listener
 from tieout.live.reconciler import Account
 from tieout.live.timer import SchedulerTimer, Timer
+from tieout.live.touched import EVERYTHING, Touched
 from tieout.live.watch import Trouble, Unfinished, Watch, caught
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import Settings
@@ -38,7 +39,8 @@ class Cadence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         event_gap_seconds: What only events ask for waits this long after the last reconciliation, so that a storm of them
             does not use up the broker's patience.
         listen_seconds: How often it is looked whether words of people wait.
-        follow_ups: How often in a row an account is read again, each after its settle window, while breaks are unconfirmed.
+        follow_ups: How often in a row an account is read again, after its settle window and then each half of it, while
+            breaks are unconfirmed.
         stop_seconds: How long stopping waits for what is under way.
     """
 
@@ -71,8 +73,7 @@ class Schedule:
         clock: Measures what is overdue; real time in a running engine.
         alarm: The way to a person.
         timer: Fires at the intervals; APScheduler unless told otherwise.
-        streams: What tells of changes by itself, of those accounts that have such: each is followed by a reconciliation.
-            They are closed at the stop.
+        streams: What tells of changes, of those accounts that have such: what it touched is read. Closed at the stop.
     """
 
     def __init__(
@@ -140,14 +141,17 @@ class Schedule:
         """The connection to the broker was lost and is there again."""
         self._lanes[account].ask("event")
 
-    def on_change(self, account: str) -> None:
-        """The venue told that something changed, or may have: it is looked at at once, and in a storm of it now and then."""
-        self._lanes[account].ask("event", prompt=True)
+    def on_change(self, account: str, touched: Touched = EVERYTHING) -> None:
+        """The venue told that something changed, or may have: it is looked at at once, and in a storm of it now and then.
+
+        Where *touched* names sections, only those are read as long as they tell nothing that a whole reading has to judge.
+        """
+        self._lanes[account].ask("event", prompt=True, touched=touched)
 
     def whenever(self, account: str, call: Callable[[], None]) -> None:
         """Have *call* called whenever the venue tells by itself that something changed; never, where it tells nothing."""
         if account in self._listeners:
-            self._listeners[account].also(call)
+            self._listeners[account].also(lambda _touched: call())
 
     def on_strategy_change(self, account: str) -> None:
         """Another strategy trades the account from now on."""

@@ -21,7 +21,7 @@ from tieout.model.discrepancy import Severity
 from tieout.model.notice import ENDS, NoticeKind
 from tieout.record.outbox import Alert, Outbox
 
-POLL_SECONDS = 2
+POLL_SECONDS = 0.5
 ESCALATION_EVERY = timedelta(seconds=30)
 # Before each next attempt, the last one for ever. An hour is long where trading may be stopped.
 WAITS = tuple(timedelta(seconds=each) for each in (10, 30, 120, 600, 3600))

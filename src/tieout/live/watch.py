@@ -64,6 +64,12 @@ async def caught(work: Awaitable[T]) -> T | Unfinished:
     """What *work* returns or, where it raises anything at all, what became of it: a bug ends one run, never the schedule."""
     try:
         return await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancelled us: it waited for something of its own that was. Let through, it would end us without a word.
+        return Unfinished("it waited for a task that was cancelled")
     except Exception as error:  # noqa: BLE001 - the edge: behind it there is nobody who would notice
         return Unfinished(_described(error))
 

@@ -115,6 +115,16 @@ def divided(value: Decimal, size: Decimal) -> Decimal | None:
 
 
 @exact
+def multiplied(value: Decimal, size: Decimal) -> Decimal | None:
+    """*value* times *size*, exactly; None where that has too many digits."""
+    try:
+        product = value * size
+    except Inexact:
+        return None
+    return product if fits(product) else None
+
+
+@exact
 def percent(part: Decimal, *amounts: Decimal) -> Decimal:
     """100 · |part| ÷ the largest of |amounts|, to 4 decimals, half even; 0 when all are 0."""
     base = max(abs(amount) for amount in amounts)

@@ -39,6 +39,12 @@ COUNTED: dict[type[Row], tuple[str, ...]] = {
     Fill: ("quantity",),
     Activity: ("amount",),
 }
+PRICED: dict[type[Row], tuple[str, ...]] = {
+    Position: ("average_price", "market_price"),
+    Order: ("limit_price", "stop_price"),
+    Fill: ("price",),
+    Activity: (),
+}
 R = TypeVar("R", bound=Row)
 
 
@@ -190,14 +196,29 @@ def _paired(fill: Fill, sayer: Sayer) -> Fill:
 
 
 def _converted(row: Any, size: Decimal, section: Section, sayer: Sayer) -> Any:
-    """A row of the broker's in local's units; prices stay, for they are per unit of what a contract is made of."""
+    """A row of the broker's in local's units; prices stay, for they are per unit of what a contract is made of.
+
+    A pack is priced as a whole: its prices become those of a unit, and what a unit is worth times its number stays.
+    """
     changed = {name: value * size for name in COUNTED[type(row)] if (value := getattr(row, name)) is not None}
+    if row.asset in sayer.identity.packs:
+        return replace(row, **changed, **dict(_unpacked(row, size, section, sayer)))
     if isinstance(row, Position) and row.multiplier is not None:
         multiplier = divided(row.multiplier, size)
         if multiplier is None:
             raise sayer.refuse(section, f"{row.asset}: the multiplier stated contradicts contract_size")
         changed["multiplier"] = multiplier
     return replace(row, **changed)
+
+
+def _unpacked(row: Any, size: Decimal, section: Section, sayer: Sayer) -> Iterator[tuple[str, Decimal | None]]:
+    """The prices of a unit; one that has no exact value is left out where a side need not tell it."""
+    for name in PRICED[type(row)]:
+        value = getattr(row, name)
+        each = None if value is None else divided(value, size)
+        if value is not None and each is None and not isinstance(row, Position):
+            raise sayer.refuse(section, f"{row.asset}: the price of a unit of a pack has no exact value")
+        yield name, each
 
 
 def _numbers(row: Row) -> Iterator[Decimal | None]:

@@ -33,6 +33,7 @@ class Identity(Struct, frozen=True):
         twins: Names of assets of their own that are counted as another: their amounts add up.
         renamed: A former name -> the asset's one name, and the day (UTC) from which on it means that.
         sizes: An asset -> how much of local's unit one unit at the broker is.
+        packs: Those of them that the broker prices by its own unit, and not by local's.
         at_broker, in_books: An asset -> the name that is written to that side.
     """
 
@@ -40,6 +41,7 @@ class Identity(Struct, frozen=True):
     twins: frozenset[str] = frozenset()
     renamed: Mapping[str, tuple[str, date]] = {}
     sizes: Mapping[str, Decimal] = {}
+    packs: frozenset[str] = frozenset()
     at_broker: Mapping[str, str] = {}
     in_books: Mapping[str, str] = {}
 
@@ -97,7 +99,8 @@ def identity_of(assets: Mapping[str, AssetSettings]) -> Identity:
         names,
         frozenset(twin for told in assets.values() for twin in told.same_as),
         {old: (asset, day) for asset, told in assets.items() for old, day in (told.renamed or {}).items()},
-        {asset: told.contract_size for asset, told in assets.items() if told.contract_size is not None},
+        {asset: told.units for asset, told in assets.items() if told.contract_size or told.pack_size},
+        frozenset(asset for asset, told in assets.items() if told.pack_size),
         {asset: told.broker_name for asset, told in assets.items() if told.broker_name is not None},
         {asset: told.local_name for asset, told in assets.items() if told.local_name is not None},
     )
@@ -148,13 +151,22 @@ def _of_one(asset: str, told: AssetSettings) -> Iterator[Clash]:
             yield Clash(
                 place, f"{side} is an asset of its own (same_as)", f"orders and records of {asset} need its name"
             )
-    if told.contract_size is None:
-        return
-    if told.contract_size <= 0:
-        yield Clash(f"{place}.contract_size", "not above 0", "write how much of local's unit one of the broker's is")
-    if told.same_as:
-        mend = "give each an asset of its own, for nobody says whose unit it is"
-        yield Clash(f"{place}.contract_size", "a contract size beside same_as", mend)
-    if told.multiplier is not None:
-        mend = "take multiplier away: what is counted in local's unit needs none"
-        yield Clash(f"{place}.contract_size", "a contract size beside a multiplier", mend)
+    yield from _of_units(told, place)
+
+
+def _of_units(told: AssetSettings, place: str) -> Iterator[Clash]:
+    for name, size in (("contract_size", told.contract_size), ("pack_size", told.pack_size)):
+        if size is None:
+            continue
+        what = f"a {name.replace('_', ' ')}"
+        if size <= 0:
+            yield Clash(f"{place}.{name}", "not above 0", "write how much of local's unit one of the broker's is")
+        if told.same_as:
+            mend = "give each an asset of its own, for nobody says whose unit it is"
+            yield Clash(f"{place}.{name}", f"{what} beside same_as", mend)
+        if told.multiplier is not None:
+            mend = "take multiplier away: what is counted in local's unit needs none"
+            yield Clash(f"{place}.{name}", f"{what} beside a multiplier", mend)
+    if told.contract_size is not None and told.pack_size is not None:
+        mend = "a pack is priced as a whole, a contract by what is in it: leave the one that it is"
+        yield Clash(f"{place}.pack_size", "a pack size beside a contract size", mend)

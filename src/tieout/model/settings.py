@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
+from tieout.model.amounts import ONE, divided
+from tieout.model.instrument import Instrument
 from tieout.model.snapshot import Section, Settlement
 
 # ISO 4217 minor units that are not 2; everything that is no fiat currency has 1e-8.
@@ -40,8 +42,14 @@ class AssetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     same_as: tuple[str, ...] = ()
     renamed: dict[str, date] | None = None
     contract_size: Decimal | None = None
+    pack_size: Decimal | None = None
     broker_name: str | None = None
     local_name: str | None = None
+
+    @property
+    def units(self) -> Decimal:
+        """How much of local's unit one unit at the broker is."""
+        return self.contract_size or self.pack_size or ONE
 
 
 class AssetScope(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +64,11 @@ class AssetScope(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """One account's settings for comparing and explaining. USD values and percents are unsigned, times in seconds."""
+    """One account's settings for comparing and explaining. USD values and percents are unsigned, times in seconds.
+
+    `listed` is nobody's setting: what the venue itself says, in its own units, under the names that are used here. The steps
+    in it are those of orders: no difference is a rounding for the venue's sake, only for a `step` that a person told.
+    """
 
     threshold_usd: Decimal = Decimal(10)
     position_threshold_usd: Decimal | None = None
@@ -75,6 +87,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     unmanaged: dict[str, Decimal] = field(default_factory=dict)
     scope: AssetScope = AssetScope()
     assets: dict[str, AssetSettings] = field(default_factory=dict)
+    listed: dict[str, Instrument] = field(default_factory=dict)
 
     @property
     def lag_seconds(self) -> Decimal:
@@ -100,6 +113,33 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         """The coarser of the smallest unit and the configured step."""
         unit, step = self.smallest_unit(name, cash=cash), self.asset(name).step
         return unit if step is None else max(unit, step)
+
+    def listed_size(self, name: str) -> Decimal | None:
+        """How much one of what is counted here is of, by the venue's word; None where it has none, or the user's counts."""
+        told, row = self.asset(name), self.listed.get(name)
+        if row is None or row.contract_size is None or told.multiplier is not None:
+            return None
+        return row.contract_size if told.contract_size is None else divided(row.contract_size, told.contract_size)
+
+    def order_step(self, name: str) -> Decimal:
+        """The step of orders of *name*, in local's unit: as told, else the venue's, else the smallest unit."""
+        listed = self.listed.get(name)
+        venues = None if listed is None else listed.quantity_step
+        return self.asset(name).step or self._ours(name, venues) or self.smallest_unit(name, cash=False)
+
+    def min_quantity(self, name: str) -> Decimal | None:
+        """The smallest order of *name*, in local's unit: as told, else the venue's."""
+        listed = self.listed.get(name)
+        return self.asset(name).min_quantity or self._ours(name, None if listed is None else listed.min_quantity)
+
+    def price_tick(self, name: str) -> Decimal | None:
+        """The step of prices of *name*: as told, else the venue's."""
+        listed = self.listed.get(name)
+        tick, pack = None if listed is None else listed.price_tick, self.asset(name).pack_size
+        return self.asset(name).price_tick or (tick if tick is None or pack is None else divided(tick, pack))
+
+    def _ours(self, name: str, venues: Decimal | None) -> Decimal | None:
+        return None if venues is None else venues * self.asset(name).units
 
 
 _UNTOLD = AssetSettings()

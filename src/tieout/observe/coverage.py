@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from msgspec.structs import replace
+
 from tieout.model.report import SectionCoverage
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
@@ -53,3 +57,9 @@ def is_complete(observation: Observation, coverage: dict[str, SectionCoverage], 
         return False
     required = [section for section in COMPARED if is_required(section, observation, settings)]
     return "compared" in coverage.values() and all(coverage[section] == "compared" for section in required)
+
+
+def required_of(observation: Observation, settings: Settings, sections: Collection[Section]) -> Settings:
+    """*settings* under which a reading of *sections* misses nothing else."""
+    required = tuple(each for each in COMPARED if each in sections and is_required(each, observation, settings))
+    return replace(settings, required=required)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -20,7 +20,11 @@ from tieout.observe.patience import Patience
 
 # Fills and orders are read before what they lead to: what a list shows, the holdings that are read after it hold already.
 # What stands together leads to nothing of its own row, and is read at once: it costs the time of its slowest.
-READ_ORDER: tuple[tuple[Section, ...], ...] = (("fills", "activities"), ("orders",), ("positions", "balances"))
+ReadOrder = tuple[tuple[Section, ...], ...]
+READ_ORDER: ReadOrder = (("fills", "activities"), ("orders",), ("positions", "balances"))
+# One step less, where both sides agree in the end and nothing happened meanwhile: the lists would then have been the same
+# before the orders. Holdings still come after orders, for an order may end by what it does to them.
+READ_AT_ONCE: ReadOrder = (("orders", "fills", "activities"), ("positions", "balances"))
 # What books say anew each time; their lists grow without end, and each record was checked when it was booked.
 WRITTEN_ANEW: tuple[Section, ...] = ("positions", "balances", "orders")
 MAX_LOOKUPS = 10
@@ -56,15 +60,23 @@ class Statement(Protocol):
 
 
 async def read_account(
-    account: str, local: LocalBooks, broker: BrokerAdapter, clock: Clock, reach: Reach | None = None, *, turn: int = 0
+    account: str,
+    local: LocalBooks,
+    broker: BrokerAdapter,
+    clock: Clock,
+    reach: Reach | None = None,
+    *,
+    turn: int = 0,
+    order: ReadOrder = READ_ORDER,
 ) -> Observation:
     """Both sides of one account. A side that fails is an error in the observation, never an empty side.
 
     *turn* counts readings: where more orders are to be looked up than one reading may ask for, the next one goes on.
+    *order* is that of the sections; what is read in another than `READ_ORDER` proves no difference.
     """
     reach = reach or Reach()
     before = await _read_local(account, local, clock, reach)
-    stated = await read_broker(account, broker, reach, clock)
+    stated = await read_broker(account, broker, reach, clock, order=order)
     held = await _read_local(account, local, clock, reach)
     lookups: tuple[Lookup, ...] = ()
     if isinstance(held, Snapshot) and isinstance(stated, Snapshot):
@@ -90,7 +102,7 @@ async def _read_local(account: str, local: LocalBooks, clock: Clock, reach: Reac
 
 
 async def read_broker(
-    account: str, broker: BrokerAdapter, reach: Reach, clock: Clock | None = None
+    account: str, broker: BrokerAdapter, reach: Reach, clock: Clock | None = None, *, order: ReadOrder = READ_ORDER
 ) -> Snapshot | SideError:
     """The broker's statement; sections that failed are absent and say so. An error where nothing could be read.
 
@@ -100,7 +112,7 @@ async def read_broker(
     with patience.shared():
         if isinstance(broker, Statement):
             return await _side(account, reach, lambda: patience.ask(broker.get_statement))
-        return await _side(account, reach, lambda: _sections(account, broker, reach, patience, clock))
+        return await _side(account, reach, lambda: _sections(account, _Reading(broker, reach, patience, clock, order)))
 
 
 def _patience(clock: Clock | None, reach: Reach, *, tried_already: bool = False) -> Patience:
@@ -119,12 +131,20 @@ async def _side(account: str, reach: Reach, read: Callable[[], Awaitable[Snapsho
         return SideError(SideFailure(error.code))
 
 
-async def _sections(
-    account: str, broker: BrokerAdapter, reach: Reach, patience: Patience, clock: Clock | None
-) -> Snapshot:
-    as_of, since, answers = await _began(broker, reach, patience, clock)
-    for row in READ_ORDER[1:]:
-        answers |= await _row(broker, row, since, patience)
+class _Reading(NamedTuple):
+    """Whom a broker's side is read from, and how."""
+
+    broker: BrokerAdapter
+    reach: Reach
+    patience: Patience
+    clock: Clock | None
+    order: ReadOrder
+
+
+async def _sections(account: str, reading: _Reading) -> Snapshot:
+    as_of, since, answers = await _began(reading)
+    for row in reading.order[1:]:
+        answers |= await _row(reading, row, since)
     fetched, coverage, failure = dict[str, tuple[Any, ...] | None](), dict[Section, Coverage](), None
     for section, (rows, covers, failed) in answers.items():
         fetched[section], coverage[section], failure = rows, covers, failure or failed
@@ -144,25 +164,22 @@ async def _sections(
     )
 
 
-async def _began(
-    broker: BrokerAdapter, reach: Reach, patience: Patience, clock: Clock | None
-) -> tuple[datetime, datetime, _Answers]:
+async def _began(reading: _Reading) -> tuple[datetime, datetime, _Answers]:
     """A moment of the venue's before anything was read, from when on lists were asked for, and the first of them.
 
     The venue is asked for its time together with them, by our clock as to how far back; once more if that is wrong.
     """
-    history = timedelta(seconds=reach.history_seconds)
+    broker, patience, clock, first = reading.broker, reading.patience, reading.clock, reading.order[0]
+    history = timedelta(seconds=reading.reach.history_seconds)
     if clock is not None:
         ours = clock.now()
-        as_of, answers = await asyncio.gather(
-            _moment(broker, patience, clock), _row(broker, READ_ORDER[0], ours - history, patience)
-        )
+        as_of, answers = await asyncio.gather(_moment(broker, patience, clock), _row(reading, first, ours - history))
         if isinstance(as_of, SourceError):
             raise as_of
         if abs(as_of - ours) <= CLOCKS_APART:
             return as_of, ours - history, answers
     as_of = await patience.ask(broker.server_time)
-    return as_of, as_of - history, await _row(broker, READ_ORDER[0], as_of - history, patience)
+    return as_of, as_of - history, await _row(reading, first, as_of - history)
 
 
 async def _moment(broker: BrokerAdapter, patience: Patience, clock: Clock) -> datetime | SourceError:
@@ -175,10 +192,11 @@ async def _moment(broker: BrokerAdapter, patience: Patience, clock: Clock) -> da
     return told - timedelta(microseconds=-((began - clock.monotonic_ns()) // 1000))
 
 
-async def _row(broker: BrokerAdapter, row: Iterable[Section], since: datetime, patience: Patience) -> _Answers:
+async def _row(reading: _Reading, row: Iterable[Section], since: datetime) -> _Answers:
     """The sections that stand together, as far as there are such."""
+    broker = reading.broker
     sections = [section for section in row if section in broker.capabilities().sections]
-    asked = (_fetch(section, _reader(broker, section, since), patience) for section in sections)
+    asked = (_fetch(section, _reader(broker, section, since), reading.patience) for section in sections)
     return dict(zip(sections, await asyncio.gather(*asked), strict=True))
 
 

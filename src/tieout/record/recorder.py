@@ -21,7 +21,7 @@ from tieout.record.drafts import intent_draft, outcome_draft, reading_drafts, wo
 from tieout.record.entry import Draft, EntryKind
 from tieout.record.payloads import Kept, Payloads, insert_fresh
 from tieout.record.readings import contents, store
-from tieout.record.restoring import configuration_of, restore, undone, unfinished
+from tieout.record.restoring import configuration_of, heard_before, restore, undone, unfinished
 from tieout.record.rows import (
     follow_breaks,
     insert_alerts,
@@ -135,7 +135,8 @@ class StoreRecord:
             if EntryKind.HALT in placed:
                 set_halts(connection, row, placed[EntryKind.HALT], report)
             if EntryKind.RESUME in placed:
-                lift_halts(connection, row, placed[EntryKind.RESUME], report)
+                heard = heard_before(connection, account, entries[0]), reading.heard
+                lift_halts(connection, row, placed[EntryKind.RESUME], report, heard)
             if state is not None:
                 keep_state(connection, row, entries[0], report.started_at, body=state.id, gap=reading.gap)
 

@@ -195,11 +195,19 @@ def set_halts(connection: Connection, account: int, entry: int, report: Reconcil
         connection.execute(insert(halts), rows)
 
 
-def lift_halts(connection: Connection, account: int, entry: int, report: ReconciliationReport) -> None:
-    """The end of the halts that do not stand any more after a reading: somebody's word, or enough evidence."""
-    stand = [halt.id for halt in report.halts]
+def lift_halts(
+    connection: Connection, account: int, entry: int, report: ReconciliationReport, heard: tuple[int, int]
+) -> None:
+    """The end of the halts that do not stand any more after a reading: somebody's word, or enough evidence.
+
+    *heard* is the last word that the reading before knew of, and the last that this one did: who resumed spoke between them.
+    """
+    stand, (before, last) = [halt.id for halt in report.halts], heard
     resumed = select(approvals.c.actor).where(
-        approvals.c.account == account, approvals.c.verdict == "resume", approvals.c.entry < entry
+        approvals.c.account == account,
+        approvals.c.verdict == "resume",
+        approvals.c.entry > before,
+        approvals.c.entry <= last,
     )
     by = connection.execute(resumed.order_by(approvals.c.entry.desc()).limit(1)).scalar()
     over = update(halts).where(halts.c.account == account, halts.c.lifted_at.is_(None), halts.c.name.not_in(stand))

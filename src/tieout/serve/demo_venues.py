@@ -70,6 +70,7 @@ def _expire(stand: Stand) -> object:
     return stand.world.end(stand.plot.account, order.broker_order_id or "", "expired")
 
 
+# A reading that is not whole, or does not agree, is read anew in the strict order: what has to be seen lasts for both.
 MISHAPS = (
     Mishap(
         "shares",
@@ -79,7 +80,7 @@ MISHAPS = (
     Mishap(
         "futures",
         "the list of positions comes back empty",
-        _fault(HttpFault.HIDDEN, "GET /fapi/v3/positionRisk*"),
+        _fault(HttpFault.HIDDEN, "GET /fapi/v3/positionRisk*", times=2),
     ),
     Mishap(
         "unified",
@@ -94,7 +95,7 @@ MISHAPS = (
     Mishap(
         "savings",
         "status 200, and a page of HTML where the balances are due",
-        _fault(HttpFault.TEXT, "POST /0/private/BalanceEx", times=2, text=PAGE),
+        _fault(HttpFault.TEXT, "POST /0/private/BalanceEx", times=4, text=PAGE),
     ),
     Mishap("wallets", "an order expires, and the engine does not hear of it", _expire),
     Mishap(

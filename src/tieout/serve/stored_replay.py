@@ -100,9 +100,10 @@ class _Changing:
 
         def change(recorded: Configuration) -> Configuration:
             now = self._config.account(account)
+            settings = replace(now.settings, listed=recorded.settings.listed)  # the venue's word, not the file's
             return replace(
                 recorded,
-                settings=now.settings if self._settings else recorded.settings,
+                settings=settings if self._settings else recorded.settings,
                 policy=now.policy if self._policy else recorded.policy,
             )
 

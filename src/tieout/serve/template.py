@@ -59,6 +59,7 @@ MEANINGS: dict[str, str] = {
     "same_as": "other assets that you declare equal, such as wrapped or staked ones: their amounts add up",
     "renamed": "former names, each with the day from which on it means this, such as {FB = 2022-06-09}",
     "contract_size": "local counts units, the broker contracts of this many; prices are per unit",
+    "pack_size": "the same, where the broker prices its unit as a whole: 1000PEPE is a pack of 1000",
     "broker_name": "its name at the broker, for orders, where it cannot be told from what is read",
     "local_name": "its name in the books, for what is booked there; not set: the one they use, or the one here",
     "dust_usd": "a CRITICAL break known to be worth less only warns",
@@ -108,7 +109,7 @@ MEANINGS: dict[str, str] = {
     "poll_seconds": "how often the venue is looked at while it tells nothing by itself",
     "address": "the account's address on the chain; it is public",
     "subaccount": "the parent sub-account, 0 to 127; isolated positions that hang on it are counted in",
-    "broker.ib": "Interactive Brokers, read through TWS or the Gateway, which must be logged in; it takes no orders",
+    "broker.ib": "Interactive Brokers, through TWS or the Gateway, which must be logged in",
     "host": "where it listens",
     "port": "and at which port: 4001 is the Gateway, 7496 TWS, 4002 and 7497 their paper accounts",
     "client_id": "which client of TWS this is; every program needs another",
@@ -116,9 +117,10 @@ MEANINGS: dict[str, str] = {
     "format": "csv, parquet, or flex: Interactive Brokers' Flex XML",
     "mapping": "the TOML file that says which column is which field; flex needs none",
     "zone": "the time zone of times that bear none; a mapping of statements has its own",
+    "currency": "in which currency to trade what is not held, where TWS knows several of its name",
     "path": "the file",
     "writable": "write approved changes into the file; only where its writer takes them over",
-    "max_age_seconds": "a file that says it is older counts as not read, and never as what is held now",
+    "max_age_seconds": "a file that says it is older, or as far ahead, counts as not read, and never as what is held now",
     "url": "where it listens",
     "account": "what it calls the account; not set: its name here",
     "exchange": "ccxt's id of the venue",
@@ -160,7 +162,7 @@ MEANINGS: dict[str, str] = {
 
 def render_template() -> str:
     """The commented configuration, as TOML."""
-    parts = [HEAD, *_profiles(), "", "[settings]", *_lines(Settings, leave=("unmanaged", "scope", "assets"))]
+    parts = [HEAD, *_profiles(), "", "[settings]", *_lines(Settings, leave=("unmanaged", "scope", "assets", "listed"))]
     parts += ["", "# [settings.unmanaged]", f"# {MEANINGS['unmanaged']}", '# BTC = "0.5"']
     parts += ["", "# [settings.scope]", f"# {MEANINGS['scope']}", "# include = []", '# exclude = ["XYZ"]']
     parts += ["", '# [assets."BTC/USD"]', *_lines(AssetSettings)]

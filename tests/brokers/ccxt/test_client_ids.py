@@ -12,7 +12,7 @@ from tieout.brokers.base import OrderRequest
 from tieout.brokers.loopback.street import PLOTS, Plot, built
 from tieout.clock import SystemClock
 
-# Hyperliquid's server takes no orders.
+# The demo's account at Hyperliquid has no key to sign with.
 ACTING = [plot for plot in PLOTS if plot.venue not in ("alpaca", "dydx", "hyperliquid")]
 
 

@@ -132,3 +132,61 @@ def test_an_okx_row_of_no_leg_or_market_is_malformed(wrong: dict[str, Any]) -> N
     """It is not guessed at."""
     with pytest.raises(RowError):
         own.okx({"instType": "SWAP", "instId": "QQQ-USDT-SWAP", "pos": "1", "posSide": "net", **wrong})
+
+
+@pytest.mark.parametrize("size", ["2.5", "-2.5", "-0.123456789012345678901234", "12345678901234567890"])
+async def test_hyperliquid_positions_are_signed_by_their_size(size: str) -> None:
+    """Every digit, the sign and the entry are the venue's; a price that it does not state is not worked out."""
+    held = {
+        "coin": "QQQ",
+        "szi": size,
+        "entryPx": "9.5",
+        "positionValue": "1",
+        "leverage": {"type": "cross", "value": 3},
+    }
+    body = json.dumps(
+        {"marginSummary": {"accountValue": "10"}, "assetPositions": [{"position": held, "type": "oneWay"}]}
+    )
+
+    def answer(asked: Asked) -> tuple[int, str]:
+        return 200, "[null]" if "perpDexs" in asked.said else body
+
+    async with venue("hyperliquid", answer) as (broker, _):
+        (found,) = await broker.get_positions()
+    assert (found.asset, found.amount, found.leg) == ("QQQ/USDC:USDC", Decimal(size), "net")
+    assert (found.average_price, found.market_price) == (Decimal("9.5"), None)
+
+
+async def test_a_coin_at_hyperliquid_that_is_not_known_keeps_the_section_from_being_whole() -> None:
+    """It is neither dropped nor taken for another one of a similar name."""
+    rows = [{"position": {"coin": coin, "szi": "1"}, "type": "oneWay"} for coin in ("QQQ", "QQ", "xyz:QQQ")]
+    body = json.dumps({"marginSummary": {"accountValue": "10"}, "assetPositions": rows})
+
+    def answer(asked: Asked) -> tuple[int, str]:
+        return 200, "[null]" if "perpDexs" in asked.said else body
+
+    async with venue("hyperliquid", answer) as (broker, _):
+        with pytest.raises(SourceIncomplete) as caught:
+            await broker.get_positions()
+    assert [held.asset for held in caught.value.rows] == ["QQQ/USDC:USDC"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"position": None}, {}, {"position": {"szi": "1"}}, {"position": {"coin": "", "szi": "1"}}]
+)
+def test_a_hyperliquid_row_of_no_coin_is_malformed(wrong: dict[str, Any]) -> None:
+    """It is not guessed at."""
+    with pytest.raises(RowError):
+        own.hyperliquid(wrong)
+
+
+async def test_a_hyperliquid_row_without_a_size_is_malformed() -> None:
+    """It is never read as 0, which would be flat."""
+    body = json.dumps({"marginSummary": {"accountValue": "1"}, "assetPositions": [{"position": {"coin": "QQQ"}}]})
+
+    def answer(asked: Asked) -> tuple[int, str]:
+        return 200, "[null]" if "perpDexs" in asked.said else body
+
+    async with venue("hyperliquid", answer) as (broker, _):
+        with pytest.raises(SourceMalformed):
+            await broker.get_positions()

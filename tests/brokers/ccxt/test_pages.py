@@ -15,6 +15,7 @@ from tests.conform.loopback import Asked
 from tieout.brokers.ccxt import pages
 from tieout.brokers.ccxt.adapter import CcxtBroker
 from tieout.brokers.ccxt.parse import RowLeft, milliseconds
+from tieout.brokers.ccxt.spans import iso
 from tieout.errors import SourceError, SourceIncomplete, SourceMalformed
 
 Rows = list[dict[str, Any]]
@@ -306,7 +307,7 @@ def futures_fill(number: int) -> dict[str, Any]:
     """A trade in the form of Kraken's futures."""
     return {
         "fill_id": f"f-{number}", "symbol": "PI_QQQUSD", "side": "buy", "order_id": "o", "size": 1, "price": 2,
-        "fillTime": pages.iso(START + number), "fillType": "taker",
+        "fillTime": iso(START + number), "fillType": "taker",
     }  # fmt: skip
 
 

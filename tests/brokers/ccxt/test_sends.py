@@ -27,9 +27,11 @@ from tieout.model.snapshot import Leg, OrderSide
 
 Json = dict[str, Any]
 NAME = "tieout-0123456789abcdef012345678"
-ASSETS = {"spot": "QQQ/USDT", "linear": "QQQ/USDT:USDT"}
-QUANTITY, LIMIT, STOP = "0.500000000000000001", "99.000000000000000007", "101.000000000000000003"
-PRICES = {"market": (None, None), "limit": (LIMIT, None), "stop": (None, STOP), "stop_limit": (LIMIT, STOP)}
+ASSETS = {"spot": "QQQ/USDT", "linear": "QQQ/USDT:USDT", "inverse": "QQQ/USD:QQQ"}
+DIGITS = ("0.500000000000000001", "99.000000000000000007", "101.000000000000000003")
+QUANTITY, LIMIT, STOP = DIGITS
+COARSE = {"hyperliquid": ("0.50001", "99.5", "101.1")}  # where steps are given by the number of digits
+PRICES = {"market": (False, False), "limit": (True, False), "stop": (False, True), "stop_limit": (True, True)}
 SIDES: tuple[OrderSide, ...] = ("buy", "sell")
 LEGS: tuple[Leg | None, ...] = (None, "long", "short")
 LOOPBACK = {entry.name: entry for entry in ENTRIES}
@@ -37,13 +39,21 @@ ORDERS = re.compile(r"/(order|orders|batch-orders|order-algo|algoOrder|AddOrder|
 MOMENTARY = {"timestamp", "recvWindow", "signature", "nonce", "tag"}
 
 
-def asked_for(market: str, kind: str, side: OrderSide, leg: Leg | None, *, reduce_only: bool) -> OrderRequest:
-    """The order with many digits."""
-    limit, stop = (None if price is None else dec(price) for price in PRICES[kind])
+def asked_for(
+    market: str, kind: str, side: OrderSide, leg: Leg | None, *, reduce_only: bool, venue: str = ""
+) -> OrderRequest:
+    """The order with as many digits as *venue* takes."""
+    quantity, *prices = COARSE.get(venue, DIGITS)
+    limit, stop = (dec(price) if has else None for price, has in zip(prices, PRICES[kind], strict=True))
     return OrderRequest(
-        client_order_id=NAME, asset=ASSETS[market], side=side, quantity=dec(QUANTITY), type=kind,
+        client_order_id=NAME, asset=listed_as(market, venue), side=side, quantity=dec(quantity), type=kind,
         limit_price=limit, stop_price=stop, reduce_only=reduce_only, position_side=leg,
     )  # fmt: skip
+
+
+def listed_as(market: str, venue: str) -> str:
+    """The asset's name at *venue*."""
+    return ASSETS[market].replace("USDT", "USDC") if venue == "hyperliquid" else ASSETS[market]
 
 
 def said(asked: Asked) -> Json:
@@ -86,6 +96,12 @@ def binanceusdm(request: OrderRequest) -> tuple[str, Json]:
         price=text(request.limit_price), triggerPrice=text(request.stop_price), newOrderRespType="RESULT",
         positionSide=None if request.position_side is None else request.position_side.upper(), reduceOnly=reduces,
     )  # fmt: skip
+
+
+def binancecoinm(request: OrderRequest) -> tuple[str, Json]:
+    """By Binance's own documentation of COIN-M: as for USDⓈ-M, in contracts."""
+    path, fields = binanceusdm(request)
+    return path.replace("/fapi/", "/dapi/"), {**fields, "symbol": "QQQUSD_PERP"}
 
 
 def okx(request: OrderRequest) -> tuple[str, Json]:
@@ -144,7 +160,19 @@ def coinbase(request: OrderRequest) -> tuple[str, Json]:
     )
 
 
+def hyperliquid(request: OrderRequest) -> tuple[str, Json]:
+    """By Hyperliquid's own documentation: nothing beside the order, no builder above all; a stop buys as the price rises."""
+    quantity, limit, stop = COARSE["hyperliquid"]
+    trigger = {"trigger": {"isMarket": False, "triggerPx": stop, "tpsl": "sl"}}
+    order = {
+        "a": 1, "b": request.side == "buy", "p": limit, "s": quantity, "r": request.reduce_only,
+        "t": trigger if request.stop_price is not None else {"limit": {"tif": "Gtc"}}, "c": f"0x71e0075{NAME[7:]}",
+    }  # fmt: skip
+    return "/exchange", {"action": {"type": "order", "orders": [order], "grouping": "na"}}
+
+
 READ_BACK = {
+    "hyperliquid": "POST /info orderStatus",
     "okx": "GET /api/v5/trade/order[?]*",
     "bybit": "GET /v5/order/*",
     "kraken": "POST /0/private/QueryOrders",
@@ -153,10 +181,12 @@ READ_BACK = {
 DOCUMENTED: dict[str, Callable[[OrderRequest], tuple[str, Json]]] = {
     "binance": binance,
     "binanceusdm": binanceusdm,
+    "binancecoinm": binancecoinm,
     "okx": okx,
     "bybit": bybit,
     "kraken": kraken,
     "coinbase": coinbase,
+    "hyperliquid": hyperliquid,
 }
 ROWS = [(name, way) for name, venue in VENUES.items() for way in venue.sends]
 
@@ -169,7 +199,10 @@ async def over_loopback(name: str, *, hedged: bool = False) -> AsyncIterator[Ove
         await venue.let(
             AddInstrument(instrument=Instrument(asset=ASSETS["spot"], kind="spot", base="QQQ", currency="USDT"))
         )
-        await venue.let(AddInstrument(instrument=Instrument(asset=ASSETS["linear"], kind="margin", currency="USDT")))
+        contract = Instrument(asset=listed_as("linear", name), kind="margin", currency=entry.traits.quote)
+        await venue.let(AddInstrument(instrument=contract))
+        coin = Instrument(asset=ASSETS["inverse"], kind="inverse", currency="QQQ", multiplier=dec(10))
+        await venue.let(AddInstrument(instrument=coin))
         yield venue
 
 
@@ -178,12 +211,12 @@ def orders_sent(venue: OverHttp) -> list[Asked]:
     return [one for one in venue.server.asked if one.method == "POST" and ORDERS.search(one.path)]
 
 
-def combinations(way: Way) -> list[OrderRequest]:
+def combinations(way: Way, venue: str) -> list[OrderRequest]:
     """Everything that *way* says it sends."""
     legs = [leg for leg in LEGS if leg is None or leg in way.legs]
     closing = {("long", "sell"), ("short", "buy")}
     return [
-        asked_for(way.market, way.type, side, leg, reduce_only=reduces)
+        asked_for(way.market, way.type, side, leg, reduce_only=reduces, venue=venue)
         for side, leg, reduces in product(SIDES, legs, (False, True))
         if side in way.sides and (way.reduce_only or not reduces)
         and not (reduces and leg is not None and (leg, side) not in closing)
@@ -194,7 +227,7 @@ def combinations(way: Way) -> list[OrderRequest]:
 async def test_what_leaves_is_what_was_asked_for(name: str, way: Way) -> None:
     """For every combination that is allowed: one request, at the documented place, with the documented fields only."""
     async with over_loopback(name) as venue:
-        for request in combinations(way):
+        for request in combinations(way, name):
             venue.server.asked.clear()
             with suppress(ActionError):  # whatever the world makes of it
                 await venue.broker.submit_order(request)
@@ -208,7 +241,7 @@ RESTING = [row for row in ROWS if row[1].type != "market"]
 @pytest.mark.parametrize(("name", "way"), RESTING, ids=[f"{name}-{way.market}-{way.type}" for name, way in RESTING])
 async def test_what_was_sent_is_found_and_ended(name: str, way: Way) -> None:
     """An order of each type that rests is listed, found by the client's id as it was given, cancelled, and then ended."""
-    request = asked_for(way.market, way.type, "buy", None, reduce_only=False)
+    request = asked_for(way.market, way.type, "buy", None, reduce_only=False, venue=name)
     async with over_loopback(name) as venue:
         await venue.let(Pay(account=venue.account, kind="deposit", currency="USDT", amount=dec(100000)))
         order = await venue.broker.submit_order(request)
@@ -230,10 +263,10 @@ async def test_what_was_sent_is_found_and_ended(name: str, way: Way) -> None:
 @pytest.mark.parametrize("name", LOOPBACK)
 async def test_what_is_not_declared_never_leaves(name: str) -> None:
     """Every other combination of type, market, side, leg and reduce-only is refused, and no order is posted."""
-    allowed = [request for way in VENUES[name].sends for request in combinations(way)]
+    allowed = [request for way in VENUES[name].sends for request in combinations(way, name)]
     async with over_loopback(name) as venue:
         for market, kind, side, leg, reduces in product(ASSETS, PRICES, SIDES, LEGS, (False, True)):
-            request = asked_for(market, kind, side, leg, reduce_only=reduces)
+            request = asked_for(market, kind, side, leg, reduce_only=reduces, venue=name)
             if request in allowed:
                 continue
             with pytest.raises(ActionRefused):
@@ -276,11 +309,11 @@ async def test_an_order_at_odds_with_itself_never_leaves(changed: Json) -> None:
 
 @pytest.mark.parametrize(
     "market",
-    [{"swap": True, "inverse": True}, {"future": True, "linear": True}, {"option": True, "linear": True}, {}],
-    ids=["inverse", "dated", "option", "unknown"],
+    [{"future": True, "inverse": True}, {"future": True, "linear": True}, {"option": True, "linear": True}, {}],
+    ids=["dated-inverse", "dated", "option", "unknown"],
 )
 def test_markets_of_other_sorts_are_sent_nothing(market: Json) -> None:
-    """Contracts that settle in the coin itself, dated ones and options count and trigger in ways of their own."""
+    """Dated contracts and options count and trigger in ways of their own."""
     for venue in VENUES.values():
         with pytest.raises(ActionRefused):
             way_for(venue.sends, market, asked_for("linear", "limit", "buy", None, reduce_only=False), "submit")
@@ -302,7 +335,7 @@ async def test_an_order_that_went_out_otherwise_is_of_unknown_outcome(
     async with over_loopback(name) as venue:
         await venue.let(Pay(account=venue.account, kind="deposit", currency="USDT", amount=dec(100000)))
         with pytest.raises(OutcomeUnknown):
-            await venue.broker.submit_order(asked_for(way.market, way.type, "buy", None, reduce_only=False))
+            await venue.broker.submit_order(asked_for(way.market, way.type, "buy", None, reduce_only=False, venue=name))
         assert len(orders_sent(venue)) == 1
 
 
@@ -315,7 +348,7 @@ async def test_an_order_that_cannot_be_read_back_stands_unknown(name: str) -> No
         venue.server.faults.inject(
             HttpRule(fault=HttpFault.TEXT, endpoint=READ_BACK[name], times=9, status=503, text="down")
         )
-        order = await venue.broker.submit_order(asked_for(market, "limit", "buy", None, reduce_only=False))
+        order = await venue.broker.submit_order(asked_for(market, "limit", "buy", None, reduce_only=False, venue=name))
         assert (order.status, order.filled, order.client_order_id) == ("unknown", None, NAME)
         assert order.broker_order_id is not None
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -21,6 +24,7 @@ from tieout.errors import (
     ActionRefused,
     OutcomeUnknown,
     SourceError,
+    SourceIncomplete,
     SourceRefused,
     SourceThrottled,
     SourceTimeout,
@@ -187,6 +191,30 @@ def test_every_venue_of_ccxt_has_limits(name: str) -> None:
     for weight, window in limits_of(name).rates:
         pace = window / client.rateLimit * limits_of(name).per_cost
         assert weight <= pace * (2 if name in FASTER else 1.2)
+    known = {path for api in client.api.values() for path in _paths(api)}
+    assert set(limits_of(name).own) <= known, "as ccxt names the endpoints, or the limit is never met"
+
+
+def _paths(api: object) -> Iterator[str]:
+    for name, inner in api.items() if isinstance(api, dict) else ():
+        yield name
+        yield from _paths(inner)
+
+
+@pytest.mark.parametrize("name", ["okx", "bybit"])
+async def test_each_request_counts_where_the_venue_counts_it(name: str) -> None:
+    """The unmodified client's requests, as the server got them, are what the limiter counted, endpoint by endpoint."""
+    answers = {"okx": '{"code":"0","data":[]}', "bybit": '{"retCode":0,"result":{"list":[],"nextPageCursor":""}}'}
+    way = wire(limits_of(name))
+    async with venue(name, always(200, answers[name]), wire=way) as (broker, asked):
+        for read in (broker.get_open_orders, broker.get_positions, lambda: broker.get_fills(SINCE)):
+            with contextlib.suppress(SourceIncomplete):
+                await read()
+        counted = Counter(
+            each.path.partition("?")[0].partition("/api/v5/" if name == "okx" else "/")[2] for each in asked
+        )
+        assert len(counted) >= 3
+        assert {path: taken for path, taken in way.limiter.taken.items() if taken} == counted
 
 
 def in_turn(answers: list[tuple[int, str] | None]) -> Answer:

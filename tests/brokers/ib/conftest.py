@@ -33,9 +33,13 @@ class Office:
         """Since when TWS knows executions: midnight in New York."""
         return datetime(2026, 11, 20, 5, tzinfo=UTC)
 
-    def connect(self, account: str = "DU1", *, seconds: float = 5, linger: float = 1) -> IbBroker:
+    def connect(
+        self, account: str = "DU1", *, seconds: float = 5, linger: float = 1, currency: str | None = None
+    ) -> IbBroker:
         """The adapter, connected when it is first asked."""
-        broker = IbBroker(account, port=self.tws.port, timeout_seconds=seconds, commission_seconds=linger)
+        broker = IbBroker(
+            account, port=self.tws.port, timeout_seconds=seconds, commission_seconds=linger, currency=currency
+        )
         self.brokers.append(broker)
         return broker
 

@@ -9,7 +9,9 @@ import pytest
 from tests.brokers.ib.conftest import Office
 
 from tieout.brokers.ib.adapter import IbBroker
-from tieout.brokers.loopback.tws import ALL_ORDERS, CASH, EXECUTIONS, POSITIONS, START, LoopbackTws, TwsFault
+from tieout.brokers.loopback.tws import LoopbackTws
+from tieout.brokers.loopback.tws_faults import TwsFault
+from tieout.brokers.loopback.tws_wire import ALL_ORDERS, CASH, EXECUTIONS, POSITIONS, START
 from tieout.errors import SourceError, SourceMalformed, SourceRefused, SourceTimeout, SourceUnreachable
 
 TODAY = datetime(2026, 11, 20, 5, tzinfo=UTC)

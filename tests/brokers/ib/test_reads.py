@@ -13,9 +13,9 @@ from tieout.bootstrap import opened
 from tieout.brokers.ib import parse
 from tieout.brokers.loopback import tws_rows
 from tieout.brokers.loopback.desk import Desk
-from tieout.brokers.loopback.tws import ALL_ORDERS, CASH, COMPLETED, EXECUTIONS, POSITIONS
+from tieout.brokers.loopback.tws_wire import ALL_ORDERS, CASH, COMPLETED, EXECUTIONS, POSITIONS
 from tieout.config import load
-from tieout.errors import ActionRefused, BadInput, SourceIncomplete, SourceMalformed, SourceRefused
+from tieout.errors import BadInput, SourceIncomplete, SourceMalformed, SourceRefused
 from tieout.model.amounts import dec
 from tieout.model.snapshot import Balance, Position, Snapshot
 from tieout.observe.reading import Reach, read_broker
@@ -94,7 +94,7 @@ async def test_an_order_is_looked_up_live_and_ended(office: Office) -> None:
 
 async def test_a_filled_order_that_filled_nothing_is_not_believed(office: Office) -> None:
     """TWS forgets what some completed orders filled: that is not known then, and not 0."""
-    row = next(row for row in tws_rows.completed(Desk(office.world), "DU1") if "|c-3|" in row)
+    row = next(row for row in tws_rows.completed(Desk(office.world), "DU1", {}) if "|c-3|" in row)
     office.tws.more[COMPLETED] = [row.replace("Cancelled", "Filled").replace("c-3", "c-old")]
     found = await office.connect().get_order(client_order_id="c-old")
     assert found is not None
@@ -164,15 +164,6 @@ async def test_the_whole_side_says_what_it_covers(office: Office) -> None:
     ]
     assert (said.activities, len(said.fills or ())) == (None, 3)
     assert said.as_of == office.world.clock.now().replace(microsecond=0)
-
-
-async def test_it_sends_nothing(office: Office) -> None:
-    """Submits and cancels are refused before anything is said to TWS."""
-    broker = office.connect()
-    assert not broker.capabilities().acts
-    with pytest.raises(ActionRefused):
-        await broker.cancel_order(client_order_id="c-1")
-    assert office.tws.asked == []
 
 
 async def test_a_login_without_the_account_is_refused(office: Office) -> None:

@@ -41,6 +41,7 @@ from tieout.model.report import ReconciliationReport
 from tieout.model.settings import Settings
 from tieout.model.snapshot import SECTIONS, Snapshot
 from tieout.observe.reading import Reach, read_broker
+from tieout.record.base import Record
 
 MANNERS = Manners(ping_s=0.1, silence_s=0.4, first_s=0.05, longest_s=0.2)
 ADDRESS = "dydx1tester"
@@ -74,6 +75,7 @@ class Scene:
         self.streams: list[Stream] = [self.stream]
         self.policy = Policy(mode="shadow")  # nothing is mended, so that everything stays to be seen
         self.cadence, self.settings = CADENCE, Settings(settle_seconds=Decimal("0.5"))
+        self.record: Record | None = None
         self.reports: list[ReconciliationReport] = []
         self._news = asyncio.Condition()
 
@@ -81,9 +83,9 @@ class Scene:
         """Open the books and the schedule; returns once the stream is listening and what follows from it was read."""
         stated = await read_broker("main", self.broker, Reach())
         assert isinstance(stated, Snapshot), stated
-        books = EngineBooks.opened_from(stated, self.clock)
-        account = Account(name="main", local=books, broker=self.broker, settings=self.settings, policy=self.policy)
-        self.reconciler = PositionReconciler({"main": account}, self.clock, reported=self._keep)
+        self.books = EngineBooks.opened_from(stated, self.clock)
+        account = Account(name="main", local=self.books, broker=self.broker, settings=self.settings, policy=self.policy)
+        self.reconciler = PositionReconciler({"main": account}, self.clock, record=self.record, reported=self._keep)
         self.schedule = Schedule(
             self.reconciler, {"main": account}, self.cadence, clock=self.clock, alarm=self.alarm,
             streams={"main": self.streams},
@@ -99,6 +101,13 @@ class Scene:
         """Wait until a report makes *wanted* true."""
         async with asyncio.timeout(seconds), self._news:
             await self._news.wait_for(wanted)
+
+    async def mend(self) -> None:
+        """Open the books anew as the venue was last read, and reconcile."""
+        stated = self.reconciler.observed["main"].broker
+        assert isinstance(stated, Snapshot)
+        self.books.__dict__.update(EngineBooks.opened_from(stated, self.clock).__dict__)
+        await self.schedule.request("main")
 
     @property
     def found(self) -> set[str]:

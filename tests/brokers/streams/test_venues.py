@@ -45,3 +45,27 @@ async def test_a_refused_subscription_is_told_once_and_the_account_is_read_no_le
         assert "SourceRefused" in sentence
         assert scene.stream.measured.connected == 0
         assert scene.stream.measured.refused == 1
+
+
+@pytest.mark.parametrize(("venue", "untouched"), [("alpaca", "/v2/account/activities?"), ("dydx", "/v4/transfers")])
+async def test_what_a_trade_does_not_touch_is_not_asked_for_until_a_whole_reading_judges_it(
+    venue: str, untouched: str
+) -> None:
+    """The first report of a trade comes without a request for payments; the one that confirms it asked for them, too."""
+    async with VENUES[venue]() as scene:
+        await scene.start()
+        await scene.until(lambda: len(scene.reports) >= 2)
+        before = len(scene.server.asked)
+        told = scene.trade(0)
+        await scene.until(lambda: told in scene.found)
+        seen, asked = scene.reports[-1], [each.target for each in scene.server.asked[before:]]
+        assert asked
+        assert not any(untouched in target for target in asked)
+        assert all(action.detail.get("not_acted_on") == "look" for action in seen.actions)
+        await scene.until(lambda: any(row.confirmed for row in scene.reports[-1].discrepancies))
+        assert any(untouched in each.target for each in scene.server.asked[before:])
+        assert not any("look" in action.detail.values() for action in scene.reports[-1].actions)
+        later = await scene.schedule.request("main")
+        assert {row.discrepancy_id for row in later.discrepancies} == {
+            row.discrepancy_id for row in scene.reports[-1].discrepancies
+        }

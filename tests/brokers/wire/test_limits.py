@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,8 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.live.virtual import LoopClock, virtual, virtually
+from tests.proving import PROVE
 
-from tieout.brokers.wire.limits import MARGIN_MS, Limiter, Limits, OverLimit, spaced
+from tieout.brokers.wire.limits import MARGIN_MS, Limiter, Limits, OverLimit, bucket_of, spaced
+from tieout.brokers.wire.shared import Wires
+from tieout.brokers.wire.tries import PATIENCE
+from tieout.brokers.wire.venues import LIMITS
 
 LATE_NS = 10**18
 
@@ -160,3 +165,97 @@ async def test_what_ccxt_calls_a_cost_becomes_a_weight() -> None:
     assert spaced(110).rates == ((9, 1000),)
     assert spaced(3000).rates == ((1, 3000),)
     assert spaced(0).rates == ((1000, 1000),)
+
+
+@pytest.mark.parametrize("venue", sorted(LIMITS) if PROVE else ["alpaca", "bybit", "kraken", "okx"])
+def test_no_limit_of_any_venue_is_ever_exceeded(venue: str) -> None:
+    """Bursts at random from several keys, judged by a log of what was sent: by endpoint, the rest, and from the address."""
+    limits, chance = LIMITS[venue], random.Random(venue)
+    names = [*limits.own, "a", "b"]
+    span_s, accounts = 1800 if PROVE else 30, 3
+
+    async def one(limiter: Limiter, clock: LoopClock, log: list[tuple[str, Sent]], number: int) -> None:
+        endpoint, weight = chance.choice(names), limits.weight(chance.choice(("0.33", 1, 2, 5)))
+        try:
+            until = clock.monotonic_ns() + chance.choice((1, 30)) * 10**9
+            await limiter.take(weight, scope="s", until_ns=until, endpoint=endpoint)
+        except OverLimit:
+            return
+        own = endpoint in limits.own
+        log.append((endpoint if own else "", Sent(clock.monotonic_ns() // 10**6, 1 if own else weight, number)))
+
+    async def scenario(clock: LoopClock) -> list[list[tuple[str, Sent]]]:
+        together = bucket_of(limits.together) if limits.together else None
+        limiters = [Limiter("v", limits, clock, together) for _ in range(accounts)]
+        logs: list[list[tuple[str, Sent]]] = [[] for _ in limiters]
+        tasks = list[asyncio.Task[None]]()
+        while clock.passed() < span_s:
+            for _ in range(chance.choice((1, 40, 150))):
+                which = chance.randrange(accounts)
+                tasks.append(asyncio.create_task(one(limiters[which], clock, logs[which], len(tasks))))
+            await clock.sleep(chance.choice((0.01, 0.4, 1)))
+        await asyncio.gather(*tasks)
+        return logs
+
+    logs = virtually(scenario)
+    for log in logs:
+        for line in {"", *limits.own}:
+            sent = [request for name, request in log if name == line]
+            for most, window in limits.own.get(line, limits.rates):
+                assert sent and most_sent(sent, window) <= most
+    everything = sorted((request._replace(weight=1) for log in logs for _, request in log), key=lambda one: one.at)
+    for most, window in limits.together:
+        assert most_sent(everything, window) <= most
+
+
+def most_sent(sent: Sequence[Sent], window_ms: int) -> int:
+    """The largest weight in any closed window, of many that are in order."""
+    first = held = most = 0
+    for one in sent:
+        held += one.weight
+        while sent[first].at < one.at - window_ms:
+            held -= sent[first].weight
+            first += 1
+        most = max(most, held)
+    return most
+
+
+@virtual
+async def test_a_line_that_is_full_keeps_no_other_waiting(clock: LoopClock) -> None:
+    """An endpoint with a limit of its own uses up nothing of the others', and waits for none of them."""
+    limiter = Limiter("v", Limits(((1, 10_000),), own={"fills": ((2, 1000),), "bills": ((1, 5000),)}), clock)
+    assert await limiter.take(9, scope="a", until_ns=LATE_NS) == 0
+    assert [await limiter.take(9, scope="a", until_ns=LATE_NS, endpoint="fills") for _ in range(2)] == [0, 0]
+    assert await limiter.take(9, scope="a", until_ns=LATE_NS, endpoint="bills") == 0
+    with pytest.raises(OverLimit):
+        await limiter.take(1, scope="a", until_ns=10**9, endpoint="unheard of")
+    assert await limiter.take(1, scope="a", until_ns=LATE_NS, endpoint="fills") == 1251
+    assert limiter.taken == {"": 1, "fills": 3, "bills": 1}
+
+
+@virtual
+async def test_a_pause_holds_every_line(clock: LoopClock) -> None:
+    """Where a venue says to wait, no endpoint is asked meanwhile, its own limit or not."""
+    limiter = Limiter("v", Limits(((9, 1000),), own={"fills": ((9, 1000),)}), clock)
+    limiter.pause(20)
+    asked = (limiter.take(1, scope="a", until_ns=LATE_NS, endpoint=path) for path in ("fills", "other"))
+    assert set(await asyncio.gather(*asked)) == {20_001}
+
+
+@virtual
+async def test_what_is_counted_by_address_is_shared_by_all_keys_of_a_venue(clock: LoopClock) -> None:
+    """Two keys have lines of their own, and one count of what leaves for the venue; its test network has another."""
+    wires = Wires(clock, random.Random(1))
+    one, other, test = (
+        wires.wire("bybit", key, PATIENCE, place=place) for key, place in (("k", ""), ("l", ""), ("k", "test"))
+    )
+    limits = LIMITS["bybit"]
+    ((most, window),) = limits.together
+    for wire in (one, other):
+        for path, ((room, _),) in limits.own.items():
+            for _ in range(room):
+                assert await wire.limiter.take(1, scope="s", until_ns=LATE_NS, endpoint=path) == 0
+    left = most - one.limiter.taken[""] - 2 * sum(one.limiter.taken.values())
+    assert [await one.limiter.take(1, scope="s", until_ns=LATE_NS) for _ in range(left)] == [0] * left
+    assert await test.limiter.take(1, scope="s", until_ns=LATE_NS) == 0
+    assert await other.limiter.take(1, scope="s", until_ns=LATE_NS) == window + MARGIN_MS + 1

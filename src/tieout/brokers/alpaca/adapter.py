@@ -6,7 +6,7 @@ books later as activities. Activities, fills among them, trail what they tell of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from tieout.brokers.alpaca import parse
 from tieout.brokers.alpaca.activities import TRADE, activities
 from tieout.brokers.alpaca.examined import AlpacaExamined
 from tieout.brokers.alpaca.fields import Json, believed, due_word, moment
+from tieout.brokers.alpaca.instruments import AlpacaInstruments
 from tieout.brokers.alpaca.orders import AlpacaOrders
 from tieout.brokers.alpaca.pages import ACTIVITIES, ORDERS, Pages
 from tieout.brokers.alpaca.terms import body
@@ -21,6 +22,7 @@ from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.brokers.wire.http import Asked, Http
 from tieout.brokers.wire.wire import Wire
 from tieout.errors import ActionRefused, OutcomeUnknown, SourceError, SourceIncomplete, SourceMalformed
+from tieout.model.instrument import Instrument
 from tieout.model.snapshot import SECTIONS, Activity, Balance, Fill, Order, Position
 
 T = TypeVar("T")
@@ -55,6 +57,7 @@ class AlpacaBroker:
         self._http = Http(self.name, url, wire, sign=signed)
         self._pages = Pages(self.name, self._http)
         self._orders = AlpacaOrders(self.name, self._http, self._pages)
+        self._instruments = AlpacaInstruments(self.name, self._http)
 
     async def get_positions(self) -> tuple[Position, ...]:
         """Every holding, coins among them; Alpaca lists all on one page. An empty one is held against the account's worth."""
@@ -113,6 +116,10 @@ class AlpacaBroker:
             currency=believed(self.name, "account", due_word, account, "currency"),
             trading_enabled=account.get("status") == "ACTIVE" and not barred,
         )
+
+    async def get_instruments(self, assets: Collection[str]) -> tuple[Instrument, ...]:
+        """What Alpaca says of *assets*: one question each, for its whole list has ten thousand."""
+        return await self._instruments.get(assets)
 
     async def submit_order(self, request: OrderRequest) -> Order:
         """Send an order once."""

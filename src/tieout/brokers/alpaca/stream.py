@@ -10,10 +10,14 @@ from tieout.brokers.alpaca.symbols import asset
 from tieout.brokers.streams.base import Heard, StreamEvent
 from tieout.brokers.streams.line import Line, Ping, refused
 from tieout.errors import SourceMalformed
-from tieout.model.snapshot import Fill
+from tieout.model.snapshot import Fill, Section
 
 _UPDATES = "trade_updates"
 _FILLS = ("fill", "partial_fill")
+_WITHOUT_FILL = (
+    "accepted", "canceled", "done_for_day", "expired", "new", "order_cancel_rejected", "order_replace_rejected",
+    "pending_cancel", "pending_new", "pending_replace", "rejected", "replaced",
+)  # fmt: skip
 
 
 class AlpacaUpdates:
@@ -59,7 +63,7 @@ class AlpacaUpdates:
         row, event = data["order"], due_word(data, "event")
         yield StreamEvent(
             what=Heard.TOUCHED,
-            section="orders" if event not in _FILLS else None,
+            section=_section(event),
             asset=_asset(row),
             broker_order_id=due_word(row, "id"),
             client_order_id=word(row, "client_order_id"),
@@ -99,3 +103,10 @@ def _fill(data: Json, row: Json) -> Fill | None:
         fill_id=execution, asset=name, side=parse.side_of(row), quantity=due(data, "qty"), price=due(data, "price"), at=at,
         broker_order_id=due_word(row, "id"), client_order_id=word(row, "client_order_id"),
     )  # fmt: skip
+
+
+def _section(event: str) -> Section | None:
+    """What *event* touched; None where it is another one, such as a trade that the venue takes back."""
+    if event in _FILLS:
+        return "fills"
+    return "orders" if event in _WITHOUT_FILL else None

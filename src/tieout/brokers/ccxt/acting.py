@@ -9,7 +9,7 @@ from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.confirm import CcxtAccount
 from tieout.brokers.ccxt.lookup import CcxtOrders
 from tieout.brokers.ccxt.markets import Markets
-from tieout.brokers.ccxt.orders import acknowledged, arguments, as_asked
+from tieout.brokers.ccxt.orders import acknowledged, arguments, as_asked, ids_alone
 from tieout.brokers.ccxt.parse import RowError
 from tieout.brokers.ccxt.reader import Json
 from tieout.brokers.ccxt.strangers import introduced, market_of
@@ -26,6 +26,7 @@ class CcxtActing:
     ) -> None:
         self._venue, self._asking, self._orders = venue, asking, orders
         self._account, self._markets = account, markets
+        self._signs = venue.signer is None
 
     async def placed(
         self, broker_order_id: str | None, client_order_id: str | None, where: Json | None = None
@@ -48,7 +49,7 @@ class CcxtActing:
             OutcomeUnknown: It may rest there, or does with other terms.
         """
         action = f"submit {request.client_order_id}"
-        self._require(action)
+        await self._require(action)
         await market_of(self._markets, request.asset, action)
         await self._asking.load(action)
 
@@ -58,7 +59,8 @@ class CcxtActing:
         told = await self._asking.act(action, checked)
         row = await self._asking.act(action, lambda client: client.create_order(**told))
         try:
-            order = acknowledged(request, self._venue.ids.heard, row)
+            told_back = row if self._venue.acknowledges else ids_alone(row)
+            order = acknowledged(request, self._venue.ids.heard, told_back)
         except RowError as error:
             raise OutcomeUnknown(action, str(error)) from None
         if order.status == "rejected":
@@ -74,7 +76,7 @@ class CcxtActing:
             OutcomeUnknown: It may have ended or not.
         """
         action = f"cancel {broker_order_id or client_order_id}"
-        self._require(action)
+        await self._require(action)
         try:
             found = await self.placed(broker_order_id, client_order_id)
         except SourceError as error:
@@ -110,6 +112,18 @@ class CcxtActing:
             raise OutcomeUnknown(action, "it stands there under another id, or with other terms, than were asked for")
         return found[0]
 
-    def _require(self, action: str) -> None:
+    async def _require(self, action: str) -> None:
+        """Return if anything is sent, and signed for this account; the venue is asked that once."""
         if not self._venue.sends:
             raise ActionRefused(action, "nothing is sent to this venue: no order is known to go out there as asked for")
+        if self._signs or self._venue.signer is None:
+            return
+        try:
+            why = await self._asking.ask("account", self._venue.signer, markets=False)
+        except SourceError as error:
+            raise ActionRefused(
+                action, f"nothing was sent, for whose key it is could not be asked: {error.why}"
+            ) from None
+        if why is not None:
+            raise ActionRefused(action, why)
+        self._signs = True

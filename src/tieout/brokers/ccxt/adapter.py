@@ -20,6 +20,7 @@ from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.confirm import CcxtAccount
 from tieout.brokers.ccxt.examined import CcxtExamined
 from tieout.brokers.ccxt.guard import connect, set_markets
+from tieout.brokers.ccxt.instruments import CcxtInstruments
 from tieout.brokers.ccxt.lookup import CcxtOrders
 from tieout.brokers.ccxt.markets import Markets
 from tieout.brokers.ccxt.reader import CcxtReader, Json, too_old
@@ -57,6 +58,7 @@ class CcxtBroker:
         shared: Whose session is used; without one the client makes its own.
 
     Attributes:
+        get_instruments: What the venue says of instruments, out of the markets that are kept; see `brokers.base.Lists`.
         token: What the venue gives to open a stream with, by ccxt's name of the question and the field of the answer.
     """
 
@@ -101,6 +103,7 @@ class CcxtBroker:
         self._reader = CcxtReader(self.name, self._venue, self._asking, tuple(assets), self._clock)
         self._account_there = CcxtAccount(self.name, known.known, self._asking)
         self._orders = CcxtOrders(self.name, self._venue, self._asking, self._reader, tuple(assets))
+        self.get_instruments = CcxtInstruments(self.name, venue, self._asking, self._clock).get
         self._acting = CcxtActing(self._venue, self._asking, self._orders, self._account_there, self._markets)
 
     async def get_positions(self) -> tuple[Position, ...]:

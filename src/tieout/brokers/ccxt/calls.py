@@ -13,8 +13,10 @@ from msgspec import field as default
 
 from tieout.brokers.ccxt import cash, mend
 from tieout.brokers.ccxt.ids import Ids
-from tieout.brokers.ccxt.pages import Pager, Path, Span
+from tieout.brokers.ccxt.pages import Pager, Path
 from tieout.brokers.ccxt.sends import Way
+from tieout.brokers.ccxt.signer import Signer
+from tieout.brokers.ccxt.spans import Span
 from tieout.model.snapshot import Section
 
 Json = dict[str, Any]
@@ -143,6 +145,7 @@ class Venue(Struct, frozen=True):
     finds: tuple[Find, ...] = ()  # where orders are found that cannot be looked up so
     sends: tuple[Way, ...] = ()  # what may be sent: nothing else is
     ids: Ids = Ids()  # the form of clients' ids
+    signer: Signer | None = None  # why a key does not sign for the account, where the venue would book it elsewhere
     acknowledges: bool = True  # whether the answer to a submit tells how the order stands; if not, it is read back
     hedge_mode: bool = False
     fills_days: int | None = None  # how far back one request for fills reaches from its start

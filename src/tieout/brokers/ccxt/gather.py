@@ -158,10 +158,11 @@ async def _pages(doing: Gathering, call: Call, params: Json | None, *, last: boo
             if index == MAX_PAGES:
                 raise RowLeft("more pages than are read in one go")
             body, rows = await _page(doing, call, params)
+            earlier = haul.rows[-1] if haul.rows else None
             fresh = haul.take(body, rows)
             if call.pages is None:
                 break
-            params = call.pages(Page(params, body, rows, fresh, len(haul.rows), index, since, last))
+            params = call.pages(Page(params, body, rows, fresh, len(haul.rows), index, since, last, earlier))
             index += 1
     except RowLeft as left:
         doing.missing.append(str(left))

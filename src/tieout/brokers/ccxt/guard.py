@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from tieout.brokers.ccxt.jwt import sign_with_one_key
 from tieout.brokers.ccxt.lazy import exchange_class
 from tieout.brokers.wire import verdict
 from tieout.brokers.wire.exact import once
@@ -144,6 +145,8 @@ def arm(exchange: Any) -> None:
     exchange.enableLastHttpResponse = exchange.id == "kraken"  # its cancel_order reads the text back to name the error
     for uninvited in _UNINVITED & set(dir(exchange)):
         setattr(exchange, uninvited, _nothing)
+    if exchange.id == "coinbase":
+        sign_with_one_key(exchange)
     _QUIET.setLevel(logging.WARNING)  # ccxt logs signed requests, keys included, at DEBUG
     exchange.logger = _QUIET
 
@@ -217,8 +220,15 @@ def _redirected(urls: Any, origin: str) -> Any:
 def take_turns(exchange: Any, wire: Wire) -> None:
     """Have every request of *exchange* wait for its turn on *wire*, at ccxt's cost of it, not for ccxt's own throttler."""
 
-    async def turn(cost: object = None) -> None:
-        await wire.turn(wire.limiter.limits.weight(str(1 if cost is None else cost)))
+    cost_of = exchange.calculate_rate_limiter_cost
 
+    def named(api: object, method: str, path: str, *rest: object) -> tuple[str, object]:
+        return path, cost_of(api, method, path, *rest)
+
+    async def turn(asked: tuple[str, object]) -> None:
+        path, cost = asked
+        await wire.turn(wire.limiter.limits.weight(str(1 if cost is None else cost)), path)
+
+    exchange.calculate_rate_limiter_cost = named
     exchange.throttle = turn
     exchange.enableRateLimit = True

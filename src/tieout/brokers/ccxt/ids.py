@@ -15,6 +15,10 @@ _DASH = "UIOL"  # letters that ids in base 32 do not have; a stranger's id has a
 _MARK = "71e0075"
 _MARKED = re.compile(rf"{_MARK}([0-9a-f]{{25}})")
 
+_SHORT, _PACKED = 12, "71e0a5c1"  # an id of so few characters stands in the rest of 128 bits, letter by letter
+_CLOID_MARKED = re.compile(rf"0x{_MARK}([0-9a-f]{{25}})")
+_CLOID_PACKED = re.compile(rf"0x{_PACKED}([0-9a-f]{{24}})")
+
 
 class Ids(Struct, frozen=True):
     """The form that a venue wants clients' ids in.
@@ -50,8 +54,25 @@ def _from_uuid(told: str) -> str:
     return f"tieout-{found[1]}" if found else told
 
 
+def _as_cloid(own: str) -> str:
+    found = _CORRECTION.fullmatch(own)
+    if found:
+        return f"0x{_MARK}{found[1]}"
+    short = own.isascii() and own.isprintable() and 0 < len(own) <= _SHORT
+    return f"0x{_PACKED}{own.encode().hex():0<24}" if short else own
+
+
+def _from_cloid(told: str) -> str:
+    found, packed = _CLOID_MARKED.fullmatch(told.lower()), _CLOID_PACKED.fullmatch(told.lower())
+    if found:
+        return f"tieout-{found[1]}"
+    own = bytes.fromhex(packed[1]).rstrip(b"\0") if packed else b""
+    return own.decode() if own and own.isascii() and own.decode().isprintable() else told
+
+
 ALPHANUMERIC = Ids(r"[A-Za-z0-9]{1,32}", _without_dashes, _with_dashes)
 KRAKEN = Ids(r"[A-Za-z0-9_-]{1,18}|[0-9a-f]{32}", _as_uuid, _from_uuid)
+HYPERLIQUID = Ids(r"0x[0-9a-f]{32}", _as_cloid, _from_cloid)
 
 
 def told_id(ids: Ids, client_order_id: str, action: str) -> str:

@@ -16,7 +16,7 @@ from tieout.brokers.ccxt.listing import Listing, Market, NoListing, Wanted
 from tieout.errors import SourceError, SourceMalformed, SourceThrottled, SourceTimeout, SourceUnreachable
 
 DEADLINE_S = 90
-COMMAND = (sys.executable, "-m", "tieout.brokers.ccxt.listing")
+COMMAND: tuple[str, ...] = (sys.executable, "-m", "tieout.brokers.ccxt.listing")
 # What a child needs of the environment. Secrets are in it too: none of them is handed on.
 _HANDED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
 

@@ -163,11 +163,6 @@ def coinbase_fill(row: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def hyperliquid_position(_row: Mapping[str, Any]) -> dict[str, Any]:
-    """ccxt's mark price is a quotient cut off at 18 digits."""
-    return {"markPrice": None}
-
-
 def hyperliquid_fill(row: Mapping[str, Any]) -> dict[str, Any]:
     """`dir` tells who was liquidated; the other side of it is an ordinary fill."""
     return {"liquidation": str(raw(row).get("dir", "")).startswith("Liquidated")}

@@ -42,6 +42,12 @@ def arguments(client: Any, venue: Venue, request: OrderRequest, action: str) -> 
     }
 
 
+def ids_alone(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What an acknowledgement is believed that does not tell how the order stands: its ids, and a no."""
+    said = {name: row.get(name) for name in ("id", "clientOrderId", "symbol")}
+    return said | ({"status": "rejected"} if row.get("status") == "rejected" else {})
+
+
 def _in_steps(rounded: Any, asset: str, told: Decimal, action: str) -> None:
     """ccxt rounds silently to the market's step; an order of another size or price than asked for is never sent."""
     if dec(str(rounded(asset, plain(told)))) != told:

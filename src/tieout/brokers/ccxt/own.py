@@ -1,7 +1,8 @@
 """Raw rows of positions, read here: ccxt's parsers take five times as long, for figures that nobody asks for.
 
 They also leave out what has no entry price, and take a side from a notional that is 0 without a mark price. Each gives the
-fields that `parse.position` takes, and the venue's id of the market: a contract, but where `contract` says otherwise.
+fields that `parse.position` takes, and the venue's id of the market: a contract, but where `contract` says otherwise; or the
+coin, of which ccxt knows the market.
 """
 
 from __future__ import annotations
@@ -66,6 +67,24 @@ def okx(row: Json) -> Json:
         "hedged": leg != "net",
         "entryPrice": row.get("avgPx"),
         "markPrice": row.get("markPx"),
+    }
+
+
+def hyperliquid(row: Json) -> Json:
+    """A position at Hyperliquid, of which there is one a coin: signed by its size. No price is told, and none is worked out.
+
+    Raises:
+        RowError: It has no coin, or no size.
+    """
+    held = row.get("position")
+    if not isinstance(held, dict):
+        raise RowError("no position in the row")
+    size = held.get("szi")
+    return {
+        "coin": market_id(held, "coin"),
+        "contracts": unsigned(size),
+        "side": "short" if str(size).startswith("-") else "long",
+        "entryPrice": held.get("entryPx"),
     }
 
 

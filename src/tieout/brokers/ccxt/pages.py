@@ -6,21 +6,18 @@ It raises `RowLeft` where neither can be told: the section is then not complete,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Hashable
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from msgspec import Struct
-
 from tieout.brokers.ccxt.cash import walk
-from tieout.brokers.ccxt.parse import RowError, RowLeft, at_milliseconds, milliseconds, number
+from tieout.brokers.ccxt.parse import RowError, RowLeft, milliseconds, number
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
 
 MAX_PAGES = 500  # of one list; more is no reading any more, but a download
 MAX_WINDOWS = 800
-_AHEAD = timedelta(hours=1)  # the venue's clock may be ahead of ours: the last window ends after its present
 
 
 class Page(NamedTuple):
@@ -35,6 +32,7 @@ class Page(NamedTuple):
         number: 0 for the first page.
         since: The moment from which on rows are wanted, in milliseconds since 1970; None for all there are.
         last: Whether nothing else is asked for what comes after its window.
+        earlier: The last row that had come before; None for the first page.
     """
 
     params: Json
@@ -45,58 +43,18 @@ class Page(NamedTuple):
     number: int
     since: int | None = None
     last: bool = True
+    earlier: Json | None = None
+
+
+class Again(NamedTuple):
+    """How a list is asked for a stretch of time that ends with a row: its field with a time, and the parameter for an end."""
+
+    time: str
+    param: str
+    write: Callable[[int], Any] = int
 
 
 Pager = Callable[[Page], "Json | None"]
-
-
-class Span(Struct, frozen=True):
-    """How a venue is told a stretch of time.
-
-    Attributes:
-        start: The parameter for its beginning.
-        end: The one for its end; None where there is none.
-        days: How long it may be; None for as long as one likes.
-        unit: How a moment is written.
-        early_ms: How much earlier to begin, where the venue leaves out its very start.
-        kept_days: For how long the venue keeps such rows; what is asked from before is not complete.
-    """
-
-    start: str
-    end: str | None = None
-    days: int | None = None
-    unit: str = "ms"
-    early_ms: int = 0
-    kept_days: int | None = None
-
-    def windows(self, since: datetime, now: datetime) -> Iterator[Json]:
-        """The stretches from *since* to beyond *now*, the earliest first, without a gap between them.
-
-        One at least: a clock that stands before *since* must not end in a list that nobody asked for.
-        """
-        begin = milliseconds(max(since, self.oldest(now) or since)) - self.early_ms
-        if self.days is None:
-            yield {self.start: self._said(begin)}
-            return
-        length, stop = self.days * 86_400_000, max(begin, milliseconds(now + _AHEAD))
-        while begin <= stop:
-            told = {self.start: self._said(begin)}
-            yield told if self.end is None else {**told, self.end: self._said(begin + length - 1)}
-            begin += length
-
-    def oldest(self, now: datetime) -> datetime | None:
-        """The moment from which on the venue keeps its rows."""
-        return None if self.kept_days is None else now - timedelta(days=self.kept_days)
-
-    def _said(self, at: int) -> Any:
-        if self.unit == "iso":
-            return iso(at)
-        return at // 1000 if self.unit == "s" else at
-
-
-def iso(at: int) -> str:
-    """A moment in milliseconds since 1970 as an ISO date."""
-    return at_milliseconds(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def field(row: Any, name: str) -> Any:
@@ -131,13 +89,22 @@ def moment_of(row: Any, name: str) -> int:
     return int(value)
 
 
-def cursor(path: Path, name: str, *, more: Path | None = None, newest_first: str | None = None) -> Pager:
+def cursor(path: Path, name: str, *, more: Path | None = None, again: Again | None = None) -> Pager:
     """The venue gives a mark for the next page; no mark, or a page without rows, is the end. *more* is its word for it.
 
-    With *newest_first*, the field of a row's time, a page that reaches before the moment asked for is the last as well.
+    With *again*, a later page without rows is not believed by itself: what ends with the last row, newest first, is asked
+    for instead. Only if it holds that row, and none that had not come, was that the end.
     """
 
     def step(page: Page) -> Json | None:
+        if again is not None and page.earlier is not None:
+            if name not in page.params:
+                if page.fresh or not page.rows:
+                    raise RowLeft("a page came without its rows")
+                return None
+            if not page.rows:
+                rest = {key: value for key, value in page.params.items() if key != name}
+                return {**rest, again.param: again.write(moment_of(page.earlier, again.time) + 1)}
         said = None if more is None else _told(page.body, more, "no word about further pages")
         if more is not None and not isinstance(said, bool):
             raise RowError("a word about further pages that is neither yes nor no")
@@ -148,19 +115,36 @@ def cursor(path: Path, name: str, *, more: Path | None = None, newest_first: str
             raise RowLeft("a page without rows, of which the venue says that more follow")
         if mark in (None, "", "0") or not page.rows:
             return None
-        reached = newest_first is not None and _before(page, newest_first)
-        return None if reached else {**_moved(page), name: mark}
+        return {**_moved(page), name: mark}
 
     return step
 
 
-def after(name: str, param: str, limit: int) -> Pager:
-    """The next page begins behind the last row; a page that is not full is the last."""
+def behind(path: Path, name: str, param: str, time: str) -> Pager:
+    """Newest first; while the venue gives a mark, the next page is asked behind the last row but one, so that they overlap.
+
+    A page that reaches before the moment asked for is the last as well.
+    """
 
     def step(page: Page) -> Json | None:
+        _overlap(page)
+        mark = _told(page.body, path, "no word about further pages")
+        if mark in (None, "") or not page.rows or _before(page, time):
+            return None
+        return {**_moved(page), param: field(page.rows[-2], name) if len(page.rows) > 1 else mark}
+
+    return step
+
+
+def after(name: str, param: str, limit: int, overlap: int = 0) -> Pager:
+    """The next page begins behind the last row, or shows the last *overlap* rows again; one that is not full is the last."""
+
+    def step(page: Page) -> Json | None:
+        if overlap:
+            _overlap(page)
         if len(page.rows) < limit:
             return None
-        return {**_moved(page), param: field(page.rows[-1], name)}
+        return {**_moved(page), param: field(page.rows[-1 - overlap], name)}
 
     return step
 
@@ -184,12 +168,13 @@ def counted(param: str, count: Path) -> Pager:
 
 
 def skipping(param: str, limit: int) -> Pager:
-    """The next page is asked for by how many rows came; one that is not full is the last."""
+    """The next page is asked for by how many rows came, and shows the last one again; one that is not full is the last."""
 
     def step(page: Page) -> Json | None:
+        _overlap(page)
         if len(page.rows) < limit:
             return None
-        return {**_moved(page), param: int(page.params.get(param, 0)) + len(page.rows)}
+        return {**_moved(page), param: int(page.params.get(param, 0)) + len(page.rows) - 1}
 
     return step
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from tieout.brokers.ccxt.asking import CcxtAsking
 from tieout.brokers.ccxt.parse import RowError, at_milliseconds
+from tieout.brokers.ccxt.signer import linked
 from tieout.brokers.examined import KeyRights, sure
 from tieout.errors import SourceIncomplete
 
@@ -177,20 +178,13 @@ async def _hyperliquid(client: Any) -> KeyRights:
         str(client.walletAddress).lower(),
         client.eth_get_address_from_private_key(client.privateKey).lower(),
     )
-    if owner == signer or await _linked(client, owner, "subAccount", "master") == signer:
+    if owner == signer or await linked(client, owner, "subAccount", "master") == signer:
         own = "it is the account's own private key, which nobody can take back; an agent's key suffices to trade"
         return KeyRights(read=True, trade=True, withdraw=True, move=True, remarks=(own,))
-    if await _linked(client, signer, "agent", "user") == owner:
+    if await linked(client, signer, "agent", "user") == owner:
         return KeyRights(read=True, trade=True, withdraw=False, move=False)
     stray = "it is neither this account's key nor one of an agent of it: orders with it are refused"
     return KeyRights(read=True, trade=False, remarks=(stray,))
-
-
-async def _linked(client: Any, address: str, role: str, owner: str) -> str | None:
-    """Whom *address* belongs to, if the venue says that it is of that *role*."""
-    told = _object(await client.publicPostInfo({"type": "userRole", "user": address}))
-    data = told.get("data")
-    return str(data.get(owner)).lower() if told.get("role") == role and isinstance(data, dict) else None
 
 
 def _object(told: object) -> Json:

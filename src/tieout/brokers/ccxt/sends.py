@@ -5,7 +5,7 @@ Measured with ccxt 4.5.90: what leaves is held, field by field, to what was aske
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from tieout.errors import ActionRefused
 from tieout.model.amounts import plain
 
 Json = dict[str, Any]
-Kind = Literal["spot", "linear"]
+Kind = Literal["spot", "linear", "inverse"]
 _PRICES = {"market": (False, False), "limit": (True, False), "stop": (False, True), "stop_limit": (True, True)}
 _CLOSING = frozenset((("long", "sell"), ("short", "buy")))
 
@@ -26,7 +26,7 @@ class Way(Struct, frozen=True):
 
     Attributes:
         type: The port's word for it: market, limit, stop, stop_limit.
-        market: Spot pairs, or perpetual contracts that settle in their quote currency.
+        market: Spot pairs, or perpetual contracts that settle in their quote currency (linear) or in their coin (inverse).
         client_id: ccxt's parameter for the client's id.
         trigger: The same for the price of a stop.
         by_side: What is said beside, by the side of the order.
@@ -34,6 +34,7 @@ class Way(Struct, frozen=True):
         legs: How the leg of a hedge-mode account is named; without, an order for one is refused.
         legs_close: An order against its leg can only close it, and must not say so.
         sides: Which of them go out right.
+        fits: Which markets of the sort it is for.
     """
 
     type: str
@@ -45,6 +46,7 @@ class Way(Struct, frozen=True):
     legs: Mapping[str, Json] = default(default_factory=dict)
     legs_close: bool = False
     sides: tuple[str, ...] = ("buy", "sell")
+    fits: Callable[[Mapping[str, Any]], bool] = bool
 
     def params(self, request: OrderRequest, client_id: str) -> Json:
         """ccxt's parameters for *request*, which this way is for."""
@@ -73,7 +75,7 @@ def way_for(sends: tuple[Way, ...], market: Mapping[str, Any], request: OrderReq
     if (request.limit_price is not None, request.stop_price is not None) != _PRICES[request.type]:
         raise ActionRefused(action, "other prices than an order of its type has")
     sort = _sort(market)
-    found = next((way for way in sends if (way.type, way.market) == (request.type, sort)), None)
+    found = next((way for way in sends if (way.type, way.market) == (request.type, sort) and way.fits(market)), None)
     if found is None or request.side not in found.sides:
         raise ActionRefused(action, "this type of order is not sent to this market of this venue")
     leg = request.position_side or "net"
@@ -89,4 +91,6 @@ def way_for(sends: tuple[Way, ...], market: Mapping[str, Any], request: OrderReq
 def _sort(market: Mapping[str, Any]) -> Kind | None:
     if market.get("spot"):
         return "spot"
-    return "linear" if market.get("swap") and market.get("linear") else None
+    if not market.get("swap"):
+        return None
+    return "linear" if market.get("linear") else "inverse" if market.get("inverse") else None

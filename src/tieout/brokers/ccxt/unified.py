@@ -47,6 +47,8 @@ def unified(client: Any, section: Section, call: Call, rows: list[Json], asset: 
 
 def _own(client: Any, told: Json, row: Json) -> Json:
     """A row as it was read here, under ccxt's name of its market; an id that no market of that sort, or two, have stays."""
+    if "coin" in told:
+        return {**told, "symbol": client.safe_symbol(client.coin_to_market_id(told["coin"])), "info": row}
     named, contract = told["market"], told.get("contract", True)
     symbols = {each["symbol"] for each in client.markets_by_id.get(named, ()) if each["contract"] is contract}
     return {**told, "symbol": symbols.pop() if len(symbols) == 1 else named, "info": row}

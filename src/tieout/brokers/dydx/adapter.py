@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -14,12 +14,14 @@ from tieout.brokers.dydx import parse
 from tieout.brokers.dydx.examined import DydxExamined
 from tieout.brokers.dydx.holdings import USDC, Holdings
 from tieout.brokers.dydx.indexer import LAG_BLOCKS, Indexer
+from tieout.brokers.dydx.instruments import DydxInstruments
 from tieout.brokers.dydx.owner import Owner
 from tieout.brokers.dydx.pages import SIZE, Page, Unproven, walk
 from tieout.brokers.dydx.rows import Json, RowError, RowLeft
 from tieout.brokers.wire.http import Http
 from tieout.brokers.wire.wire import Wire
 from tieout.errors import ActionRefused, SourceIncomplete, SourceMalformed
+from tieout.model.instrument import Instrument
 from tieout.model.snapshot import SECTIONS, Activity, Balance, Fill, Order, Position
 
 MAINNET = "https://indexer.dydx.trade"
@@ -43,6 +45,7 @@ class DydxBroker:
         self._wire, self._url = wire, url
         self._http = Http(self.name, url, wire)
         self._indexer = Indexer(self.name, self._owner, self._http, wire)
+        self._instruments = DydxInstruments(self.name, self._http)
 
     async def get_positions(self) -> tuple[Position, ...]:
         """Every open position, netted over isolated sub-accounts."""
@@ -103,6 +106,10 @@ class DydxBroker:
         """Which account this is; the venue is asked whether it knows it."""
         await self._indexer.holdings("get_account_info")
         return AccountInfo(account=self._account, venue="dydx", currency=USDC, trading_enabled=False)
+
+    async def get_instruments(self, assets: Collection[str]) -> tuple[Instrument, ...]:
+        """What dYdX says of *assets*."""
+        return await self._instruments.get(assets)
 
     async def submit_order(self, request: OrderRequest) -> Order:
         """Always refused; nothing is sent."""

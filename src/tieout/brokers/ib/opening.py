@@ -7,7 +7,15 @@ from tieout.brokers.zones import zone_of
 
 
 def open_ib(
-    name: str, timeout_seconds: int, *, account: str | None, host: str, port: int, client_id: int, zone: str | None
+    name: str,
+    timeout_seconds: int,
+    *,
+    account: str | None,
+    host: str,
+    port: int,
+    client_id: int,
+    zone: str | None,
+    currency: str | None,
 ) -> IbBroker:
     """The broker of the account *name*, by the settings of `kind = "ib"`.
 
@@ -18,5 +26,11 @@ def open_ib(
 
     zoned = None if zone is None else zone_of(zone, f"accounts.{name}.broker.zone")
     return IbBroker(
-        account or name, host=host, port=port, client_id=client_id, zone=zoned, timeout_seconds=timeout_seconds
+        account or name,
+        host=host,
+        port=port,
+        client_id=client_id,
+        zone=zoned,
+        timeout_seconds=timeout_seconds,
+        currency=currency,
     )

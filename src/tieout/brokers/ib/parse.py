@@ -86,7 +86,8 @@ def position(row: Fields) -> tuple[int, Position]:
     Raises:
         BadRow: The message is none.
     """
-    _, _, _, contract, symbol, kind, _, _, _, multiplier, _, currency, local, _, held, cost = _of(row, 16)
+    _, version, _, contract, symbol, kind, _, _, _, multiplier, _, currency, local, _, held, cost = _of(row, 16)
+    _require_version(version, "3")
     each, price = number(multiplier), number(cost)
     if price is not None and each and kind in PER_CONTRACT:
         price = ratio(price, each).quantize(AVERAGE, ROUND_HALF_EVEN).normalize()
@@ -109,7 +110,8 @@ def cash(rows: Iterable[Fields], account: str) -> tuple[Balance, ...]:
     """
     found: dict[str, Balance] = {}
     for row in rows:
-        _, _, _, whose, model, tag, amount, currency = _of(row[:8], 8)
+        _, version, _, whose, model, tag, amount, currency = _of(row[:8], 8)
+        _require_version(version, "1")
         if whose == account and not model and tag == "CashBalance":
             found[currency] = Balance(currency, needed(amount))
     if not found:
@@ -232,6 +234,24 @@ def moment(text: str, zone: ZoneInfo | None) -> datetime:
     if zone is None:
         raise BadRow("a time without a zone: say in zone which one TWS is set to")
     return found.replace(tzinfo=zone).astimezone(UTC)
+
+
+def whole(text: str) -> int:
+    """A number of an order or a client; 0 where there is none.
+
+    Raises:
+        BadRow: It is no number.
+    """
+    if text in UNSET:
+        return 0
+    if not (text.isascii() and text.lstrip("-").isdigit()):
+        raise BadRow("an order's number that is none")
+    return int(text)
+
+
+def _require_version(told: str, known: str) -> None:
+    if told != known:
+        raise BadRow("a message of a version that is not known here")
 
 
 def _contract(text: str) -> int:

@@ -1,4 +1,4 @@
-"""One connection to TWS or the Gateway, through ib_async: one question at a time, each with a deadline, rows as their texts.
+"""One connection to TWS or the Gateway, through ib_async: one thing at a time, each with a deadline, rows as their texts.
 
 ib_async is left as it is and does the talking: handshake, pacing (45 messages a second), ends of lists. Beside its decoder
 every row is noted as it came: the decoder drops a row that it cannot read, with a line in a log, and makes numbers floats.
@@ -8,43 +8,52 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from tieout.errors import SourceRefused, SourceTimeout, SourceUnreachable
+from tieout.brokers.ib.connecting import Connection, refused
+from tieout.brokers.ib.notes import Fields
+from tieout.errors import (
+    ActionRefused,
+    OutcomeUnknown,
+    SourceError,
+    SourceMalformed,
+    SourceTimeout,
+    SourceUnreachable,
+)
 
-Fields = list[str]
-OPEN_ORDER, STATUS, FAILED, EXECUTION, POSITION = 5, 3, 4, 11, 61
-COMMISSION, CASH, COMPLETED = 59, 73, 101
-NOTED = (STATUS, FAILED, OPEN_ORDER, EXECUTION, COMMISSION, POSITION, CASH, COMPLETED)
-CLIENT_TAKEN = "326"
-CUT_OFF, BACK = frozenset(("1100", "2110")), frozenset(("1101", "1102"))
-REFUSALS = frozenset(("321", "322"))
-HINT = "is TWS or the Gateway running, logged in (daily restart, second factor), its API open to this machine?"
+T = TypeVar("T")
+CUT = "TWS itself has lost its connection to Interactive Brokers"
+
+
+class Answer(NamedTuple):
+    """The rows of an answer as texts, and what ib_async made of it."""
+
+    rows: tuple[Fields, ...]
+    made: Any
+
+    def of(self, kind: int) -> tuple[Fields, ...]:
+        """The rows of one kind of message."""
+        return tuple(row for row in self.rows if int(row[0]) == kind)
 
 
 class Session:
-    """A connection that is made when it is first needed, and anew after it broke.
+    """Questions and actions, over a connection that is made when it is first needed, and anew after it broke.
 
-    Args:
-        name: How sentences name the broker.
-        host: Where TWS or the Gateway listens.
-        port: And at which port.
-        client_id: Which client of it we are; another program must have another.
-        account: The account that the login must hold.
+    Attributes:
         seconds: How long one answer may take.
     """
 
-    def __init__(self, name: str, host: str, port: int, *, client_id: int, account: str, seconds: float) -> None:
-        self._name, self._host, self._port = name, host, port
-        self._client_id, self._account, self._seconds = client_id, account, seconds
+    def __init__(self, name: str, connection: Connection, *, seconds: float) -> None:
+        self._name, self._connection, self.seconds = name, connection, seconds
+        self._notes = connection.notes
         self._turn = asyncio.Lock()
-        self._ib: Any = None
-        self._rows: list[Fields] = []
-        self._news = asyncio.Event()
-        self._cut_off = False
+        self._closed = False
+
+    @property
+    def client_id(self) -> int:
+        """Which client of TWS we are."""
+        return self._connection.client_id
 
     async def ask(
         self,
@@ -62,115 +71,106 @@ class Session:
             SourceError: No connection, no end in time, or a refusal; nothing is known then.
         """
         async with self._turn:
-            ib = await self._connected(scope)
-            self._rows.clear()
+            ib = await self._ready(scope)
             try:
-                async with asyncio.timeout(self._seconds):
-                    made = await question(ib)
-            except TimeoutError:
-                silent = self._silent(scope)
-                self._drop()
-                raise silent from None
-            except OSError as error:
-                self._drop()
-                raise SourceUnreachable(self._name, scope, f"the connection broke: {HINT}") from error
-            except _request_error() as error:
-                raise SourceRefused(self._name, scope, f"refused with code {error.code}") from None
+                made = await self._answered(scope, question(ib))
+            except (SourceError, asyncio.CancelledError):
+                self._connection.drop()  # what still comes would look like the next answer
+                raise
             if settled is not None:
-                await self._settle(settled, linger)
-            if self._cut_off:
-                raise SourceUnreachable(self._name, scope, "TWS itself has lost its connection to Interactive Brokers")
-            return Answer(tuple(row for row in self._rows if int(row[0]) in kinds), made)
+                await self._until(lambda rows: settled(rows) or None, linger)
+            self._require_line(scope)
+            return Answer(tuple(row for row in self._notes.rows if int(row[0]) in kinds), made)
 
-    async def _settle(self, settled: Callable[[Sequence[Fields]], bool], seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):  # what is still not told then is not known
-            async with asyncio.timeout(seconds):
-                while not settled(self._rows):
-                    self._news.clear()
-                    await self._news.wait()
+    async def act(
+        self,
+        action: str,
+        send: Callable[[Any], int],
+        verdict: Callable[[int, Sequence[Fields]], T | None],
+        late: Callable[[int, Sequence[Fields]], T | None],
+        *,
+        linger: float,
+    ) -> T:
+        """What TWS says became of what is sent, by its *verdict*; what it says *late* has to do where none follows.
+
+        A verdict that is still to come then is waited for *linger* seconds at most.
+
+        Raises:
+            ActionRefused: Nothing was sent.
+            OutcomeUnknown: It was, and TWS said nothing of it.
+        """
+        async with self._turn:
+            try:
+                ib = await self._ready(action)
+                self._require_line(action)
+            except SourceError as error:
+                raise ActionRefused(action, f"nothing was sent: {error.why}") from None
+            found: T | None = None
+            try:
+                number = send(ib)
+                found = await self._until(lambda rows: verdict(number, rows) or late(number, rows), self.seconds)
+                if found is not None:
+                    found = await self._until(lambda rows: verdict(number, rows), linger) or found
+            except ConnectionError:
+                raise OutcomeUnknown(action, "the connection broke") from None
+            finally:
+                if found is None:
+                    self._connection.drop()  # the next connection tells whether it arrived
+            if found is None:
+                raise OutcomeUnknown(action, "TWS did not say what became of it")
+            return found
 
     async def close(self) -> None:
-        """Let go of the connection. Safe to repeat."""
-        self._drop()
+        """Let go of the connection for good. Safe to repeat."""
+        self._closed = True
+        self._connection.drop()
 
-    async def _connected(self, scope: str) -> Any:
-        if self._ib is not None and self._ib.client.isReady():
-            return self._ib
-        self._drop()
-        logging.getLogger("ib_async").setLevel(logging.CRITICAL + 1)  # its lines hold amounts
-        from ib_async import IB, StartupFetchNONE
-
-        self._nothing = StartupFetchNONE
-        self._ib = ib = IB()
-        ib.RaiseRequestErrors = True  # without it a refused list is an empty one
-        self._note_all(ib)
-        await self._connect(scope, ib)
-        if self._account not in ib.client.getAccounts():
-            self._drop()
-            raise SourceRefused(self._name, scope, "this login does not hold the account")
+    async def _ready(self, scope: str) -> Any:
+        if self._closed:
+            raise SourceUnreachable(self._name, scope, "it was closed")
+        ib = await self._connection.connected(scope, self.seconds)
+        self._notes.begin()
         return ib
 
-    async def _connect(self, scope: str, ib: Any) -> None:
-        broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ib.client.conn.disconnected += lambda *_: broken.cancel()
-        connecting = asyncio.ensure_future(
-            ib.connectAsync(
-                self._host,
-                self._port,
-                self._client_id,
-                timeout=None,
-                account=self._account,
-                raiseSyncErrors=True,
-                fetchFields=self._nothing,
-            )
-        )
-        done, _ = await asyncio.wait((connecting, broken), timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
-        connecting.cancel()
-        await asyncio.wait((connecting,))
-        if not connecting.cancelled() and connecting.exception() is None:
-            return
-        taken = any(int(row[0]) == FAILED and row[3] == CLIENT_TAKEN for row in self._rows if len(row) > 3)
-        self._drop()
-        if taken:
-            raise SourceRefused(self._name, scope, "another program is that client of TWS: choose another client_id")
-        if not done:
-            raise SourceTimeout(self._name, scope, f"it took the connection and said nothing: {HINT}")
-        raise SourceUnreachable(self._name, scope, f"no connection: {HINT}")
+    def _require_line(self, scope: str) -> None:
+        if self._notes.cut_off:
+            raise SourceUnreachable(self._name, scope, CUT)
 
-    def _note_all(self, ib: Any) -> None:
-        handlers: dict[int, Callable[[Fields], None]] = ib.client.decoder.handlers
-        for kind in NOTED:
-            handlers[kind] = partial(self._note, handlers[kind])
+    async def _answered(self, scope: str, question: Awaitable[object]) -> object:
+        asking = asyncio.ensure_future(question)
+        try:
+            async with asyncio.timeout(self.seconds):
+                while not asking.done():
+                    await self._notes.heard(asking)
+                    self._require_whole(scope)
+            return await asking
+        except TimeoutError:
+            raise SourceTimeout(self._name, scope, f"no end of the answer within {self.seconds} seconds") from None
+        except OSError:
+            raise SourceUnreachable(self._name, scope, "the connection broke") from None
+        except _request_error() as error:
+            raise refused(self._name, scope, str(error.code)) from None
+        finally:
+            asking.cancel()
+            await asyncio.wait((asking,))  # else what ib_async still waits for fails behind it, and nobody looks
+            _ = asking.cancelled() or asking.exception()
 
-    def _note(self, handler: Callable[[Fields], None], fields: Fields) -> None:
-        self._rows.append(list(fields))
-        if int(fields[0]) == FAILED and len(fields) > 3:
-            self._cut_off = (self._cut_off or fields[3] in CUT_OFF) and fields[3] not in BACK
-        self._news.set()
-        handler(fields)
+    def _require_whole(self, scope: str) -> None:
+        """Raise for what TWS says instead of an answer, under no number or ours: nothing else is under way."""
+        if self._notes.spoilt:
+            raise SourceMalformed(self._name, scope, "a message that is none")
+        code = self._notes.refusal()
+        if code is not None:
+            raise refused(self._name, scope, code)
 
-    def _silent(self, scope: str) -> SourceTimeout | SourceRefused:
-        codes = [row[3] for row in self._rows if int(row[0]) == FAILED and len(row) > 3]
-        refusal = next((code for code in codes if code in REFUSALS), None)
-        if refusal is not None:
-            return SourceRefused(self._name, scope, f'refused with code {refusal}: is "Read-Only API" unticked?')
-        return SourceTimeout(self._name, scope, f"no end of the answer within {self._seconds} seconds")
-
-    def _drop(self) -> None:
-        if self._ib is not None:
-            self._ib.client.disconnect()
-        self._ib, self._cut_off = None, False
-
-
-class Answer:
-    """The rows of an answer as texts, and what ib_async made of it."""
-
-    def __init__(self, rows: tuple[Fields, ...], made: Any) -> None:
-        self.rows, self.made = rows, made
-
-    def of(self, kind: int) -> tuple[Fields, ...]:
-        """The rows of one kind of message."""
-        return tuple(row for row in self.rows if int(row[0]) == kind)
+    async def _until(self, found: Callable[[Sequence[Fields]], T | None], seconds: float) -> T | None:
+        """What *found* makes of the rows, once it makes something of them; None after *seconds*, or without a connection."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while (made := found(self._notes.rows)) is None and self._connection.open:
+                    await self._notes.heard()
+                return made
+        return found(self._notes.rows)
 
 
 def _request_error() -> Any:

@@ -17,6 +17,7 @@ from tieout.errors import ActionRefused
 from tieout.model.amounts import dec
 from tieout.model.snapshot import Order
 
+from .alpaca_assets import instrument_row
 from .alpaca_rows import Json, activity_rows, alpaca_id, coin_row, fill_row, order_row, position_row, time_text, worth
 from .alpaca_stream import AlpacaStream
 from .base import Asked, Handler, Login, LoopbackVenue, Refused, Route
@@ -36,6 +37,7 @@ class LoopbackAlpaca(LoopbackVenue):
         legs: Orders of the world and the legs that belong to each: a bracket.
         held: Legs that wait for their twin to end.
         page: No list is longer, whatever was asked for.
+        told: Fields of single assets, by symbol, that are told otherwise than the world has them.
     """
 
     kinds = frozenset(("asset_class", "activity_type"))
@@ -46,6 +48,7 @@ class LoopbackAlpaca(LoopbackVenue):
         self.legs: dict[str, tuple[str, ...]] = {}
         self.held: set[str] = set()
         self.page = _MOST_ORDERS
+        self.told: dict[str, Json] = {}
 
     def routes(self) -> Iterable[Route]:
         """The paths of `/v2`."""
@@ -59,6 +62,8 @@ class LoopbackAlpaca(LoopbackVenue):
             ("DELETE", "/v2/orders/{id}", self._cancel),
             ("GET", "/v2/account/activities", self._activities),
             ("GET", "/v2/account/activities/{type}", self._activities),
+            ("GET", "/v2/assets/{symbol}", self._instrument),
+            ("GET", "/v2/options/contracts/{symbol}", self._instrument),
             ("GET", "/v2/clock", self._time),
         )
         return [Route(*row) for row in table]
@@ -199,6 +204,12 @@ class LoopbackAlpaca(LoopbackVenue):
         ids = [row["id"] for row in kept]
         begin = ids.index(fields["page_token"]) + 1 if fields.get("page_token") in ids else 0
         return kept[begin : begin + min(size, self.page)]
+
+    def _instrument(self, asked: Asked) -> Json:
+        row = instrument_row(self.desk.state.instruments.values(), asked.names["symbol"], asked.path)
+        if row is None:
+            raise _wrong(f"asset not found for {asked.names['symbol']}", 404, 40410000)
+        return row | self.told.get(row["symbol"], {})
 
     def _time(self, _asked: Asked) -> Json:
         now = time_text(self.present())

@@ -1,6 +1,6 @@
-"""Binance, spot and USDⓈ-M futures: `/api/v3`, `/fapi/v1` to `v3`, signed with HMAC-SHA256 over query and body.
+"""Binance, spot and futures: `/api/v3`, `/fapi/v1` to `v3`, `/dapi/v1`, signed with HMAC-SHA256 over query and body.
 
-Source: Binance's public REST documentation, as of 2026-11. One server is both; a key is for one account of the world.
+Source: Binance's public REST documentation, as of 2026-11. One server is all; a key is for one account of the world.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from tieout.errors import ActionRefused
 
 from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
-from .binance_futures import Futures
+from .binance_futures import CoinFutures, Futures
+from .binance_ledger import Income, SpotLists
 from .binance_spot import Spot, failure
 from .binance_stream import BinanceFuturesStream, BinanceSpotStream
 from .bodies import Reply, at_milliseconds
@@ -32,16 +33,19 @@ _REASONS = {
 
 
 class LoopbackBinance(LoopbackVenue):
-    """Binance over a world in which spot pairs and linear contracts are listed."""
+    """Binance over a world in which spot pairs, linear and inverse contracts are listed."""
 
-    kinds = frozenset(("accountType", "algoType", "contractType", "algoStatus"))
+    kinds = frozenset(("accountType", "algoType", "contractType", "algoStatus", "incomeType"))
     stream_kinds = (BinanceSpotStream, BinanceFuturesStream)
 
     def routes(self) -> Iterable[Route]:
-        """Both sides' endpoints."""
+        """Every side's endpoints."""
         yield from Spot(self).routes()
         yield from Futures(self).routes()
-        yield Route("GET", "/dapi/v1/exchangeInfo", lambda _asked: {"symbols": []}, signed=False)
+        yield from SpotLists(self).routes()
+        yield from CoinFutures(self).routes()
+        for side in (Futures(self), CoinFutures(self)):
+            yield from Income(side).routes()
         yield Route("GET", "/sapi/v1/account/apiRestrictions", lambda _asked: rights.binance(self.may))
         for path in ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs"):
             yield Route("GET", f"/sapi/v1/{path}", lambda _asked: [])

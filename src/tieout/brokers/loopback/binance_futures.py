@@ -1,4 +1,4 @@
-"""Binance's USDⓈ-M futures: positions with legs, a wallet, conditional orders apart, income."""
+"""Binance's futures, USDⓈ-M and COIN-M: positions with legs, a wallet, conditional orders apart, income."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from .symbols import by_asset, number_of
 class Futures(Spot):
     """Linear contracts."""
 
-    spot = False
+    sort = "linear"
     path = "/fapi/v1"
+    held = "/fapi/v3"  # where wallets and positions are told
     days = 7
 
     def routes(self) -> Iterable[Route]:
         """What this side answers."""
         yield from self.common("userTrades")
-        yield Route("GET", "/fapi/v3/account", self.wallet)
-        yield Route("GET", "/fapi/v3/positionRisk", self.positions)
-        yield Route("GET", "/fapi/v1/leverageBracket", lambda _asked: [])
-        yield Route("GET", "/fapi/v1/openAlgoOrders", self.algo_orders)
-        yield Route("GET", "/fapi/v1/algoOrder", self.algo_order)
-        yield Route("POST", "/fapi/v1/algoOrder", self.submit_algo)
-        yield Route("DELETE", "/fapi/v1/algoOrder", self.cancel_algo)
-        yield Route("POST", "/fapi/v1/listenKey", self.listen_key, signed=False)
+        yield Route("GET", f"{self.held}/account", self.wallet)
+        yield Route("GET", f"{self.held}/positionRisk", self.positions)
+        yield Route("GET", f"{self.path}/leverageBracket", lambda _asked: [])
+        yield Route("GET", f"{self.path}/openAlgoOrders", self.algo_orders)
+        yield Route("GET", f"{self.path}/algoOrder", self.algo_order)
+        yield Route("POST", f"{self.path}/algoOrder", self.submit_algo)
+        yield Route("DELETE", f"{self.path}/algoOrder", self.cancel_algo)
+        yield Route("POST", f"{self.path}/listenKey", self.listen_key, signed=False)
 
     def listen_key(self, asked: Asked) -> object:
         """A key for the stream, the same one while it lasts; it is asked for by key alone, unsigned."""
@@ -53,9 +54,8 @@ class Futures(Spot):
 
     def positions(self, asked: Asked) -> object:
         """Every open position, one row a leg."""
-        named = by_asset(self.desk.state)
-        held = [row for row in self.desk.positions(asked.account) if row.asset in named]
-        return [rows.position(row, named[row.asset]) for row in held]
+        named = [(row, self.listing(row.asset)) for row in self.desk.positions(asked.account)]
+        return [rows.position(row, listed) for row, listed in named if listed is not None]
 
     def open_orders(self, asked: Asked) -> object:
         """Live orders; those that wait for their trigger are not among them."""
@@ -91,6 +91,13 @@ class Futures(Spot):
         self.desk.cancel(asked.account, broker_order_id=order.broker_order_id)
         ids = {"algoId": number_of(order.broker_order_id), "clientAlgoId": order.client_order_id}
         return {**ids, "code": "200", "msg": "success"}
+
+
+class CoinFutures(Futures):
+    """Inverse contracts, which settle in their coin."""
+
+    sort = "inverse"
+    path = held = "/dapi/v1"
 
 
 def waits(resting: Resting) -> bool:

@@ -1,4 +1,4 @@
-"""A world's records as Binance writes them, spot and USDⓈ-M futures.
+"""A world's records as Binance writes them, spot and futures.
 
 Source: the field names of Binance's public REST documentation, as of 2026-11; values are text, ids and times are numbers.
 """
@@ -30,7 +30,7 @@ SIDES = {"net": "BOTH", "long": "LONG", "short": "SHORT"}
 
 def symbol(row: Listed) -> str:
     """Binance's name of an instrument."""
-    return row.base + row.quote
+    return row.base + row.quote + ("_PERP" if row.sort == "inverse" else "")
 
 
 def market(row: Listed) -> Json:
@@ -49,15 +49,21 @@ def market(row: Listed) -> Json:
             "permissions": [], "permissionSets": [["SPOT"]],
         }  # fmt: skip
     return {
-        **names, "pair": symbol(row), "contractType": "PERPETUAL", "marginAsset": row.settle, "orderTypes": orders,
+        **names, **_size(row), "pair": row.base + row.quote, "contractType": "PERPETUAL",
+        "marginAsset": row.settle, "orderTypes": orders,
         "pricePrecision": 18, "quantityPrecision": 18, "baseAssetPrecision": 18, "quotePrecision": 18,
         "underlyingType": "COIN", "contractStatus": "TRADING", "filters": filters, "onboardDate": 1569398400000,
     }  # fmt: skip
 
 
-def markets(state: State, *, spot: bool) -> list[Json]:
+def _size(row: Listed) -> Json:
+    """How much of the quote currency one inverse contract is."""
+    return {} if row.linear else {"contractSize": row.instrument.multiplier}
+
+
+def markets(state: State, sort: str) -> list[Json]:
     """Every instrument of one side."""
-    return [market(row) for row in listed(state) if row.spot is spot and (spot or row.linear)]
+    return [market(row) for row in listed(state) if row.sort == sort]
 
 
 @exact
@@ -124,7 +130,8 @@ def trade(fill: Fill, row: Listed) -> Json:
 def position(told: Position, row: Listed) -> Json:
     """A row of position risk."""
     mark = told.market_price or told.average_price or ZERO
-    profit = ZERO if told.average_price is None else told.amount * (mark - told.average_price)
+    known = told.average_price is not None and mark
+    profit = row.instrument.profit(told.amount, told.average_price or mark, mark) if known else ZERO
     zero = dict.fromkeys(
         (
             "liquidationPrice",

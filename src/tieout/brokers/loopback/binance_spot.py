@@ -30,7 +30,7 @@ def failure(code: int, message: str, status: int = 400) -> Reply:
 class Spot:
     """One side of Binance over a venue's desk."""
 
-    spot = True
+    sort = "spot"  # of instruments
     path = "/api/v3"
     days = 1  # the longest span between startTime and endTime
 
@@ -58,7 +58,7 @@ class Spot:
 
     def info(self, _asked: Asked) -> object:
         """Every instrument of this side."""
-        symbols = rows.markets(self.desk.state, spot=self.spot)
+        symbols = rows.markets(self.desk.state, self.sort)
         return {"timezone": "UTC", "serverTime": milliseconds(self.venue.present()), "symbols": symbols}
 
     def wallet(self, asked: Asked) -> object:
@@ -73,7 +73,7 @@ class Spot:
     def listing(self, asset: str) -> Listed | None:
         """The instrument of that name, if it is of this side."""
         row = by_asset(self.desk.state).get(asset)
-        return row if row is not None and row.spot is self.spot else None
+        return row if row is not None and row.sort == self.sort else None
 
     def resting(self, asked: Asked) -> list[tuple[Resting, Listed]]:
         """The live orders of this side, of the symbol asked for where one is."""
@@ -134,7 +134,7 @@ class Spot:
         request = OrderRequest(
             client_order_id=said.get("newClientOrderId") or said.get("clientAlgoId", ""),
             asset=asset_of(
-                self.desk.state, lambda row: rows.symbol(row) == said.get("symbol") and row.spot is self.spot
+                self.desk.state, lambda row: rows.symbol(row) == said.get("symbol") and row.sort == self.sort
             ),
             side="buy" if said.get("side") == "BUY" else "sell",
             quantity=dec(said.get("quantity", "0")),

@@ -23,7 +23,7 @@ STATUS: dict[OrderStatus, str] = {
 }  # fmt: skip
 MOVES = {
     "deposit": "TRANSFER_IN", "withdrawal": "TRANSFER_OUT", "transfer": "TRANSFER_IN", "funding": "SETTLEMENT",
-    "interest": "INTEREST", "rebate": "FEE_REFUND", "fee": "FEE_REFUND",
+    "interest": "INTEREST", "rebate": "FEE_REFUND", "fee": "FEE_REFUND", "dividend": "AIRDROP", "cash_in_lieu": "AIRDROP",
 }  # fmt: skip
 
 

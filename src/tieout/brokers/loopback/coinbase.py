@@ -11,8 +11,8 @@ from typing import Any
 
 from tieout.brokers.base import OrderRequest
 from tieout.errors import ActionRefused
-from tieout.model.amounts import dec
-from tieout.model.snapshot import Order
+from tieout.model.amounts import ZERO, dec
+from tieout.model.snapshot import Balance, Order
 
 from . import coinbase_rows as rows
 from . import rights
@@ -60,6 +60,7 @@ class LoopbackCoinbase(LoopbackVenue):
         yield Route("GET", f"{_PATH}/market/products", self._products, signed=False)
         yield Route("GET", f"{_PATH}/time", self._time, signed=False)
         yield Route("GET", "/v2/time", self._old_time, signed=False)
+        yield Route("GET", "/v2/accounts/{id}/transactions", self.history)
         yield Route("POST", f"{_PATH}/orders", self.submit)
         yield Route("POST", f"{_PATH}/orders/batch_cancel", self.cancel)
         for path in ("currencies", "currencies/crypto"):
@@ -109,8 +110,23 @@ class LoopbackCoinbase(LoopbackVenue):
         return {"products": found, "num_products": len(found)}
 
     def accounts(self, asked: Asked) -> object:
-        """Every account, by pages."""
-        return _page(asked, "accounts", [rows.wallet(row) for row in self.desk.balances(asked.account)], 49)
+        """Every account that was ever used, empty ones too, by pages."""
+        held = {row.currency: row for row in self.desk.balances(asked.account)}
+        used = dict.fromkeys([self.desk.state.account(asked.account).currency, *held, *self._used(asked.account)])
+        told = [rows.wallet(held.get(name) or Balance(name, ZERO, ZERO, ZERO)) for name in used]
+        return _page(asked, "accounts", told, 49)
+
+    def _used(self, account: str) -> Iterable[str]:
+        yield from (row.currency for row in self.desk.activities(account) if row.currency)
+
+    def history(self, asked: Asked) -> object:
+        """What moved one account, executions included, newest first; a page begins behind the line that is named."""
+        named, currency = by_asset(self.desk.state), asked.names["id"].removeprefix("wallet-")
+        moved = [rows.transaction(row) for row in self.desk.activities(asked.account) if row.currency == currency]
+        bought = [(row, named[row.asset]) for row in self.desk.fills(asked.account)]
+        moved += [rows.traded(row, to, currency) for row, to in bought if currency in (to.base, to.quote)]
+        told = sorted(moved, key=lambda row: str(row["created_at"]), reverse=True)
+        return _behind(asked, told)
 
     def orders(self, asked: Asked) -> object:
         """Orders of a status, newest first, by pages."""
@@ -133,7 +149,12 @@ class LoopbackCoinbase(LoopbackVenue):
         start = (
             datetime.fromisoformat(said["start_sequence_timestamp"]) if "start_sequence_timestamp" in said else EPOCH
         )
-        found = [row for row in reversed(self.desk.fills(asked.account)) if row.at >= start]
+        end = datetime.fromisoformat(said["end_sequence_timestamp"]) if "end_sequence_timestamp" in said else None
+        found = [
+            row
+            for row in reversed(self.desk.fills(asked.account))
+            if row.at >= start and (end is None or row.at <= end)
+        ]
         wanted = [row for row in found if said.get("product_id") in (None, rows.symbol(named[row.asset]))]
         return _page(asked, "fills", [rows.fill(row, named[row.asset]) for row in wanted], 100)
 
@@ -190,3 +211,19 @@ def _page(asked: Asked, name: str, found: Sequence[object], size: int) -> object
         "size": len(page),
         "sequence": "0",
     }
+
+
+def _behind(asked: Asked, told: Sequence[rows.Json]) -> object:
+    """A page of the older API, and after which line the next begins."""
+    after, limit = asked.fields.get("starting_after"), min(int(asked.fields.get("limit", 25)), 100)
+    start = next((place + 1 for place, row in enumerate(told) if row["id"] == after), 0)
+    page = list(told[start : start + limit])
+    mark = page[-1]["id"] if start + limit < len(told) else None
+    paging = {
+        "starting_after": after,
+        "ending_before": None,
+        "limit": limit,
+        "order": "desc",
+        "next_starting_after": mark,
+    }
+    return {"pagination": paging, "data": page}

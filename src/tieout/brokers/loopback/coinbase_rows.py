@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tieout.model.amounts import ZERO
-from tieout.model.snapshot import Balance, Fill, Order, OrderStatus
+from tieout.model.amounts import ZERO, exact
+from tieout.model.snapshot import Activity, ActivityKind, Balance, Fill, Order, OrderStatus
 
 from .bodies import text
 from .symbols import Listed
@@ -18,6 +18,11 @@ STEP = "0.000000000000000001"
 STATUS: dict[OrderStatus, str] = {
     "open": "OPEN", "pending": "PENDING", "partially_filled": "OPEN", "filled": "FILLED",
     "cancelled": "CANCELLED", "expired": "EXPIRED", "rejected": "FAILED",
+}  # fmt: skip
+_TRANSACTIONS: dict[ActivityKind, str] = {
+    "deposit": "fiat_deposit", "withdrawal": "fiat_withdrawal", "transfer": "transfer", "funding": "transfer",
+    "interest": "interest", "dividend": "staking_reward", "cash_in_lieu": "staking_reward",
+    "rebate": "incentives_rewards_payout", "fee": "subscription",
 }  # fmt: skip
 
 
@@ -91,3 +96,24 @@ def fill(told: Fill, row: Listed) -> Json:
         "product_id": symbol(row), "sequence_timestamp": moment(told.at), "liquidity_indicator": "TAKER",
         "size_in_quote": False, "user_id": "nobody", "side": told.side.upper(), "retail_portfolio_id": "portfolio",
     }  # fmt: skip
+
+
+def _line(id_: str, kind: str, at: datetime, amount: str, currency: str) -> Json:
+    return {
+        "id": id_, "type": kind, "status": "completed", "amount": {"amount": amount, "currency": currency},
+        "native_amount": {"amount": amount, "currency": currency}, "created_at": moment(at), "resource": "transaction",
+        "resource_path": f"/v2/accounts/wallet-{currency}/transactions/{id_}",
+    }  # fmt: skip
+
+
+def transaction(told: Activity) -> Json:
+    """A line of the account of its currency."""
+    kind = _TRANSACTIONS.get(told.kind, told.kind)
+    return _line(told.activity_id, kind, told.at, text(told.amount), told.currency or "")
+
+
+@exact
+def traded(told: Fill, row: Listed, currency: str) -> Json:
+    """What an execution moved in one of its two accounts: the fill tells it as well."""
+    amount = told.signed if currency == row.base else -told.signed * told.price
+    return _line(f"{told.fill_id}-{currency}", "advanced_trade_fill", told.at, text(amount), currency)

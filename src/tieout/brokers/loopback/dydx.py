@@ -22,6 +22,7 @@ from tieout.model.snapshot import Activity
 from . import dydx_rows as rows
 from .base import Asked, Login, LoopbackVenue, Refused, Route
 from .bodies import Reply, milliseconds, text
+from .dydx_markets import told
 from .dydx_rows import Row, Whose
 from .dydx_stream import DydxStream
 
@@ -43,6 +44,7 @@ class DydxVenue(LoopbackVenue):
     Attributes:
         isolated: The world's instruments that are held in a sub-account of their own, by its number.
         behind: How old the newest block is that the indexer has taken in.
+        listed: Fields of single markets that are told otherwise than the world has them.
         told: Fields of single orders, by client id, that are told otherwise than the world has them.
     """
 
@@ -54,6 +56,7 @@ class DydxVenue(LoopbackVenue):
         self._cash = cash
         self.isolated: dict[str, int] = {}
         self.behind = timedelta()
+        self.listed: dict[str, Row] = {}
         self.told: dict[str, Row] = {}
 
     def routes(self) -> Iterable[Route]:
@@ -68,6 +71,7 @@ class DydxVenue(LoopbackVenue):
             "/v4/fills/parentSubaccountNumber": self._fills,
             "/v4/transfers/parentSubaccountNumber": self._transfers,
             "/v4/fundingPayments/parentSubaccount": self._funding,
+            "/v4/perpetualMarkets": lambda asked: told(asked, self.desk.state, self.listed),
         }
         return [Route("GET", path, handler, signed=False) for path, handler in paths.items()]
 

@@ -1,13 +1,12 @@
-"""Hyperliquid's `/info`: everything is asked by the address of the account, nothing is signed. Orders cannot be sent here.
+"""Hyperliquid: `/info`, where everything is asked by the address of the account and nothing is signed, and `/exchange`.
 
 Source: Hyperliquid's public API documentation, as of 2026-11. Perpetuals are held in USDC, other coins in the spot account.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
 from tieout.brokers.simulated.facts import Resting
@@ -18,37 +17,53 @@ from tieout.model.snapshot import Activity, Fill, OrderStatus, Position
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import waits
 from .bodies import Reply, milliseconds, text
+from .hyperliquid_exchange import SIZE_DECIMALS, Exchange, failure, perpetuals
 from .hyperliquid_stream import HyperliquidStream
-from .symbols import Listed, by_asset, listed, number_of, order_id
+from .symbols import Listed, by_asset, number_of, order_id
 
 Json = dict[str, object]
 _COIN = "USDC"
-_LATEST = 2000
+_LATEST, _PAGE = 2000, 500
 _STATUS: dict[OrderStatus, str] = {
     "open": "open", "pending": "open", "partially_filled": "open", "filled": "filled",
     "cancelled": "canceled", "expired": "canceled", "rejected": "rejected",
 }  # fmt: skip
-_MOVES = {"deposit": "deposit", "withdrawal": "withdraw", "transfer": "spotTransfer", "rebate": "rewardsClaim"}
+_MOVES = {"deposit": ("deposit", "usdc"), "withdrawal": ("withdraw", "usdc"), "rebate": ("rewardsClaim", "amount")}
+_OTHER = "0x" + "9" * 40
 
 
 class LoopbackHyperliquid(LoopbackVenue):
-    """Hyperliquid's main exchange over a world in which perpetuals in USDC are listed.
-
-    Attributes:
-        agents: Addresses that sign for an account, and whose they are.
-    """
+    """Hyperliquid's main exchange over a world in which perpetuals in USDC are listed."""
 
     kinds = frozenset(("type",))
     stream_kinds = (HyperliquidStream,)
-    agents: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.exchange = Exchange(self)
+
+    @property
+    def agents(self) -> dict[str, str]:
+        """Addresses that sign for an account, and whose they are."""
+        return self.exchange.agents
 
     def routes(self) -> Iterable[Route]:
-        """One path for every question; who is asked about stands in it."""
+        """One path for every question; who is asked about stands in it. Another one for what is signed."""
         yield Route("POST", "/info", self._info, signed=False)
+        yield from self.exchange.routes()
+
+    def authenticate(self, asked: Asked) -> str:
+        """By the address that a signature is recovered to."""
+        return self.admitted(asked, self.exchange.login(asked))
+
+    def forbidden(self) -> Reply:
+        """As for an address that nobody knows."""
+        return failure("User or API Wallet 0x0 does not exist.")
 
     def endpoint(self, asked: Asked) -> str:
-        """The question's type belongs to it."""
-        kind = asked.document.get("type") if asked.path == "/info" else ""
+        """The type of a question or of an action belongs to it."""
+        said = asked.document if asked.path in ("/info", "/exchange") else {}
+        kind = said.get("action", said).get("type", "")
         return f"{asked.method} {asked.target} {kind}"
 
     def no(self, _asked: Asked, _error: ActionRefused) -> Reply:
@@ -92,8 +107,10 @@ class LoopbackHyperliquid(LoopbackVenue):
         return {"role": "user" if said.get("user") in self.logins else "missing"}
 
     def _meta(self) -> list[object]:
-        rows = [row for row in listed(self.desk.state) if not row.spot]
-        universe = [{"name": row.base, "szDecimals": 5, "maxLeverage": 50, "marginTableId": 50} for row in rows]
+        rows = perpetuals(self)
+        universe = [
+            {"name": row.base, "szDecimals": SIZE_DECIMALS, "maxLeverage": 50, "marginTableId": 50} for row in rows
+        ]
         prices = self.desk.state.prices
         marks = [text(prices[row.asset].price) if row.asset in prices else "1.0" for row in rows]
         ctxs = [
@@ -173,27 +190,40 @@ class LoopbackHyperliquid(LoopbackVenue):
 
     def _funding(self, account: str, said: dict[str, Any]) -> object:
         return [
-            {"time": at, "hash": "0x0", "delta": {"type": "funding", "coin": "", "usdc": text(row.amount), "szi": "0.0",
-             "fundingRate": "0.0", "nSamples": None}}
-            for at, row in self._moved(account, said) if row.kind == "funding"
+            {"time": at, "hash": "0x0", "delta": {"type": "funding", "coin": f"C{number_of(row.activity_id)}",
+             "usdc": text(row.amount), "szi": "0.0", "fundingRate": "0.0", "nSamples": None}}
+            for at, row in self._moved(account, said) if _is_funding(row)
         ]  # fmt: skip
 
     def _moves(self, account: str, said: dict[str, Any]) -> object:
         return [
-            {
-                "time": at,
-                "hash": row.activity_id,
-                "delta": {"type": _MOVES.get(row.kind, row.kind), "usdc": text(row.amount)},
-            }
+            {"time": at, "hash": row.activity_id, "delta": _delta(row, str(said["user"]))}
             for at, row in self._moved(account, said)
-            if row.kind != "funding"
+            if not _is_funding(row)
         ]
 
     def _moved(self, account: str, said: dict[str, Any]) -> list[tuple[int, Activity]]:
         rows = self.desk.activities(account) if account else ()
         first, last = int(said.get("startTime", 0)), int(said.get("endTime", 10**15))
         timed = [(milliseconds(row.at), row) for row in rows if row.currency is not None]
-        return [(at, row) for at, row in timed if first <= at <= last][:_LATEST]
+        return [(at, row) for at, row in timed if first <= at <= last][:_PAGE]
+
+
+def _is_funding(row: Activity) -> bool:
+    return row.kind == "funding" and row.currency == _COIN
+
+
+def _delta(row: Activity, own: str) -> Json:
+    """What happened; what there is no word for was sent by somebody, or to somebody."""
+    amount = row.amount or ZERO
+    if row.currency == _COIN and row.kind in _MOVES and not (row.kind == "rebate" and amount < 0):
+        kind, name = _MOVES[row.kind]
+        return {"type": kind, name: text(abs(amount)), "fee": "0.0", "nonce": 0}
+    sender, receiver = (_OTHER, own) if amount > 0 else (own, _OTHER)
+    return {
+        "type": "spotTransfer", "token": row.currency, "amount": text(abs(amount)), "usdcValue": "0.0", "user": sender,
+        "destination": receiver, "fee": "0.0", "nativeTokenFee": "0.0", "nonce": 0, "feeToken": "",
+    }  # fmt: skip
 
 
 @exact

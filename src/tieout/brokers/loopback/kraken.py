@@ -34,7 +34,13 @@ _STATUS: dict[OrderStatus, str] = {
     "open": "open", "pending": "pending", "partially_filled": "open", "filled": "closed",
     "cancelled": "canceled", "expired": "expired", "rejected": "canceled",
 }  # fmt: skip
-_LEDGER = {"funding": "rollover", "interest": "staking", "rebate": "reward", "fee": "adjustment"}
+_LEDGER = {
+    "funding": "rollover",
+    "fee": "rollover",
+    "interest": "staking",
+    "rebate": "reward",
+    "cash_in_lieu": "dividend",
+}
 _REASONS = {
     "this venue lists no such instrument": "EQuery:Unknown asset pair",
     "insufficient funds": "EOrder:Insufficient funds",

@@ -20,7 +20,7 @@ STATE: dict[OrderStatus, str] = {
 }  # fmt: skip
 BILLS = {
     "deposit": ("1", "1"), "withdrawal": ("1", "12"), "transfer": ("1", "11"), "interest": ("7", "9"),
-    "funding": ("8", "173"), "rebate": ("6", "4"), "fee": ("2", "9"),
+    "funding": ("8", "173"), "fee": ("7", "14"), "rebate": ("1", "11"), "dividend": ("1", "11"), "cash_in_lieu": ("1", "11"),
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from tieout.brokers.base import BrokerAdapter
 from tieout.brokers.simulated import Instrument, World
 from tieout.brokers.simulated.instruments import InstrumentKind
-from tieout.brokers.wire.limits import Limits
+from tieout.brokers.wire.limits import Limits, Rates
 from tieout.brokers.wire.measured import EndpointMeasured
 from tieout.brokers.wire.tries import ReadPatience
 from tieout.brokers.wire.venues import limits_of
@@ -43,8 +43,6 @@ Holding = tuple[str, str, str]  # asset, amount (signed), price
 ADDRESS = "0x" + "1" * 40
 PATIENCE = ReadPatience(tries_again=2, seconds=15, each_seconds=10)
 HASTE = 10  # these servers bear more than the venues: one reading of Kraken in 15 s is all that its own limit allows
-# Servers that have no list of payments.
-NO_LEDGER: dict[str, tuple[Section, ...]] = dict.fromkeys(("binance", "binanceusdm", "coinbase"), ("activities",))
 
 
 class Plot(Struct, frozen=True):
@@ -136,7 +134,12 @@ async def built(plot: Plot, clock: Clock, seed: int, closing: AsyncExitStack) ->
 
 def _hastened(venue: str) -> Limits:
     known = limits_of(venue)
-    return replace(known, rates=tuple((most * HASTE, window) for most, window in known.rates))
+    own = {endpoint: _sooner(rates) for endpoint, rates in known.own.items()}
+    return replace(known, rates=_sooner(known.rates), own=own, together=_sooner(known.together))
+
+
+def _sooner(rates: Rates) -> Rates:
+    return tuple((most * HASTE, window) for most, window in rates)
 
 
 def furnished(plot: Plot, clock: Clock, seed: int) -> World:
@@ -174,8 +177,8 @@ def login_of(plot: Plot) -> Login:
             return Login(account=plot.account, key="demo", secret=secret, password="demo")
 
 
-def adapter_of(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapter:
-    """The adapter that a configuration would give, at *url*."""
+def adapter_of(plot: Plot, login: Login, url: str, wire: Wire, *, leave: Collection[Section] = ()) -> BrokerAdapter:
+    """The adapter that a configuration would give, at *url*. What ccxt is to *leave* is not read."""
     match plot.venue:
         case "alpaca":
             from tieout.brokers.alpaca.adapter import AlpacaBroker
@@ -186,10 +189,10 @@ def adapter_of(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapter:
 
             return DydxBroker(login.key, account=plot.account, wire=wire, url=url)
         case _:
-            return _through_ccxt(plot, login, url, wire)
+            return _through_ccxt(plot, login, url, wire, leave)
 
 
-def _through_ccxt(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapter:
+def _through_ccxt(plot: Plot, login: Login, url: str, wire: Wire, leave: Collection[Section]) -> BrokerAdapter:
     from tieout.brokers.ccxt.adapter import CcxtBroker
     from tieout.brokers.ccxt.guard import connect
     from tieout.brokers.ccxt.venues import venue
@@ -203,7 +206,7 @@ def _through_ccxt(plot: Plot, login: Login, url: str, wire: Wire) -> BrokerAdapt
         wire=wire,
         clock=wire.clock,
         assets=tuple(asset for asset, _amount, _price in plot.holds),
-        leave=NO_LEDGER.get(plot.venue, ()),
         # The demo's accounts are what their servers say, whole: there is nothing beside it.
         accept_gaps=SECTIONS,
+        leave=leave,
     )

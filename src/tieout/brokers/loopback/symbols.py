@@ -26,6 +26,11 @@ class Listed(Struct, frozen=True):
         return not self.settle
 
     @property
+    def sort(self) -> str:
+        """A pair, or a contract that settles in its quote currency, or in its base."""
+        return "spot" if self.spot else "linear" if self.linear else "inverse"
+
+    @property
     def linear(self) -> bool:
         """Whether it is a contract that settles in its quote currency."""
         return self.settle == self.quote

@@ -1,37 +1,31 @@
-"""TWS over a world: the text protocol of server version 176 on 127.0.0.1, for the unmodified ib_async. It takes no orders.
-
-Messages are written with | for the zero byte between fields, as they are read in logs.
-"""
+"""TWS over a world: the text protocol of server version 176 on 127.0.0.1, for the unmodified ib_async. It takes orders."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import struct
-from collections.abc import Callable, Iterator
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
 
 from tieout.brokers.loopback import tws_rows as rows
 from tieout.brokers.loopback.desk import Desk
+from tieout.brokers.loopback.tws_faults import TwsFault, TwsPlan, TwsRule, bent
+from tieout.brokers.loopback.tws_orders import TwsOrders
+from tieout.brokers.loopback.tws_wire import (
+    ACTIONS,
+    ALL_ORDERS,
+    ANSWERED,
+    CASH,
+    COMPLETED,
+    CONTRACT,
+    EXECUTIONS,
+    POSITIONS,
+    START,
+    TIME,
+    VERSION,
+    packed,
+    received,
+)
 from tieout.brokers.simulated import World
-
-VERSION = 176
-START, POSITIONS, ALL_ORDERS, EXECUTIONS, CASH, TIME, COMPLETED = 71, 61, 16, 7, 76, 49, 99
-ANSWERED = frozenset((START, POSITIONS, ALL_ORDERS, EXECUTIONS, CASH, TIME, COMPLETED))  # cancels and others are not
-
-
-class TwsFault(StrEnum):
-    """What goes wrong with one answer."""
-
-    SILENT = "silent"
-    NO_END = "no_end"
-    CUT = "cut"
-    CLOSED = "closed"
-    SHORT_ROW = "short_row"
-    BAD_NUMBER = "bad_number"
-    REFUSED = "refused"
-    CUT_OFF = "cut_off"
-    HTML = "html"
 
 
 class LoopbackTws:
@@ -40,23 +34,40 @@ class LoopbackTws:
     Attributes:
         asked: The kinds of message that came, oldest first.
         faults: What goes wrong, by the kind of the request; each strikes for as long as it stands there.
+        plan: What goes wrong so often and then no more.
+        orders: The orders that came through it.
         more: Further rows, by the kind of the request, as they are sent before its end.
         late: Rows sent after the end of an answer, by the kind of the request.
         commissions: Whether what was paid for executions is told.
+        forgets: Whether its list of ended orders leaves out what they filled.
         second_account: An account of the same login that this world does not hold.
+        version: Of the server, as it says.
     """
 
     def __init__(self, world: World, account: str) -> None:
-        self.world, self.account = world, account
+        self.world, self._account = world, account
         self.asked: list[int] = []
         self.faults: dict[int, TwsFault] = {}
+        self.plan, self.orders = TwsPlan(), TwsOrders(account)
         self.more: dict[int, list[str]] = {}
         self.late: dict[int, list[str]] = {}
-        self.commissions = True
+        self.commissions, self.forgets = True, False
         self.second_account = "DU7654321"
+        self.version = VERSION
         self.port = 0
+        self._news = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    @property
+    def account(self) -> str:
+        """Whose rows are told."""
+        return self._account
+
+    @account.setter
+    def account(self, name: str) -> None:
+        """Whose rows are told from now on."""
+        self._account = self.orders.account = name
 
     async def __aenter__(self) -> LoopbackTws:
         """Listen on a free port."""
@@ -77,6 +88,12 @@ class LoopbackTws:
         for writer in self._talks.values():
             writer.transport.abort()
 
+    async def heard(self, kind: int) -> None:
+        """Return once a message of that kind was answered, or not."""
+        while kind not in self.asked:
+            self._news.clear()
+            await self._news.wait()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -90,42 +107,56 @@ class LoopbackTws:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(4)  # API and a zero byte
-        await _message(reader)
+        await received(reader)
         if self.faults.get(0) is TwsFault.SILENT:
             await reader.read()
             return
-        self._send(writer, f"{VERSION}|20261120 10:00:00 EST|")
+        writer.write(packed(f"{self.version}|20261120 10:00:00 EST|"))
+        client = "0"
         while True:
-            fields = (await _message(reader)).split("\0")
+            fields = (await received(reader)).split("\0")
             kind = int(fields[0])
+            client = fields[2] if kind == START else client
             self.asked.append(kind)
             if kind in ANSWERED:
-                self._answer(writer, kind, fields)
+                self._answer(writer, client, fields)
             await writer.drain()
+            self._news.set()
 
-    def _answer(self, writer: asyncio.StreamWriter, kind: int, fields: list[str]) -> None:
-        fault = self.faults.get(kind)
-        *body, end = self._whole(kind, fields)
-        if fault is None or not _bent(writer, fault, body, fields):
-            for message in [*body, end]:
-                self._send(writer, message)
-        if fault is None:
-            for message in self._after(kind):
-                self._send(writer, message)
+    def _answer(self, writer: asyncio.StreamWriter, client: str, fields: list[str]) -> None:
+        kind = int(fields[0])
+        rule, desk = self._rule(kind), Desk(self.world)
+        desk.rule = rule.lie if rule else None
+        taken = rule is None or rule.taken or kind not in ACTIONS
+        whole = self._whole(desk, client, fields) if taken else [""]
+        fault = rule.fault if rule else None
+        if fault is None or not bent(writer, fault, whole, fields):
+            for message in (*filter(None, whole), *self._after(kind)):
+                writer.write(packed(message))
 
-    def _whole(self, kind: int, fields: list[str]) -> list[str]:
-        desk, account = Desk(self.world), self.account
-        number = fields[1] if kind == CASH else fields[2] if len(fields) > 2 else ""
+    def _rule(self, kind: int) -> TwsRule | None:
+        if kind in self.faults:
+            return TwsRule(kinds=frozenset((kind,)), fault=self.faults[kind])
+        return self.plan.draw(kind)
+
+    def _whole(self, desk: Desk, client: str, fields: list[str]) -> list[str]:
+        account, orders, kind = self.account, self.orders, int(fields[0])
+        number = fields[2] if len(fields) > 2 else ""
         more = self.more.get(kind, [])
+        if kind in ACTIONS:
+            return [*orders.act(desk, client, fields), *more] or [""]
         answers: dict[int, Callable[[], list[str]]] = {
-            START: lambda: [f"15|1|{account},{self.second_account}|", "9|1|1|"],
+            START: lambda: [f"15|1|{account},{self.second_account}|", *more, f"9|1|{orders.next_number(client)}|"],
             POSITIONS: lambda: [*rows.positions(desk, account), *more, "62|1|"],
-            ALL_ORDERS: lambda: [*rows.orders(desk, account), *more, "53|1|"],
-            EXECUTIONS: lambda: [*rows.executions(desk, account, number), *more, f"55|1|{number}|"],
-            CASH: lambda: [*rows.cash(desk, account, fields[2]), *more, f"74|1|{fields[2]}|"],
+            ALL_ORDERS: lambda: [*rows.orders(desk, account, orders.numbers), *more, "53|1|"],
+            EXECUTIONS: lambda: [
+                *rows.executions(desk, account, number, orders.numbers), *more, f"55|1|{number}|"
+            ],
+            CASH: lambda: [*rows.cash(desk, account, number), *more, f"74|1|{number}|"],
             TIME: lambda: [f"49|1|{int(self.world.clock.now().timestamp())}|"],
-            COMPLETED: lambda: [*rows.completed(desk, account), *more, "102|"],
-        }
+            COMPLETED: lambda: [*rows.completed(desk, account, orders.numbers, forgets=self.forgets), *more, "102|"],
+            CONTRACT: lambda: _details(desk, fields, more),
+        }  # fmt: skip
         return answers[kind]()
 
     def _after(self, kind: int) -> Iterator[str]:
@@ -133,57 +164,20 @@ class LoopbackTws:
         if kind == EXECUTIONS and self.commissions:
             yield from rows.commissions(Desk(self.world), self.account)
 
-    @staticmethod
-    def _send(writer: asyncio.StreamWriter, message: str) -> None:
-        writer.write(packed(message))
 
+def _details(desk: Desk, fields: Sequence[str], more: Sequence[str]) -> list[str]:
+    """Messages 10 of what fits the contract that is asked for, by its number or by kind, name and currency."""
+    number, contract, kind, currency, name = fields[2], fields[3], fields[5], fields[12], fields[13]
 
-def packed(message: str) -> bytes:
-    """A message as it goes over the wire: its length, and its fields, each ended by a zero byte."""
-    raw = message.replace("|", "\0").encode()
-    return struct.pack(">I", len(raw)) + raw
+    def fits(asset: str) -> bool:
+        each = desk.state.instruments[asset]
+        if contract not in ("", "0"):
+            return str(rows.number(asset)) == contract
+        return (rows.contract_kind(each), asset) == (kind, name) and currency in ("", each.currency)
 
-
-async def _message(reader: asyncio.StreamReader) -> str:
-    (length,) = struct.unpack(">I", await reader.readexactly(4))
-    return (await reader.readexactly(length)).decode()
-
-
-def _bent(writer: asyncio.StreamWriter, fault: TwsFault, body: list[str], fields: list[str]) -> bool:
-    """Send what the fault leaves of an answer; False where the answer itself still follows."""
-    match fault:
-        case TwsFault.NO_END:
-            writer.write(b"".join(map(packed, body)))
-        case TwsFault.CUT:
-            whole = b"".join(map(packed, [*body, "62|1|"]))
-            writer.write(whole[: len(whole) - 3])
-            writer.close()
-        case TwsFault.CLOSED:
-            writer.close()
-        case TwsFault.HTML:
-            writer.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html></html>")
-        case TwsFault.REFUSED:
-            writer.write(packed(f"4|2|{_request(fields)}|321|Error validating request: read-only||"))
-        case TwsFault.CUT_OFF:
-            writer.write(packed("4|2|-1|1100|Connectivity between IBKR and Trader Workstation has been lost.||"))
-            return False
-        case TwsFault.SHORT_ROW | TwsFault.BAD_NUMBER:
-            body[:] = [_broken(message, fault) for message in body]
-            return False
-        case TwsFault.SILENT:
-            return True
-    return True
-
-
-def _request(fields: list[str]) -> str:
-    return fields[2] if int(fields[0]) in (CASH, EXECUTIONS) else "-1"
-
-
-def _broken(message: str, fault: TwsFault) -> str:
-    if fault is TwsFault.SHORT_ROW:
-        return "|".join(message.split("|")[:6]) + "|"
-    parts = message.split("|")
-    at = {"61": 14, "5": 14, "11": 19, "73": 6, "101": 13}.get(parts[0])
-    if at is not None:
-        parts[at] = "1,5O"
-    return "|".join(parts)
+    found = [rows.details(desk.state.instruments[asset], number) for asset in desk.state.instruments if fits(asset)]
+    told = [row for row in more if f"|{name if contract in ('', '0') else contract}|" in row]
+    found += [row.replace("|REQ|", f"|{number}|", 1) for row in told if not currency or f"|{currency}|" in row]
+    if not found:
+        return [f"4|2|{number}|200|No security definition has been found for the request||"]
+    return [*found, f"52|1|{number}|"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import NoReturn, TypeVar
 
@@ -18,6 +18,7 @@ from tieout.errors import (
     SourceTimeout,
     SourceUnreachable,
 )
+from tieout.model.instrument import Instrument
 from tieout.model.snapshot import SECTIONS, Activity, Balance, Fill, Order, Position
 
 from . import statement
@@ -87,6 +88,11 @@ class SimulatedBroker:
         await self._meet("get_account_info")
         currency = self.world.state.account(self.account).currency
         return AccountInfo(account=self.account, venue="simulated", currency=currency, trading_enabled=True)
+
+    async def get_instruments(self, assets: Collection[str]) -> tuple[Instrument, ...]:
+        """What the world has of *assets*."""
+        await self._meet("get_instruments")
+        return statement.instruments(self.world.state, assets)
 
     async def server_time(self) -> datetime:
         """The world's clock."""
@@ -158,15 +164,8 @@ class SimulatedBroker:
             return acknowledge_only()
         landed = rule.fault in (Fault.LOST_REPLY, Fault.MALFORMED)
         if landed or (rule.fault is Fault.TIMEOUT and self.faults.rng.random() < 0.5):
-            self._land(happen)
+            _land(happen)
         raise OutcomeUnknown(call, _WHY[rule.fault])
-
-    def _land(self, happen: Callable[[], Order]) -> None:
-        """Let it happen at the venue; a refusal is lost with the answer."""
-        try:
-            happen()
-        except ActionRefused:
-            return
 
     def _seen_by(self, rule: FaultRule | None) -> State:
         if rule is not None and rule.fault is Fault.STALE:
@@ -216,3 +215,11 @@ _WHY: dict[Fault, str] = {
     Fault.LOST_REPLY: "the answer was lost",
     Fault.LOST_REQUEST: "the request was lost",
 }
+
+
+def _land(happen: Callable[[], Order]) -> None:
+    """Let it happen at the venue; a refusal is lost with the answer."""
+    try:
+        happen()
+    except ActionRefused:
+        return

@@ -15,11 +15,11 @@ from msgspec import Struct
 
 Call = Literal[
     "get_positions", "get_balances", "get_open_orders", "get_order", "get_fills", "get_activities",
-    "get_account_info", "server_time", "submit_order", "cancel_order",
+    "get_account_info", "get_instruments", "server_time", "submit_order", "cancel_order",
 ]  # fmt: skip
 
 ROWS: frozenset[str] = frozenset(("get_positions", "get_balances", "get_open_orders", "get_fills", "get_activities"))
-READS: frozenset[str] = ROWS | {"get_order", "get_account_info", "server_time"}
+READS: frozenset[str] = ROWS | {"get_order", "get_account_info", "get_instruments", "server_time"}
 ACTIONS: frozenset[str] = frozenset(("submit_order", "cancel_order"))
 
 

@@ -28,6 +28,7 @@ PATHS = {
     "get_activities": "activities",
     "get_order": "order",
     "get_account_info": "info",
+    "get_instruments": "instruments",
     "server_time": "time",
     "submit_order": "orders",
     "cancel_order": "cancel",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import NoReturn, TypeVar
@@ -22,6 +22,7 @@ from tieout.errors import (
     SourceUnreachable,
 )
 from tieout.model.amounts import fits
+from tieout.model.instrument import Instrument, wrong_in
 from tieout.model.rules import finding
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position
 
@@ -98,6 +99,15 @@ class RemoteSimulatedBroker:
         """The account as the venue names it."""
         return self._decode("get_account_info", await self._ask("get_account_info"), AccountInfo)
 
+    async def get_instruments(self, assets: Collection[str]) -> tuple[Instrument, ...]:
+        """What the venue says of *assets*."""
+        call: Call = "get_instruments"
+        asked = {"assets": msgspec.json.encode(tuple(assets)).decode()}
+        rows = self._decode(call, await self._ask(call, asked), Rows[Instrument]).rows
+        if any(row.asset not in assets or wrong_in(row) is not None for row in rows):
+            raise SourceMalformed(self.name, call, "an instrument that breaks the rules, or was not asked for")
+        return rows
+
     async def server_time(self) -> datetime:
         """The venue's clock."""
         return self._decode("server_time", await self._ask("server_time"), Time).now
@@ -153,21 +163,8 @@ class RemoteSimulatedBroker:
         except (aiohttp.ClientError, OSError) as error:
             raise SourceUnreachable(self.name, call, type(error).__name__) from error
         if status not in (200, protocol.PARTIAL_STATUS):
-            self._fail(call, status, headers.get("Retry-After"))
+            _fail(self.name, call, status, headers.get("Retry-After"))
         return body
-
-    def _fail(self, call: Call, status: int, retry_after: str | None) -> NoReturn:
-        why = f"status {status}"
-        if status == protocol.TIMEOUT_STATUS:
-            raise SourceTimeout(self.name, call, why)
-        if status == protocol.THROTTLED_STATUS:
-            seconds = int(retry_after) if retry_after and retry_after.isdecimal() else None
-            raise SourceThrottled(self.name, call, why, seconds)
-        if status in (401, protocol.FORBIDDEN_STATUS):
-            raise SourceRefused(self.name, call, why)
-        if status >= 500:
-            raise SourceUnreachable(self.name, call, why)
-        raise SourceMalformed(self.name, call, why)
 
     async def _act(self, call: Call, message: OrderRequest | OrderId) -> Order:
         if self._closed:
@@ -202,6 +199,20 @@ class RemoteSimulatedBroker:
         if finding(row) is not None:
             raise SourceMalformed(self.name, call, "a row that breaks the rules")
         return row
+
+
+def _fail(name: str, call: Call, status: int, retry_after: str | None) -> NoReturn:
+    why = f"status {status}"
+    if status == protocol.TIMEOUT_STATUS:
+        raise SourceTimeout(name, call, why)
+    if status == protocol.THROTTLED_STATUS:
+        seconds = int(retry_after) if retry_after and retry_after.isdecimal() else None
+        raise SourceThrottled(name, call, why, seconds)
+    if status in (401, protocol.FORBIDDEN_STATUS):
+        raise SourceRefused(name, call, why)
+    if status >= 500:
+        raise SourceUnreachable(name, call, why)
+    raise SourceMalformed(name, call, why)
 
 
 def _reason(body: bytes, status: int) -> str:

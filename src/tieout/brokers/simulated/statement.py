@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from tieout.model.amounts import ZERO, exact
+from tieout.model.amounts import ONE, ZERO, exact
+from tieout.model.instrument import Instrument
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Snapshot
 
 from .matching import locked
@@ -59,6 +61,23 @@ def fills(state: State, account: str, since: datetime | None = None) -> tuple[Fi
 def activities(state: State, account: str, since: datetime | None = None) -> tuple[Activity, ...]:
     """Every activity with ``at >= since``, oldest first."""
     return tuple(row for row in state.account(account).activities if since is None or row.at >= since)
+
+
+def instruments(state: State, assets: Collection[str]) -> tuple[Instrument, ...]:
+    """What the venue says of *assets*, as far as it lists them."""
+    return tuple(
+        Instrument(
+            asset=row.asset,
+            base=row.base,
+            quote=row.currency,
+            settle=None if row.paid_in_full else row.currency,
+            settlement=row.settlement,
+            contract_size=None if row.paid_in_full and row.multiplier == ONE else row.multiplier,
+            smallest_unit=row.unit,
+            status="active",
+        )
+        for row in (state.instruments[asset] for asset in dict.fromkeys(assets) if asset in state.instruments)
+    )
 
 
 def snapshot(state: State, account: str, as_of: datetime) -> Snapshot:

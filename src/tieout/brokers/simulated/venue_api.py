@@ -105,6 +105,7 @@ class VenueRoutes:
             "get_activities": self._activities,
             "get_order": self._order,
             "get_account_info": self._info,
+            "get_instruments": self._instruments,
             "server_time": self._time,
         }
         # An action is a POST, also a cancel: HTTP clients repeat a DELETE by themselves.
@@ -141,6 +142,10 @@ class VenueRoutes:
 
     async def _info(self, request: web.Request) -> web.Response:
         return reply(await self._broker(request).get_account_info())
+
+    async def _instruments(self, request: web.Request) -> web.Response:
+        assets = msgspec.json.decode(request.query.get("assets", ""), type=tuple[str, ...])
+        return reply(Rows(await self._broker(request).get_instruments(assets), complete=True))
 
     async def _time(self, request: web.Request) -> web.Response:
         return reply(Time(await self._broker(request).server_time()))

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from tieout.brokers.streams.base import Heard, StreamEvent
-from tieout.brokers.streams.dialect import Json, Now, Spoken, due_object, milliseconds, signature, touched
+from tieout.brokers.streams.dialect import (
+    Json,
+    Now,
+    Spoken,
+    due_object,
+    milliseconds,
+    order_or_fill,
+    signature,
+    touched,
+)
 from tieout.brokers.streams.line import Line
 from tieout.clock import Clock
 
@@ -16,6 +25,7 @@ _RENEW_S = 30 * 60  # a key lasts for an hour
 _PASSING = (-1000, -1001, -1003, -1006, -1007, -1008, -1016, -1021)  # overload, limits, a clock
 _ENDS = ("eventStreamTerminated", "listenKeyExpired", "serverShutdown")
 _QUIET = ("MARGIN_CALL", "ACCOUNT_CONFIG_UPDATE")
+_WITHOUT_FILL = ("NEW", "CANCELED", "REPLACED", "REJECTED", "EXPIRED", "AMENDMENT", "TRADE_PREVENTION")
 
 
 class BinanceSpot(Spoken):
@@ -77,13 +87,18 @@ def _event(dialect: Spoken, event: Json) -> Iterable[StreamEvent]:
     if kind in _ENDS:
         raise dialect._over("the venue ended the stream")
     if kind == "executionReport":
-        yield touched("orders" if event.get("x") != "TRADE" else None, event, "i", "c")
+        yield touched(order_or_fill(event.get("x"), _WITHOUT_FILL), event, "i", "c")
     elif kind == "ORDER_TRADE_UPDATE":
-        yield touched(None, due_object(event.get("o")), "i", "c")
+        order = due_object(event.get("o"))
+        yield touched(order_or_fill(order.get("x"), _WITHOUT_FILL), order, "i", "c")
     elif kind == "ALGO_UPDATE":
         yield touched("orders", due_object(event.get("o")), "aid", "caid")
-    elif kind in ("outboundAccountPosition", "balanceUpdate"):
+    elif kind == "outboundAccountPosition":
         yield StreamEvent(what=Heard.TOUCHED, section="balances")
+    elif kind == "balanceUpdate":
+        yield StreamEvent(what=Heard.TOUCHED, section="activities")
+    elif kind == "ACCOUNT_UPDATE" and due_object(event.get("a")).get("m") == "ORDER":
+        yield StreamEvent(what=Heard.TOUCHED, section="positions")
     elif isinstance(kind, str) and kind not in _QUIET:
         yield StreamEvent(what=Heard.TOUCHED)
     elif kind is None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tieout.brokers.streams.base import StreamEvent
-from tieout.brokers.streams.dialect import Now, Spoken, by_topic, due_object, due_rows, milliseconds, signature
+from tieout.brokers.streams.dialect import (
+    Now,
+    Spoken,
+    due_object,
+    due_rows,
+    milliseconds,
+    order_or_fill,
+    signature,
+    touched,
+)
 from tieout.brokers.streams.line import Line, Ping
 from tieout.model.snapshot import Section
 
@@ -13,6 +22,7 @@ URL, TESTNET = "wss://stream.bybit.com/v5/private", "wss://stream-testnet.bybit.
 _SECTIONS: dict[object, Section] = {
     "order": "orders", "execution": "fills", "position": "positions", "wallet": "balances",
 }  # fmt: skip
+_WITHOUT_FILL = ("New", "Untriggered", "Triggered", "Rejected", "Deactivated", "Cancelled")
 _GOOD_FOR_MS = 10_000
 
 
@@ -36,7 +46,9 @@ class Bybit(Spoken):
         told = due_object(frame)
         section = _SECTIONS.get(told.get("topic"))
         if section is not None:
-            yield from by_topic(due_rows(told.get("data")), section, "orderId", "orderLinkId")
+            for row in due_rows(told.get("data")):
+                of = order_or_fill(row.get("orderStatus"), _WITHOUT_FILL) if section == "orders" else section
+                yield touched(of, row, "orderId", "orderLinkId")
         elif told.get("op") == "auth" and told.get("success") is False:
             raise self._refused()
 

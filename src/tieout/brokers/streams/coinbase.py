@@ -48,7 +48,7 @@ class Coinbase(Spoken):
             return
         for event in due_rows(told.get("events")):
             yield from (
-                touched(None, row, "order_id", "client_order_id") for row in due_rows(event.get("orders") or [])
+                touched("fills", row, "order_id", "client_order_id") for row in due_rows(event.get("orders") or [])
             )
             if event.get("positions"):
                 yield StreamEvent(what=Heard.TOUCHED, section="positions")

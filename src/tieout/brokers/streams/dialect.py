@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,6 +80,11 @@ def by_topic(
 ) -> Iterable[StreamEvent]:
     """An event for each of *rows*."""
     return (touched(section, row, id_, client_id) for row in rows)
+
+
+def order_or_fill(word: object, without_fill: Collection[str]) -> Section:
+    """What an order's event touched: a fill may have come with it, unless its *word* is one of those *without_fill*."""
+    return "orders" if isinstance(word, str) and word in without_fill else "fills"
 
 
 def milliseconds(at: datetime) -> int:

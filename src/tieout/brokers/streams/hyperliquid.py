@@ -45,6 +45,6 @@ class Hyperliquid(Spoken):
 
     def _events(self, data: Json) -> Iterable[StreamEvent]:
         if "fills" in data:
-            yield from (touched(None, row, "oid", "cloid") for row in due_rows(data["fills"]))
+            yield from (touched("fills", row, "oid", "cloid") for row in due_rows(data["fills"]))
         else:
             yield StreamEvent(what=Heard.TOUCHED)  # funding, a liquidation, a cancel of the venue's

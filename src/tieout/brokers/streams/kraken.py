@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from tieout.brokers.streams.base import Heard, StreamEvent
-from tieout.brokers.streams.dialect import Spoken, by_topic, due_object, due_rows
+from tieout.brokers.streams.dialect import Spoken, by_topic, due_object, due_rows, order_or_fill, touched
 from tieout.brokers.streams.line import Line, Ping
 from tieout.brokers.streams.numbered import Numbered
-from tieout.model.snapshot import Section
 
 URL = "wss://ws-auth.kraken.com/v2"
 _CHANNELS = ("executions", "balances")
+_WITHOUT_FILL = ("pending_new", "new", "canceled", "expired", "amended", "restated")
 
 
 class Kraken(Spoken):
@@ -44,5 +44,8 @@ class Kraken(Spoken):
             return
         if self._numbers[channel].missed(told.get("sequence")):
             yield StreamEvent(what=Heard.TOUCHED)
-        section: Section | None = None if channel == "executions" else "balances"
-        yield from by_topic(due_rows(told.get("data")), section, "order_id", "cl_ord_id")
+        if channel == "balances":
+            yield from by_topic(due_rows(told.get("data")), "balances")
+            return
+        for row in due_rows(told.get("data")):
+            yield touched(order_or_fill(row.get("exec_type"), _WITHOUT_FILL), row, "order_id", "cl_ord_id")

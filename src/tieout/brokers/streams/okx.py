@@ -6,12 +6,23 @@ import base64
 from collections.abc import Iterable, Mapping
 
 from tieout.brokers.streams.base import StreamEvent
-from tieout.brokers.streams.dialect import Json, Now, Spoken, by_topic, due_object, due_rows, milliseconds, signature
+from tieout.brokers.streams.dialect import (
+    Json,
+    Now,
+    Spoken,
+    due_object,
+    due_rows,
+    milliseconds,
+    order_or_fill,
+    signature,
+    touched,
+)
 from tieout.brokers.streams.line import Line, Ping
 from tieout.model.snapshot import Section
 
 URL, DEMO = "wss://ws.okx.com:8443/ws/v5/private", "wss://wspap.okx.com:8443/ws/v5/private"
 _SECTIONS: dict[object, Section] = {"orders": "orders", "positions": "positions", "account": "balances"}
+_WITHOUT_FILL = ("live", "canceled", "mmp_canceled")
 _ONLY_CHANGES = '{"updateInterval":"0"}'  # else the same is told every few seconds
 _CHANNELS: tuple[Json, ...] = (
     {"channel": "orders", "instType": "ANY"},
@@ -53,7 +64,9 @@ class Okx(Spoken):
         channel = told.get("arg")
         section = _SECTIONS.get(channel.get("channel")) if isinstance(channel, dict) else None
         if section is not None and "data" in told:
-            yield from by_topic(due_rows(told["data"]), section, "ordId", "clOrdId")
+            for row in due_rows(told["data"]):
+                of = _of_order(row) if section == "orders" else section
+                yield touched(of, row, "ordId", "clOrdId")
 
     async def _confirmed(self, line: Line, event: str) -> None:
         self._require_no_error(
@@ -64,3 +77,8 @@ class Okx(Spoken):
         code = str(frame.get("code", "0"))
         if frame.get("event") == "error" or (else_ok and code != "0"):
             raise self._over(f"the venue tells an error, code {code}") if code in _PASSING else self._refused()
+
+
+def _of_order(row: Json) -> Section:
+    unfilled = row.get("accFillSz") in (None, "", "0")
+    return order_or_fill(row.get("state"), _WITHOUT_FILL) if unfilled else "fills"

@@ -38,7 +38,10 @@ class _Failed(Exception):
 
 
 async def reach(origin: str, clock: Clock) -> Reached:
-    """How *origin* (``https://host:port``) was reached just now; one unsigned HEAD is sent to it."""
+    """How *origin* (``https://host:port``) was reached just now; one unsigned HEAD is sent to it.
+
+    To a ``tcp://host:port`` nothing is sent: it speaks in its own way.
+    """
     parts = urlsplit(origin)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -62,7 +65,8 @@ async def reach(origin: str, clock: Clock) -> Reached:
             if secure:
                 context = ssl.create_default_context()
                 await step("TLS", lambda: writer.start_tls(context, server_hostname=host))
-            await step("HTTP", lambda: _first_line(reader, writer, parts.netloc))
+            if parts.scheme != "tcp":
+                await step("HTTP", lambda: _first_line(reader, writer, parts.netloc))
         finally:
             writer.close()
     except _Failed as failed:

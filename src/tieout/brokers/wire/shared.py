@@ -6,7 +6,9 @@ import random as randomness
 from collections import Counter
 from collections.abc import Mapping
 
-from tieout.brokers.wire.limits import Limiter
+from pyrate_limiter import InMemoryBucket
+
+from tieout.brokers.wire.limits import Limiter, bucket_of
 from tieout.brokers.wire.measured import EndpointMeasured
 from tieout.brokers.wire.tries import ReadPatience
 from tieout.brokers.wire.venues import limits_of
@@ -26,6 +28,7 @@ class Wires:
         self._clock, self._random = clock, random
         self._wires: dict[tuple[str, str], Wire] = {}
         self._limiters: dict[str, Limiter] = {}
+        self._together: dict[str, InMemoryBucket] = {}  # what all keys send from this address
 
     def wire(self, venue: str, key: str, patience: ReadPatience, *, place: str = "") -> Wire:
         """The wire to *venue* under *key*, which is never shown, as patient as one account wants it.
@@ -48,7 +51,9 @@ class Wires:
 
     def _made(self, venue: str, name: str) -> Wire:
         limits = limits_of(venue)
-        limiter = None
+        if limits.together and name not in self._together:
+            self._together[name] = bucket_of(limits.together)
+        limiter = Limiter(name, limits, self._clock, self._together.get(name))
         if limits.by == "address":
-            limiter = self._limiters.setdefault(name, Limiter(name, limits, self._clock))
+            limiter = self._limiters.setdefault(name, limiter)
         return Wire(name, clock=self._clock, limits=limits, limiter=limiter, random=self._random)

@@ -20,7 +20,7 @@ from tieout.brokers.wire.breaker import TOLERANCE, Breaker, Permit, Tolerance
 from tieout.brokers.wire.limits import Limiter, Limits, OverLimit
 from tieout.brokers.wire.measured import Counts, EndpointMeasured
 from tieout.brokers.wire.offset import ClockOffset
-from tieout.brokers.wire.tries import PATIENCE, CircuitOpen, ReadPatience, tries
+from tieout.brokers.wire.tries import PATIENCE, CircuitOpen, ReadPatience, tried, tries
 from tieout.clock import DEADLINE, Clock
 from tieout.errors import (
     ActionError,
@@ -124,7 +124,7 @@ class Wire:
                 counts.failures[_kind(error)] += 1
                 raise
 
-        return await tries(self.patience, until, self.clock, self._chance, counts.again)(once)
+        return await tried(once, lambda: tries(self.patience, until, self.clock, self._chance, counts.again))
 
     async def act(self, action: str, deed: Callable[[], Awaitable[T]], *, endpoint: str = "trade", cost: int = 1) -> T:
         """What *deed* gives, done once and never again.
@@ -165,8 +165,8 @@ class Wire:
             counts.failures["refused" if isinstance(error, ActionRefused) else "unknown"] += 1
             raise
 
-    async def turn(self, cost: int) -> None:
-        """Wait for one request's turn, within a question or a deed that was given a cost of 0.
+    async def turn(self, cost: int, endpoint: str = "") -> None:
+        """Wait for one request's turn, within a question or a deed that was given a cost of 0; *endpoint* is its path.
 
         Raises:
             OverLimit: It would not come in time. Nothing of this request was sent.
@@ -175,7 +175,8 @@ class Wire:
         assert asking is not None, "a turn belongs to a read or an action"
         until = asking.until_ns if asking.sent else asking.first_ns
         asking.waiting = True
-        asking.counts.waited_ms += await self.limiter.take(cost, scope=asking.scope, until_ns=until)
+        waited = await self.limiter.take(cost, scope=asking.scope, until_ns=until, endpoint=endpoint)
+        asking.counts.waited_ms += waited
         asking.waiting = False
         asking.sent += 1
         asking.turned_ns = self.clock.monotonic_ns()

@@ -177,7 +177,7 @@ def _follow(
     if entry.kind is EntryKind.HALT:
         set_halts(memory, account, index, last.report)
     elif entry.kind is EntryKind.RESUME:
-        lift_halts(memory, account, index, last.report)
+        lift_halts(memory, account, index, last.report, (-1, -1))
     elif entry.kind is EntryKind.DECIDE:
         commitment = bytes_of(entry.commitments["plans"])
         try:

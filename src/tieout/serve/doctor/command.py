@@ -38,8 +38,9 @@ def doctor(
     """Look at the broker of each configured account. Nothing is changed there, and nothing is kept.
 
     For each: how far the venue is away, its clock against this machine's, what the key may do there (and whether that is
-    more than it needs: a key that may only read suffices for everything but acting), which sections are read whole, and how
-    often a reading could be done. What is to be mended comes first. JSON is one account a line.
+    more than it needs: a key that may only read suffices for everything but acting), which sections are read whole, how
+    often a reading could be done, and whether the venue lists instruments otherwise than the table of assets says. What is
+    to be mended comes first. JSON is one account a line.
 
     Exit status: 0 all is well, 1 something is to be mended, 2 bad usage or input.
 
@@ -95,4 +96,5 @@ def _case(config: Config, name: str, broker: BrokerAdapter) -> Case:
         interval_seconds=told.reconciliation.interval_seconds,
         history_seconds=told.reconciliation.history_seconds,
         timeout_seconds=told.reconciliation.timeout_seconds,
+        settings=told.settings,
     )

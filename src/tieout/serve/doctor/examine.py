@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,12 +16,15 @@ from tieout.brokers.wire.reach import reach
 from tieout.brokers.wire.wire import Wire
 from tieout.clock import Clock
 from tieout.errors import SourceError, SourceIncomplete, SourceUnreachable, in_words
+from tieout.model.settings import Settings
 from tieout.model.snapshot import SECTIONS, Section
 from tieout.observe.reading import READ_ORDER, Statement
-from tieout.serve.doctor.facts import ClockSeen, Examination, Pace, SectionSeen
+from tieout.serve.doctor.facts import ClockSeen, Examination, Pace, SectionSeen, Seen
+from tieout.serve.doctor.instruments import with_listed
 from tieout.serve.doctor.judge import judged
 
 COMPARISONS = 3
+Rows = tuple[Any, ...]
 _MS = timedelta(milliseconds=1)
 
 
@@ -34,13 +38,16 @@ class Case(Struct, frozen=True):
     interval_seconds: int
     history_seconds: int
     timeout_seconds: int
+    settings: Settings = Settings()
 
 
 async def examine(case: Case, clock: Clock) -> Examination:
     """What is seen of *case* now, judged. A failure is a fact here, and never raised."""
     bare = Examination(account=case.account, venue=case.venue, acts=case.acts)
     if not isinstance(case.broker, Examinable):
-        return judged(replace(bare, sections=await _sections(case, clock, {})), clock.now())
+        sections, rows = await _sections(case, clock, {})
+        bare = replace(bare, sections=sections)
+        return judged(await with_listed(bare, case.broker, case.settings, rows, clock), clock.now())
     seen = case.broker.examined()
     reached = await reach(seen.origin, clock)
     if reached.failed is not None:  # every further question would wait for the same
@@ -48,7 +55,7 @@ async def examine(case: Case, clock: Clock) -> Examination:
     clocks = await compared(case, seen.wire, clock)
     rights, why = await _rights(case, seen)
     began, before = clock.monotonic_ns(), _spent(seen.wire)
-    sections = await _sections(case, clock, seen.gaps)
+    sections, rows = await _sections(case, clock, seen.gaps)
     took = (clock.monotonic_ns() - began) // 10**6
     age = None if seen.markets_at is None else int((clock.now() - seen.markets_at).total_seconds())
     whole = replace(
@@ -61,7 +68,7 @@ async def examine(case: Case, clock: Clock) -> Examination:
         pace=_pace(case, seen.wire, before, took),
         markets_age_s=age,
     )
-    return judged(whole, clock.now())
+    return judged(await with_listed(whole, case.broker, case.settings, rows, clock), clock.now())
 
 
 async def compared(case: Case, wire: Wire | None, clock: Clock) -> ClockSeen:
@@ -97,17 +104,20 @@ async def _rights(case: Case, seen: Examined) -> tuple[KeyRights | None, str]:
         return None, in_words(error.why)
 
 
-async def _sections(case: Case, clock: Clock, gaps: Mapping[Section, str]) -> tuple[SectionSeen, ...]:
-    """Each section, read as a reconciliation reads it: the venue's time first."""
+async def _sections(
+    case: Case, clock: Clock, gaps: Mapping[Section, str]
+) -> tuple[tuple[SectionSeen, ...], dict[Section, Rows]]:
+    """Each section, read as a reconciliation reads it: the venue's time first; with the rows of those that came whole."""
     if isinstance(case.broker, Statement):
-        return await _stated(case, case.broker)
+        return await _stated(case, case.broker), {}
     since = await _time(case, clock) - timedelta(seconds=case.history_seconds)
-    offered, found = case.broker.capabilities().sections, dict[Section, SectionSeen]()
+    offered, found, kept = case.broker.capabilities().sections, dict[Section, SectionSeen](), dict[Section, Rows]()
     for row in READ_ORDER:
         asked = [section for section in row if section in offered]
-        answers = await asyncio.gather(*(_section(case, section, since) for section in asked))
-        found |= {each.section: replace(each, gap=gaps.get(each.section, "")) for each in answers}
-    return tuple(found.get(section) or SectionSeen(section=section, seen="not read") for section in SECTIONS)
+        for each, rows in await asyncio.gather(*(_section(case, section, since) for section in asked)):
+            found[each.section] = replace(each, gap=gaps.get(each.section, ""))
+            kept[each.section] = rows
+    return tuple(found.get(each) or SectionSeen(section=each, seen="not read") for each in SECTIONS), kept
 
 
 async def _time(case: Case, clock: Clock) -> datetime:
@@ -119,23 +129,22 @@ async def _time(case: Case, clock: Clock) -> datetime:
         return clock.now()
 
 
-async def _section(case: Case, section: Section, since: datetime) -> SectionSeen:
+async def _section(case: Case, section: Section, since: datetime) -> tuple[SectionSeen, Rows]:
     try:
         async with asyncio.timeout(case.timeout_seconds):
             rows = await _reader(case.broker, section, since)()
-        return SectionSeen(section=section, seen="complete", rows=len(rows))
+        return SectionSeen(section=section, seen="complete", rows=len(rows)), rows
     except TimeoutError:
         failed: SourceError = SourceUnreachable(case.venue, section, "no answer in time")
     except SourceError as error:
         failed = error
     part = isinstance(failed, SourceIncomplete) and bool(failed.rows)
-    return SectionSeen(
-        section=section, seen="partial" if part else "failed", why=in_words(failed.why), code=failed.code
-    )
+    how: Seen = "partial" if part else "failed"
+    return SectionSeen(section=section, seen=how, why=in_words(failed.why), code=failed.code), ()
 
 
-def _reader(broker: BrokerAdapter, section: Section, since: datetime) -> Callable[[], Awaitable[tuple[object, ...]]]:
-    readers: dict[Section, Callable[[], Awaitable[tuple[object, ...]]]] = {
+def _reader(broker: BrokerAdapter, section: Section, since: datetime) -> Callable[[], Awaitable[Rows]]:
+    readers: dict[Section, Callable[[], Awaitable[Rows]]] = {
         "positions": broker.get_positions,
         "balances": broker.get_balances,
         "orders": broker.get_open_orders,
@@ -163,27 +172,29 @@ async def _stated(case: Case, broker: Statement) -> tuple[SectionSeen, ...]:
     return tuple(found)
 
 
-def _spent(wire: Wire | None) -> tuple[int, int, int]:
-    """Requests, weight and milliseconds of waiting so far."""
+def _spent(wire: Wire | None) -> tuple[int, int, Mapping[str, int]]:
+    """Requests, milliseconds of waiting, and weight by line so far."""
     if wire is None:
-        return 0, 0, 0
+        return 0, 0, {}
     told = wire.measured.values()
-    return sum(each.requests for each in told), wire.limiter.taken, sum(each.waited_ms for each in told)
+    return sum(each.requests for each in told), sum(each.waited_ms for each in told), wire.limiter.taken
 
 
-def _pace(case: Case, wire: Wire | None, before: tuple[int, int, int], took_ms: int) -> Pace | None:
+def _pace(case: Case, wire: Wire | None, before: tuple[int, int, Mapping[str, int]], took_ms: int) -> Pace | None:
     if wire is None:
         return None
-    requests, weight, waited = (after - was for after, was in zip(_spent(wire), before, strict=True))
-    limits = wire.limiter.limits
-    every_ms = max(-(-weight * window // most) for most, window in limits.rates)
+    (requests, waited, taken), limits = _spent(wire), wire.limiter.limits
+    weights = {line: weight - before[2].get(line, 0) for line, weight in taken.items()}
+    needs = [(weight, rates) for line, weight in weights.items() for rates in limits.own.get(line, limits.rates)]
+    every_ms = max(-(-weight * window // most) for weight, (most, window) in needs)
     return Pace(
         rates=limits.rates,
         by=limits.by,
-        requests=requests,
-        weight=weight,
+        own=len(limits.own),
+        requests=requests - before[0],
+        weight=sum(weights.values()),
         took_ms=took_ms,
-        waited_ms=waited,
+        waited_ms=waited - before[1],
         every_s=max(1, -(-every_ms // 1000)),
         configured_s=case.interval_seconds,
     )

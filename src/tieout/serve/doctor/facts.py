@@ -39,6 +39,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     Attributes:
         rates: So much weight in any so many milliseconds.
         by: What the venue counts by.
+        own: So many endpoints have limits of their own.
         requests: Of one reading, look-ups of single orders apart.
         weight: Of those together.
         took_ms: From its begin to its end.
@@ -49,6 +50,7 @@ class Pace(Struct, frozen=True, kw_only=True):
 
     rates: tuple[tuple[int, int], ...]
     by: str
+    own: int = 0
     requests: int
     weight: int
     took_ms: int
@@ -72,6 +74,9 @@ class Examination(Struct, frozen=True, kw_only=True):
         venue: What it is asked through: a venue's name, or what kind of file.
         acts: Whether what is configured may send orders and write books.
         markets_age_s: How old what is known of the venue's markets is.
+        against_table: What the user's table of assets says, and the venue's list of its instruments contradicts.
+        listed: What else that list says of what is held, or told of.
+        listed_why: Why the venue did not say what it lists.
     """
 
     schema: Literal["tieout.doctor/1"] = "tieout.doctor/1"
@@ -85,6 +90,9 @@ class Examination(Struct, frozen=True, kw_only=True):
     sections: tuple[SectionSeen, ...] = ()
     pace: Pace | None = None
     markets_age_s: int | None = None
+    against_table: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    listed_why: str = ""
     findings: tuple[Finding, ...] = ()
 
     @property

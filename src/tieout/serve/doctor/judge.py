@@ -20,7 +20,7 @@ STALE_S = 12 * 3600
 
 def judged(seen: Examination, now: datetime) -> Examination:
     """*seen* with what is to be mended first, then what is only to be known."""
-    found = [*_reach(seen), *_rights(seen, now), *_clock(seen), *_sections(seen), *_pace(seen)]
+    found = [*_reach(seen), *_rights(seen, now), *_clock(seen), *_sections(seen), *_pace(seen), *_listed_there(seen)]
     return replace(seen, findings=tuple(sorted(found, key=lambda each: each.level != "mend")))
 
 
@@ -154,3 +154,12 @@ def _pace(seen: Examination) -> Iterator[Finding]:
             f"what is known of the venue's markets is {seen.markets_age_s // 3600} hours old, and is being fetched anew"
         )
         yield Finding("note", what)
+
+
+def _listed_there(seen: Examination) -> Iterator[Finding]:
+    for what in seen.against_table:
+        yield Finding("mend", what.rstrip("."), "look up what one contract is of at the venue, and mend the table")
+    for what in seen.listed:
+        yield Finding("note", what.rstrip("."))
+    if seen.listed_why:
+        yield Finding("note", f"what the venue lists of its instruments could not be asked: {seen.listed_why}")

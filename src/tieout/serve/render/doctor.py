@@ -75,8 +75,9 @@ def _rows(seen: Examination) -> Iterator[tuple[str, str]]:
         pace = seen.pace
         rates = " and ".join(f"{most} in {_span(window)}" for most, window in pace.rates)
         waited = f", {pace.waited_ms} ms of it waiting for limits" if pace.waited_ms else ""
+        apart = f", and one of its own for {counted(pace.own, 'endpoint')}" if pace.own else ""
         cost = f"{counted(pace.requests, 'request')} of weight {pace.weight}, {pace.took_ms} ms{waited}"
-        yield "reading", f"{cost}; the limit is {rates} by {pace.by}"
+        yield "reading", f"{cost}; the limit is {rates} by {pace.by}{apart}"
         yield "pace", f"the limit bears a reading every {pace.every_s} s; one every {pace.configured_s} s is configured"
     if seen.markets_age_s is not None:
         yield "markets", f"fetched {_age(seen.markets_age_s)} ago"

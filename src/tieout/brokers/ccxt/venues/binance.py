@@ -8,9 +8,10 @@ from typing import Any
 from tieout.brokers.ccxt import cash, own
 from tieout.brokers.ccxt.calls import Call, Read, Told, Venue
 from tieout.brokers.ccxt.ledger import Table, entries, less, minus, moves, number_at
-from tieout.brokers.ccxt.pages import Span, field, from_id, moment_of, numbered, onward, skipping, whole
+from tieout.brokers.ccxt.pages import field, from_id, moment_of, numbered, onward, skipping, whole
 from tieout.brokers.ccxt.parse import RowError
 from tieout.brokers.ccxt.sends import ways
+from tieout.brokers.ccxt.spans import Span
 from tieout.model.snapshot import Activity
 
 Row = Mapping[str, Any]
@@ -213,5 +214,11 @@ VENUES: dict[str, Venue] = {
         "fapiPrivateV3",
         sends=ways("linear", "market", "limit", "stop", "stop_limit", reduce_only=True, legs=_LEGS, legs_close=True),
     ),
-    "binancecoinm": _futures("dapi", "v1", "dapiPrivate"),
+    "binancecoinm": _futures(
+        "dapi",
+        "v1",
+        "dapiPrivate",
+        # Its documentation has no endpoint for conditional orders, though ccxt knows one.
+        sends=ways("inverse", "market", "limit", reduce_only=True, legs=_LEGS, legs_close=True),
+    ),
 }

@@ -8,8 +8,9 @@ from typing import Any
 from tieout.brokers.ccxt import cash, mend, own
 from tieout.brokers.ccxt.calls import Call, Find, Json, Told, Venue
 from tieout.brokers.ccxt.ledger import Table, kind_of, moves, number_at
-from tieout.brokers.ccxt.pages import Path, Span, cursor, field, moment_of
+from tieout.brokers.ccxt.pages import Again, Path, cursor, field, moment_of
 from tieout.brokers.ccxt.sends import ways
+from tieout.brokers.ccxt.spans import Span
 from tieout.model.snapshot import Activity
 
 _ROWS: Path = ("result", "list")
@@ -53,7 +54,9 @@ def entry(row: Mapping[str, Any], told: Told) -> Iterator[Activity]:
     yield from moves(f"{kind}-{said}", sort, at, currency, number_at(row, "change"))
 
 
-def _asked(endpoint: str, method: str, limit: int, *scopes: Json, **more: Any) -> tuple[Call, ...]:
+def _asked(
+    endpoint: str, method: str, limit: int, *scopes: Json, again: Again | None = None, **more: Any
+) -> tuple[Call, ...]:
     """Endpoint by endpoint: ccxt's own methods add a settle coin of USDT even to inverse contracts."""
     return tuple(
         Call(
@@ -61,7 +64,7 @@ def _asked(endpoint: str, method: str, limit: int, *scopes: Json, **more: Any) -
             _ROWS,
             {**scope, "limit": limit},
             method=method,
-            pages=cursor(_MARK, "cursor"),
+            pages=cursor(_MARK, "cursor", again=again),
             told={"category": scope["category"]},
             **more,
         )
@@ -96,6 +99,7 @@ VENUES: dict[str, Venue] = {
             100,
             *_CATEGORIES,
             span=_WEEK,
+            again=Again("execTime", "endTime"),
             ident=("execId", "symbol", "side"),
         ),
         balances=(
@@ -112,7 +116,7 @@ VENUES: dict[str, Venue] = {
                 _ROWS,
                 {"accountType": "UNIFIED", "limit": 50},
                 method="privateGetV5AccountTransactionLog",
-                pages=cursor(_MARK, "cursor"),
+                pages=cursor(_MARK, "cursor", again=Again("transactionTime", "endTime")),
                 span=_WEEK,
                 read=entry,
             ),

@@ -8,9 +8,10 @@ from typing import Any
 from tieout.brokers.ccxt import cash, mend
 from tieout.brokers.ccxt.calls import Call, Each, Json, Told, Venue
 from tieout.brokers.ccxt.ledger import kind_of, moves, number_at
-from tieout.brokers.ccxt.pages import Span, cursor, field, moment_of
+from tieout.brokers.ccxt.pages import Again, behind, cursor, field, moment_of
 from tieout.brokers.ccxt.parse import RowLeft
 from tieout.brokers.ccxt.sends import ways
+from tieout.brokers.ccxt.spans import Span, iso
 from tieout.model.snapshot import Activity, ActivityKind
 
 Row = Mapping[str, Any]
@@ -90,7 +91,7 @@ VENUES: dict[str, Venue] = {
                 ("fills",),
                 {"limit": 250},
                 method="v3PrivateGetBrokerageOrdersHistoricalFills",
-                pages=cursor(("cursor",), "cursor"),
+                pages=cursor(("cursor",), "cursor", again=Again("sequence_timestamp", "end_sequence_timestamp", iso)),
                 span=Span("start_sequence_timestamp", unit="iso"),
                 ident=("entry_id",),
             ),
@@ -114,7 +115,7 @@ VENUES: dict[str, Venue] = {
                 ("data",),
                 {"limit": 100},
                 method="v2PrivateGetAccountsAccountIdTransactions",
-                pages=cursor(("pagination", "next_starting_after"), "starting_after", newest_first="created_at"),
+                pages=behind(("pagination", "next_starting_after"), "id", "starting_after", "created_at"),
                 each=Each(_ACCOUNTS, _LISTED, ("accounts",), _wallet, {"limit": 250}, _MORE),
                 ident=("id",),
                 read=transaction,

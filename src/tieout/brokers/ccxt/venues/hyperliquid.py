@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tieout.brokers.ccxt import cash, mend
+from tieout.brokers.ccxt import cash, mend, own, signer
 from tieout.brokers.ccxt.calls import Call, Each, Json, Known, Told, Venue
+from tieout.brokers.ccxt.ids import HYPERLIQUID
 from tieout.brokers.ccxt.ledger import less, minus, moves, number_at
-from tieout.brokers.ccxt.pages import Span, field, moment_of, onward
+from tieout.brokers.ccxt.pages import field, moment_of, onward
 from tieout.brokers.ccxt.parse import RowLeft, number
+from tieout.brokers.ccxt.sends import ways
+from tieout.brokers.ccxt.spans import Span
 from tieout.model.snapshot import Activity, ActivityKind
 
 Row = Mapping[str, Any]
@@ -89,14 +92,14 @@ def update(row: Row, told: Told) -> Iterator[Activity]:
 
 
 def _sent(name: str, at: int, delta: Row, amount: str, told: Told) -> Iterator[Activity]:
-    own = (told.address or "").lower()
+    ours = (told.address or "").lower()
     sender, receiver = (str(field(delta, end)).lower() for end in ("user", "destination"))
     moved, currency = number_at(delta, amount), told.code(str(delta.get("token") or "USDC"))
-    if own not in (sender, receiver):
+    if ours not in (sender, receiver):
         raise RowLeft("a transfer between other accounts")
     if sender == receiver:
         return
-    if own == receiver:
+    if ours == receiver:
         yield from moves(f"{name}-in", "transfer", at, currency, moved)
         return
     yield from moves(f"{name}-out", "transfer", at, currency, minus(moved))
@@ -106,11 +109,17 @@ def _sent(name: str, at: int, delta: Row, amount: str, told: Told) -> Iterator[A
         yield from moves(f"{name}-fee", "fee", at, paid_in, minus(fee))
 
 
+def _on_main(market: Row) -> bool:
+    """Whether it trades on the main exchange: the numbers of builders' markets begin at 100,000."""
+    number = str(market.get("id"))
+    return number.isdecimal() and int(number) < 100_000
+
+
 VENUES: dict[str, Venue] = {
     "hyperliquid": Venue(
         positions=(
-            _info("clearinghouseState", rows=("assetPositions",)),
-            _info("clearinghouseState", rows=("assetPositions",), each=_BUILDERS),
+            _info("clearinghouseState", rows=("assetPositions",), own=own.hyperliquid),
+            _info("clearinghouseState", rows=("assetPositions",), own=own.hyperliquid, each=_BUILDERS),
         ),
         orders=(
             _info("frontendOpenOrders", told={"ccxtStatus": "open"}, ident=("oid",)),
@@ -138,10 +147,14 @@ VENUES: dict[str, Venue] = {
             _info("userFunding", span=_START, pages=onward("time", "startTime", 500), read=funding),
             _info("userNonFundingLedgerUpdates", span=_START, pages=onward("time", "startTime", 500), read=update),
         ),
-        position=mend.hyperliquid_position,
         fill=mend.hyperliquid_fill,
         known=Known(_METHOD, {"type": "userRole"}, _no_holder),
         lookup="id",
         client_id="clientOrderId",
+        # A market order would be one with a price of ccxt's choice, and so would a plain stop.
+        sends=ways("linear", "limit", "stop_limit", reduce_only=True, fits=_on_main),
+        ids=HYPERLIQUID,
+        signer=signer.hyperliquid,
+        acknowledges=False,
     )
 }

@@ -9,9 +9,10 @@ from tieout.brokers.ccxt import cash, mend
 from tieout.brokers.ccxt.calls import Call, Find, Told, Venue
 from tieout.brokers.ccxt.ids import KRAKEN
 from tieout.brokers.ccxt.ledger import kind_of, less, moves, number_at
-from tieout.brokers.ccxt.pages import Span, backward, counted, field, iso, moment_of, onward
+from tieout.brokers.ccxt.pages import backward, counted, field, moment_of, onward
 from tieout.brokers.ccxt.parse import EPOCH, milliseconds, moment, number
 from tieout.brokers.ccxt.sends import ways
+from tieout.brokers.ccxt.spans import Span, iso
 from tieout.model.snapshot import Activity, ActivityKind
 
 Row = Mapping[str, Any]

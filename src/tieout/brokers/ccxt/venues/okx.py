@@ -6,8 +6,9 @@ from tieout.brokers.ccxt import cash, mend, own
 from tieout.brokers.ccxt.calls import Call, Json, Venue
 from tieout.brokers.ccxt.ids import ALPHANUMERIC
 from tieout.brokers.ccxt.ledger import Table, entries
-from tieout.brokers.ccxt.pages import Path, Span, after
+from tieout.brokers.ccxt.pages import Path, after
 from tieout.brokers.ccxt.sends import ways
+from tieout.brokers.ccxt.spans import Span
 
 _DATA: Path = ("data",)
 _ALGOS = ("conditional,oco", "trigger", "move_order_stop", "iceberg", "twap", "chase")
@@ -54,7 +55,7 @@ VENUES: dict[str, Venue] = {
                 _DATA,
                 {"instType": kind, "limit": 100},
                 method="privateGetTradeFillsHistory",
-                pages=after("billId", "after", 100),
+                pages=after("billId", "after", 100, overlap=1),
                 span=_QUARTER,
                 ident=("billId",),
             )
@@ -75,7 +76,7 @@ VENUES: dict[str, Venue] = {
                 _DATA,
                 {"limit": 100},
                 method="privateGetAccountBillsArchive",
-                pages=after("billId", "after", 100),
+                pages=after("billId", "after", 100, overlap=1),
                 span=_QUARTER,
                 ident=("billId",),
                 read=entries("type", _BILLS, ident=("billId",), at="ts", currency="ccy", amount="balChg"),

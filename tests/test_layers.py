@@ -30,7 +30,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "config": frozenset(("model", "errors", "decide", "record.settings")),
     "live": PORTS | frozenset(("books", "observe", "compare", "explain", "decide", "act", "record", "config")),
     "sides": PORTS | frozenset(("brokers", "books", "config")),
-    "bootstrap": PORTS | STAGES | frozenset(("brokers", "books", "live", "config", "sides")),
+    "local_sides": PORTS | frozenset(("books", "config", "sides")),
+    "bootstrap": PORTS | STAGES | frozenset(("brokers", "books", "live", "config", "sides", "local_sides")),
+    "client": frozenset(("model", "errors", "clock", "books")),
     "serve": EVERYTHING,
     "__init__": EVERYTHING,  # names the library, and fetches each name where it is first used
     "__main__": frozenset(("serve",)),
@@ -50,7 +52,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "ib_async": frozenset(("brokers",)),
     "ibflex": frozenset(("brokers",)),
     "pyarrow": frozenset(("brokers",)),
-    "aiohttp": frozenset(("brokers", "record")),
+    "aiohttp": frozenset(("brokers", "record", "books")),
     "yarl": frozenset(("brokers",)),  # aiohttp's own
     "tenacity": frozenset(("brokers",)),
     "pyrate_limiter": frozenset(("brokers", "serve")),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from tieout.books.base import CanApply
 from tieout.clock import Clock, SystemClock
 from tieout.config import Config
 from tieout.config.nouns import ReconciliationSettings
@@ -18,8 +19,9 @@ from tieout.errors import BadInput, Problem
 from tieout.live.alarm import Alarm
 from tieout.live.reconciler import Account, PositionReconciler, Reported
 from tieout.live.schedule import Cadence
+from tieout.local_sides import local_side
 from tieout.observe.reading import MAX_LOOKUPS, Reach
-from tieout.sides import Making, Wiring, broker_side, local_side, shared_of
+from tieout.sides import Making, Wiring, broker_side, shared_of
 
 if TYPE_CHECKING:
     from tieout.brokers.base import BrokerAdapter
@@ -93,9 +95,11 @@ async def opened(
             raise BadInput(problems)
         record = None
         if config.recorded:
-            from tieout.record.opening import open_record  # loads a database
+            from tieout.record.drawer import Drawer  # loads a database
+            from tieout.record.opening import open_record
 
             record = await open_record(config.record, clock)
+            making.shelf.kept = Drawer(record)
             closing.push_async_callback(record.close)
         reconciler = PositionReconciler(accounts, clock, record=record, alarm=alarm, reported=reported)
         cadences = {name: cadence(config.account(name).reconciliation) for name in accounts}
@@ -162,13 +166,16 @@ def cadence(told: ReconciliationSettings) -> Cadence:
 
 def _account(name: str, config: Config, making: Making) -> Account:
     told = config.account(name)
-    reading = told.reconciliation
+    reading, local = told.reconciliation, local_side(name, told, making, recorded=config.recorded)
+    policy = told.policy if config.recorded else replace(told.policy, mode="shadow")
+    if local.can_apply is CanApply.NOT:
+        policy = replace(policy, books_read_only=True)
     return Account(
         name=name,
-        local=local_side(name, told, making, recorded=config.recorded),
+        local=local,
         broker=broker_side(name, told, making),
         settings=told.settings,
-        policy=told.policy if config.recorded else replace(told.policy, mode="shadow"),
+        policy=policy,
         reach=Reach(
             history_seconds=reading.history_seconds,
             timeout_seconds=reading.timeout_seconds,

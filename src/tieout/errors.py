@@ -17,7 +17,10 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
     │  └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
     ├─ WordRefused(why)              what a person says cannot count; nothing of it was kept, exit 2
     ├─ ReconciliationError(account)  one did not come to its end, and there is no report of it
-    ├─ AlertUndelivered(channel)     a person was not told: it is kept, and tried again
+    ├─ ServiceError(why)             a service of Tieout that was asked, by `tieout.client`, did not do it
+   │  ├─ ServiceUnreachable         it did not answer; what was to be pushed is kept, and pushed later
+   │  └─ ServiceRefused(status)     it said no, and why
+   ├─ AlertUndelivered(channel)     a person was not told: it is kept, and tried again
     ├─ StateError(why)               what an engine has to remember cannot be kept, or had, now
     │  └─ StateLost                  it was kept, and cannot be had whole any more: NEVER read as an empty one
     └─ RecordError(why)              no audit, no action: checking goes on, acting stops
@@ -180,6 +183,26 @@ class ReconciliationError(TieoutError):
     def __init__(self, account: str, why: str) -> None:
         self.account, self.why = account, why
         super().__init__(f"{account} was not reconciled: {why}")
+
+
+class ServiceError(TieoutError):
+    """A service of Tieout did not do what it was asked; *why* is a sentence of its own, or ours."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class ServiceUnreachable(ServiceError):
+    """It did not answer in time, or said that it cannot now."""
+
+
+class ServiceRefused(ServiceError):
+    """It said no: *status* is HTTP's word for it."""
+
+    def __init__(self, status: int, why: str) -> None:
+        self.status = status
+        super().__init__(why)
 
 
 class AlertUndelivered(TieoutError):

@@ -9,11 +9,10 @@ from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import asdict
 
-from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock
 from tieout.config import AccountConfig
@@ -26,14 +25,13 @@ from tieout.config.nouns import (
     BrokerIb,
     BrokerSimulated,
     BrokerStatement,
-    LocalEngine,
-    LocalFile,
     ReconciliationSettings,
 )
 from tieout.config.secrets import Secrets
-from tieout.errors import BadInput, Problem
+from tieout.errors import Problem
 
 if TYPE_CHECKING:
+    from tieout.books.pushed import Shelf
     from tieout.brokers.ccxt.shared import Shared
     from tieout.brokers.streams.base import Stream
     from tieout.brokers.streams.kept import Dialect
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from tieout.brokers.wire.tries import ReadPatience
     from tieout.brokers.wire.wire import Wire
 
+T = TypeVar("T")
 CREDENTIALS = {
     "apiKey": "api_key",
     "secret": "secret",
@@ -70,11 +69,32 @@ class Wiring:
         return self.made
 
 
+class LateShelf:
+    """Where pushed books are kept: in the record, which is opened once everything else was found in order."""
+
+    def __init__(self) -> None:
+        self.kept: Shelf | None = None
+
+    async def content(self, account: str) -> bytes | None:
+        """What is kept of an account."""
+        return await self._there.content(account)
+
+    async def change(self, account: str, change: Callable[[bytes | None], tuple[bytes | None, T]]) -> T:
+        """Keep what *change* makes of it."""
+        return await self._there.change(account, change)
+
+    @property
+    def _there(self) -> Shelf:
+        assert self.kept is not None, "opened before anything is read"
+        return self.kept
+
+
 @dataclass(frozen=True, slots=True)
 class Making:
     """What every adapter is made with, and where it says what it lacks. `wires` and `shared` are made when used.
 
     `secrets` gives each adapter its own, and is never handed on.
+    `shelf` is where pushed books are kept.
     `streams` is filled by those that can be listened to: what makes their streams, by account.
     """
 
@@ -86,6 +106,7 @@ class Making:
     wires: Wiring
     shared: Callable[[], Shared]
     streams: dict[str, Callable[[], tuple[Stream, ...]]] = field(default_factory=dict)
+    shelf: LateShelf = field(default_factory=LateShelf)
 
     def listen(
         self, name: str, broker: BrokerAdapter, poll_seconds: int, dialect: Callable[[], Dialect | None] | None = None
@@ -117,32 +138,6 @@ def shared_of(clock: Clock, environment: Mapping[str, str], closing: AsyncExitSt
         return one
 
     return made
-
-
-def local_side(name: str, told: AccountConfig, making: Making, *, recorded: bool) -> LocalBooks:
-    """The books of the account *name*; without a record nothing is written into them.
-
-    Raises:
-        BadInput: They are not where the configuration says.
-    """
-    match told.local:
-        case LocalFile(path=path, writable=writable, max_age_seconds=age):
-            from tieout.books.snapshot_file import SnapshotFile
-
-            may_write = writable and recorded
-            return SnapshotFile(Path(path), name, making.clock, writable=may_write, max_age_seconds=age)
-        case LocalEngine(folder=folder):
-            from tieout.books.durable import DurableBooks
-
-            # Opening would make new, empty books there: a misspelt folder must never look like an empty account.
-            if not Path(folder).is_dir() or not any(Path(folder).iterdir()):
-                place, mend = f"accounts.{name}.local.folder", "mend the path, or start the engine once"
-                raise BadInput([Problem(making.file, place, "no engine ever kept its books there", mend)])
-            books = DurableBooks.open(name, Path(folder), making.clock)
-            making.closing.callback(books.close)
-            return books
-        case None:
-            raise AssertionError("chosen for having two sides")
 
 
 def broker_side(name: str, told: AccountConfig, making: Making) -> BrokerAdapter:

@@ -23,6 +23,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tests.conform.output import say
+from tieout.books.base import CanApply
 from tieout.brokers.base import BrokerAdapter
 from tieout.brokers.loopback.base import Login
 from tieout.brokers.loopback.street import PLOTS, Plot, adapter_of, furnished, login_of
@@ -102,6 +103,8 @@ def served() -> Iterator[Mapping[str, Place]]:
 
 class Books:
     """Local, which holds what the broker said first."""
+
+    can_apply = CanApply.NOT
 
     def __init__(self) -> None:
         self.held: Snapshot | None = None

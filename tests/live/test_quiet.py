@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.proving import PROVE
+from tieout.books.base import CanApply
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated import Fault, FaultRule, Instrument, SimulatedBroker, World
 from tieout.clock import VirtualClock
@@ -127,6 +128,8 @@ class Venue(SimulatedBroker):
 
 class Books:
     """Local: it hears of everything at once, or of nothing after the start."""
+
+    can_apply = CanApply.NOT
 
     def __init__(self, world: World, *, hears: bool) -> None:
         self._world, self._hears = world, hears

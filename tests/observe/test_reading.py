@@ -12,6 +12,7 @@ import pytest
 
 from tests.decide.building import START, Side, cash, fill, moment, order, pos, side
 from tests.live.virtual import VirtualLoop
+from tieout.books.base import CanApply
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.clock import VirtualClock
 from tieout.errors import (
@@ -116,6 +117,8 @@ class Venue:
 
 class Books:
     """Local books that give these statements, one a reading; the last one for ever."""
+
+    can_apply = CanApply.NOT
 
     def __init__(self, *statements: Side | SourceError | str) -> None:
         self.statements = list(statements)

@@ -22,17 +22,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.act.carry import carry_out, read_back
+from tieout.act.handing import BOOKS_READ_ONLY, correction_id, elsewhere, giving_up, standing, withdraw
 from tieout.act.sending import Waiting, already_there, client_order_id
 from tieout.act.touched import Seen, digest, look, objection
 from tieout.act.venue import BOOKS_MOVED
-from tieout.books.base import LocalBooks
+from tieout.books.base import BooksElsewhere, CanApply, LocalBooks
 from tieout.brokers.base import BrokerAdapter
-from tieout.errors import RecordError, SourceError
+from tieout.errors import BookError, RecordError, SourceError
 from tieout.model.case import Approved
 from tieout.model.intent import Ended, Intent
 from tieout.model.snapshot import Snapshot
 
-__all__ = ["Effect", "Journal", "Unrecorded", "Waiting", "apply", "read_back", "recover"]
+__all__ = ["Effect", "Journal", "Unrecorded", "Waiting", "apply", "read_back", "recover", "withdraw"]
 
 NO_AUDIT, OUTCOME_UNKNOWN, NOT_READ = "no_audit", "outcome_unknown", "not_read"
 
@@ -40,13 +41,15 @@ NO_AUDIT, OUTCOME_UNKNOWN, NOT_READ = "no_audit", "outcome_unknown", "not_read"
 class Effect(Struct, frozen=True):
     """What became of one approved case. `ended` is None where it was not tried; `why` is in words, without amounts.
 
-    `sent` is the client id of the order that was sent for it, or may have been.
+    `sent` is the client id of the order that was sent for it, or may have been; `handed` the id under which whoever keeps
+    the books was asked to book it.
     """
 
     plan: Approved
     ended: Ended | None
     why: str | None = None
     sent: str | None = None
+    handed: str | None = None
 
 
 class Journal(Protocol):
@@ -141,6 +144,8 @@ async def apply(
 
 async def _act_on(plan: Approved, acting: _Round) -> tuple[Effect, str | None]:
     """What became of one plan, and why nothing more may be done in this round, if so."""
+    if plan.bookings and acting.books.can_apply is CanApply.NOT:
+        return Effect(plan, None, BOOKS_READ_ONLY), None
     try:
         seen = await look(plan, acting.books, acting.broker)
     except SourceError as error:
@@ -154,15 +159,22 @@ async def _act_on(plan: Approved, acting: _Round) -> tuple[Effect, str | None]:
     intent = _intent(plan, before, acting)
     if plan.order is not None and (known := await already_there(intent, acting.broker)) is not None:
         return Effect(plan, None, known, client_order_id(intent)), None
+    keeper = elsewhere(plan, acting.books)
+    if keeper is not None:
+        return await _hand_over(intent, keeper, seen, acting)
+    return await _carried_out(intent, seen, acting)
+
+
+async def _carried_out(intent: Intent, seen: Seen, acting: _Round) -> tuple[Effect, str | None]:
     # A crash up to here leaves nothing: the next reading shows the break again, and it is decided again.
     try:
         await acting.journal.intend(intent)
     except RecordError:
-        return Effect(plan, None, NO_AUDIT), NO_AUDIT
+        return Effect(intent.plan, None, NO_AUDIT), NO_AUDIT
     # A crash here leaves an intent and nothing done: it reads back as UNDONE, and may be decided anew.
     late = await _moved_since(seen, intent, acting)
     if late is not None:
-        return await _concluded(intent, Effect(plan, Ended.UNDONE, late), acting.journal)
+        return await _concluded(intent, Effect(intent.plan, Ended.UNDONE, late), acting.journal)
     ended, why = await carry_out(intent, acting.books, acting.broker, acting.waiting)
     # A crash here leaves it done, or refused, and nobody told: done reads back as DONE, refused as UNDONE.
     return await _concluded(intent, _effect(intent, ended, why), acting.journal)
@@ -178,8 +190,30 @@ async def _moved_since(seen: Seen, intent: Intent, acting: _Round) -> str | None
     return against or (None if digest(intent.plan, now) == intent.before else BOOKS_MOVED)
 
 
+async def _hand_over(intent: Intent, keeper: BooksElsewhere, seen: Seen, acting: _Round) -> tuple[Effect, str | None]:
+    """A plan for books that are kept elsewhere: handed over, or waited for, or given up."""
+    plan, name = intent.plan, correction_id(acting.account, intent.plan)
+    try:
+        handed = await standing(plan, keeper, acting.account)
+    except BookError as error:
+        return Effect(plan, None, f"{NOT_READ}: {error.why}"), None
+    if handed is None:
+        return await _carried_out(intent, seen, acting)
+    if not handed.over:
+        return Effect(plan, Ended.HANDED, handed.said, handed=name), None
+    final = giving_up(intent)
+    try:
+        await acting.journal.intend(final)
+    except RecordError:
+        return Effect(plan, None, NO_AUDIT), NO_AUDIT
+    # A crash here reads it back as FAILED, as it is.
+    return await _concluded(final, Effect(plan, Ended.FAILED, handed.said, handed=name), acting.journal)
+
+
 def _effect(intent: Intent, ended: Ended, why: str | None) -> Effect:
-    return Effect(intent.plan, ended, why, None if intent.plan.order is None else client_order_id(intent))
+    sent = None if intent.plan.order is None else client_order_id(intent)
+    handed = correction_id(intent.account, intent.plan) if ended is Ended.HANDED else None
+    return Effect(intent.plan, ended, why, sent, handed)
 
 
 async def _concluded(intent: Intent, effect: Effect, journal: Journal) -> tuple[Effect, str | None]:

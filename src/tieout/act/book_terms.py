@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tieout.books.base import LocalBooks
+from tieout.books.base import BooksElsewhere, CanApply, Handed, LocalBooks
 from tieout.errors import BookError, SourceError
 from tieout.model.changes import (
     AdoptOrder,
@@ -35,6 +35,7 @@ class IdentifiedBooks:
 
     def __init__(self, inner: LocalBooks, identity: Identity) -> None:
         self.inner, self._identity = inner, identity
+        self.can_apply = inner.can_apply
 
     async def read(self) -> Snapshot:
         """The books as they stand.
@@ -50,12 +51,23 @@ class IdentifiedBooks:
         Raises:
             BookError: One of them does not fit, or the books have two names for what it sets.
         """
-        try:
-            held = await self.inner.read()
-        except SourceError as error:
-            raise BookError(error.source, error.why) from error
-        names = OwnNames(held, self._identity)
-        await self.inner.apply([names.change(change) for change in changes], reason=reason)
+        await self.inner.apply(await self._own(changes), reason=reason)
+
+    async def hand_over(self, correction: str, changes: Sequence[Change], *, reason: str) -> None:
+        """Ask that *changes* be booked, under the names that the books use.
+
+        Raises:
+            BookError: It cannot be kept what is handed over, or the books have two names for what it sets.
+        """
+        await self._elsewhere.hand_over(correction, await self._own(changes), reason=reason)
+
+    async def handed(self, correction: str) -> Handed | None:
+        """What became of a correction."""
+        return await self._elsewhere.handed(correction)
+
+    async def withdraw(self, but: Collection[str]) -> None:
+        """Take back what nobody wants any more."""
+        await self._elsewhere.withdraw(but)
 
     async def adopt(self, statement: Snapshot) -> None:
         """Take a broker's statement as the opening entries of empty books, under the books' names.
@@ -67,6 +79,20 @@ class IdentifiedBooks:
         sections = {name: getattr(statement, name) for name in SECTIONS}
         own = {name: tuple(renamed(row, names.own) for row in rows) for name, rows in sections.items() if rows}
         await self.inner.adopt(replace(statement, **own))
+
+    @property
+    def _elsewhere(self) -> BooksElsewhere:
+        assert self.can_apply is CanApply.ELSEWHERE
+        assert isinstance(self.inner, BooksElsewhere)
+        return self.inner
+
+    async def _own(self, changes: Sequence[Change]) -> list[Change]:
+        try:
+            held = await self.inner.read()
+        except SourceError as error:
+            raise BookError(error.source, error.why) from error
+        names = OwnNames(held, self._identity)
+        return [names.change(change) for change in changes]
 
 
 class OwnNames:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tieout.act.handing import correction_id
 from tieout.act.sending import Waiting, find_out, send
 from tieout.act.touched import Seen, digest, look
-from tieout.books.base import LocalBooks
+from tieout.books.base import BooksElsewhere, CanApply, LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.errors import ActionRefused, BookError, OutcomeUnknown, SourceError
 from tieout.model.intent import Ended, Intent
@@ -24,6 +25,10 @@ async def carry_out(
         if plan.cancel is not None:
             order = plan.cancel.order
             await broker.cancel_order(broker_order_id=order.broker_order_id, client_order_id=order.client_order_id)
+        elif books.can_apply is CanApply.ELSEWHERE:
+            assert isinstance(books, BooksElsewhere)
+            await books.hand_over(correction_id(intent.account, plan), plan.bookings, reason=plan.reason)
+            return Ended.HANDED, None
         else:
             await books.apply(plan.bookings, reason=plan.reason)
     except BookError as error:
@@ -46,6 +51,8 @@ async def read_back(
     """
     if intent.plan.order is not None:
         return await find_out(intent, intent.plan.order, broker, waiting or Waiting())
+    if intent.plan.bookings and books.can_apply is CanApply.ELSEWHERE:
+        return await _end_elsewhere(intent, books)
     try:
         seen = await look(intent.plan, books, broker)
     except SourceError as error:
@@ -53,6 +60,18 @@ async def read_back(
     if intent.plan.cancel is not None:
         return _end_of(seen.order)
     return _end_in_books(intent, seen)
+
+
+async def _end_elsewhere(intent: Intent, books: LocalBooks) -> tuple[Ended, str | None]:
+    """Whether a correction was handed over; what it came to is seen in the books."""
+    assert isinstance(books, BooksElsewhere)
+    try:
+        handed = await books.handed(correction_id(intent.account, intent.plan))
+    except BookError as error:
+        return Ended.UNKNOWN, error.why
+    if handed is None:
+        return Ended.UNDONE, "it was not handed over"
+    return (Ended.FAILED, handed.said) if handed.over else (Ended.HANDED, None)
 
 
 def _end_of(order: Order | None) -> tuple[Ended, str | None]:

@@ -11,6 +11,7 @@ from typing import Self
 
 from msgspec import Struct
 
+from tieout.books.base import CanApply
 from tieout.books.disk import Disk
 from tieout.books.durable_views import DurableOrders, LedgerView
 from tieout.books.engine_books import KEPT_ENDED, EngineBooks
@@ -58,6 +59,8 @@ class DurableBooks:
     One process at a time has the folder. `trouble` says why the last attempt to shorten the journal failed, else None;
     nothing is lost by that.
     """
+
+    can_apply = CanApply.HERE
 
     def __init__(self, books: EngineBooks, state: StateManager, reopened: Reopened, compact_after: int) -> None:
         self._books, self._state, self._compact_after = books, state, compact_after

@@ -10,6 +10,7 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tieout.books.base import CanApply
 from tieout.books.entries import FillReversed, LedgerState
 from tieout.books.instruments import Instrument
 from tieout.books.ledger import DecimalLedger, ledger_from
@@ -50,6 +51,8 @@ class EngineBooks:
 
     The engine books its own fills and activities here too, so that positions, cash and orders move together.
     """
+
+    can_apply = CanApply.HERE
 
     def __init__(
         self,
@@ -220,11 +223,7 @@ class EngineBooks:
     def set_prices(
         self, market: Mapping[str, Decimal] | None = None, *, usd: Mapping[str, Decimal] | None = None
     ) -> bool:
-        """Say what a unit of an asset costs in its quote currency, and what a unit of a currency is worth in USD.
-
-        Returns:
-            Whether any of it is news.
-        """
+        """Say what one of an asset costs in its quote currency, and of a currency in USD; tells whether any of it is news."""
         before = self._prices, self._usd_prices
         self._prices, self._usd_prices = {**before[0], **(market or {})}, {**before[1], **(usd or {})}
         return (self._prices, self._usd_prices) != before

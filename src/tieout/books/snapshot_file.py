@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from tieout.books.base import CanApply
 from tieout.books.engine_books import EngineBooks
 from tieout.clock import Clock
 from tieout.errors import BadInput, BookError, SourceMalformed, SourceUnreachable
@@ -39,6 +40,7 @@ class SnapshotFile:
     ) -> None:
         self._path, self._account, self._clock = path, account, clock
         self._writable = writable
+        self.can_apply = CanApply.HERE if writable else CanApply.NOT
         self._max_age = None if max_age_seconds is None else timedelta(seconds=max_age_seconds)
 
     async def read(self) -> Snapshot:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from tieout.config.local import LOCAL_KINDS, LocalEngine, LocalFile, LocalPushed, LocalSource
+from tieout.config.words import Seconds, Text, VariableName
 from tieout.decide.policy import Policy
 from tieout.model.alerting import AlertSettings
 from tieout.model.codec import MAX_BYTES
@@ -14,9 +16,7 @@ from tieout.model.settings import Settings
 from tieout.model.snapshot import Section
 from tieout.record.settings import RecordSettings
 
-Seconds = Annotated[int, Meta(ge=1)]
-Text = Annotated[str, Meta(min_length=1)]
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+__all__ = ["LOCAL_KINDS", "LocalEngine", "LocalFile", "LocalPushed", "LocalSource"]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,30 +45,6 @@ class ReconciliationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     history_seconds: Seconds = 7 * 86400
     large_fill_usd: Decimal | None = Decimal(10000)
     large_fill_percent: Decimal | None = Decimal(10)
-
-
-class LocalFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """Local is a snapshot file that an engine writes.
-
-    Attributes:
-        path: The file (tieout.snapshot/1, source "local").
-        writable: Whether approved changes are written into it.
-        max_age_seconds: A file that says it is older, or so far ahead, is not what local holds now; None takes any.
-    """
-
-    path: Text
-    writable: bool = False
-    max_age_seconds: Seconds | None = 900
-
-
-class LocalEngine(Struct, frozen=True, forbid_unknown_fields=True):
-    """Local is the state folder of an engine of ours, while that engine is not running: one process at a time has it.
-
-    Attributes:
-        folder: Where its books are kept (`DurableBooks`).
-    """
-
-    folder: Text
 
 
 class BrokerFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -235,9 +211,7 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     behind_proxy: bool = False
 
 
-LocalSource = LocalFile | LocalEngine
 BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx | BrokerAlpaca | BrokerIb
-LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile, "engine": LocalEngine}
 BROKER_KINDS: dict[str, type[BrokerSource]] = {
     "file": BrokerFile,
     "simulated": BrokerSimulated,

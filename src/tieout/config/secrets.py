@@ -43,14 +43,14 @@ class Secrets:
     ) -> None:
         self._settings, self._environment, self._file, self._problems = settings, environment, file, problems
 
-    def get(self, account: str, source: Struct, name: str, *, due: bool = False) -> Secret | None:
-        """The secret *name* ("api_key", …) of *account*, from where *source*, its broker's table, says that it is.
+    def get(self, account: str, source: Struct, name: str, *, due: bool = False, side: str = "broker") -> Secret | None:
+        """The secret *name* ("api_key", …) of *account*, from where *source*, the table of its *side*, says that it is.
 
         None where nothing says that there is one, or it cannot be had, which is then told; so it is where it is *due*.
         """
         variable: str | None = getattr(source, f"{name}_env")
         file: str | None = getattr(source, f"{name}_file")
-        place = f"accounts.{account}.broker.{name}"
+        place = f"accounts.{account}.{side}.{name}"
         if variable is not None:
             found = self._environment.get(variable, "").strip()
             if not found:

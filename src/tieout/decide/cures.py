@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tieout.decide.naming import names_of, said_of
 from tieout.decide.policy import Verdict
 from tieout.decide.reading import Reading
 from tieout.decide.sending import send
@@ -42,7 +43,7 @@ from tieout.model.report import Action
 
 S = ReconciliationStrategy
 PLANNED, AWAITING = ActionStatus.PLANNED, ActionStatus.AWAITING_APPROVAL
-NOTHING_TO_BOOK, OWN_ORDER = "nothing_to_book", "own_order"
+NOTHING_TO_BOOK, OWN_ORDER, BOOKS_READ_ONLY = "nothing_to_book", "own_order", "books_read_only"
 
 
 class Cure(Struct, frozen=True):
@@ -78,6 +79,8 @@ def cure(
         return _ended(judged, reading, named, words)
     changes = _changes(judged, reading, booked)
     fingerprint = reading.fingerprint(case, named)
+    if changes and reading.policy.books_read_only and verdict.reason != "first_start":
+        return _to_be_booked(judged, named, changes, fingerprint)
     status = _as_said(fingerprint, _status(judged, reading, changes), judged, words)
     callers = _callers(case, reading, ids)
     actions = [_action(change, verdict, status, callers.get(_ref(change), named)) for change in changes]
@@ -87,6 +90,16 @@ def cure(
         # A rule that wants the broker's word booked where nothing can be booked: people are told, and nobody waits.
         actions.append(_plain(ActionKind.ALERT, verdict, named, NOTHING_TO_BOOK))
     return Cure(judged, tuple(actions), _numbered(_plan(judged, reading, named, changes, status), words))
+
+
+def _to_be_booked(judged: Judged, named: tuple[str, ...], changes: tuple[Change, ...], fingerprint: str) -> Cure:
+    """What somebody has to book himself, said record by record; figures are in the broker's own, and in the report."""
+    verdict = replace(judged.verdict, reason=BOOKS_READ_ONLY)
+    actions = [_action(change, verdict, ActionStatus.SKIPPED, named) for change in changes]
+    alert = _plain(ActionKind.ALERT, verdict, named)
+    actions.append(replace(alert, detail={**alert.detail, "to_book": said_of(changes)}))
+    actions += [action for action in _said(judged, named) if action.action is not ActionKind.ALERT]
+    return Cure(judged, tuple(actions), Refused(fingerprint, named, verdict.strategy, BOOKS_READ_ONLY))
 
 
 def _booked_elsewhere(judged: Judged, reading: Reading, booked: Mapping[str, ActionStatus]) -> bool:
@@ -259,7 +272,7 @@ def _action(change: Change | CancelOrder, verdict: Verdict, status: ActionStatus
         strategy=verdict.strategy,
         status=status,
         discrepancy_ids=named,
-        detail={**_names(change), "reason": verdict.reason},
+        detail={**names_of(change), "reason": verdict.reason},
     )
 
 
@@ -279,22 +292,6 @@ def _ref(change: Change) -> str:
     if isinstance(change, (BookFill, ReverseFill)):
         return f"fill {change.fill.fill_id}"
     return f"activity {change.activity.activity_id}" if isinstance(change, (BookActivity, ReverseActivity)) else ""
-
-
-def _names(change: Change | CancelOrder) -> dict[str, str]:
-    """Which record a change is about, by its ids."""
-    if isinstance(change, (BookFill, ReverseFill)):
-        return {"fill_id": change.fill.fill_id, "asset": change.fill.asset}
-    if isinstance(change, (BookActivity, ReverseActivity)):
-        return {"activity_id": change.activity.activity_id}
-    if isinstance(change, (UpdateOrder, AdoptOrder, CancelOrder)):
-        order = change.order
-        ids = {"client_order_id": order.client_order_id, "broker_order_id": order.broker_order_id}
-        state = {} if isinstance(change, CancelOrder) else {"status": order.status, "asset": order.asset}
-        return {**state, **{name: text for name, text in ids.items() if text}}
-    if isinstance(change, SetPosition):
-        return {"asset": change.asset, "position_side": change.leg}
-    return {"currency": change.currency}
 
 
 def merge_fill_alerts(actions: Iterable[Action], fill_ids: frozenset[str]) -> list[Action]:

@@ -78,11 +78,12 @@ def _told(action: Action, standing: Standing, reading: Reading) -> Told:
     if action.strategy is ReconciliationStrategy.HALT_AND_ALERT:
         severities.append(Severity.CRITICAL)
     about = dict.fromkeys(f"{row.key.asset} {reading.causes[row.key].code}" for row in rows)
+    said = f"{action.strategy} ({_reason(action)}){_to_book(action)}"
     return Told(
         at=reading.now,
         sizes={name: abs(standing[name].difference) for name in names},
         severity=max(severities, key=SEVERITY_RANK.__getitem__),
-        text=f"{reading.account}: {', '.join(about) or 'the account'}: {action.strategy} ({_reason(action)})",
+        text=f"{reading.account}: {', '.join(about) or 'the account'}: {said}",
     )
 
 
@@ -129,6 +130,11 @@ def _halt_notice(kind: NoticeKind, halt: Halt, severity: Severity, said: str, re
 
 def _notice(kind: NoticeKind, subject: str, told: Told) -> Notice:
     return Notice(kind=kind, subject=subject, severity=told.severity, text=told.text, break_ids=tuple(told.sizes))
+
+
+def _to_book(action: Action) -> str:
+    told = action.detail.get("to_book")
+    return "" if told is None else f". Book it yourself: {told}"
 
 
 def _reason(action: Action) -> str:

@@ -121,6 +121,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         halt_mode: What passes a halt: cancels and orders that can only reduce, or nothing at all.
         clean_readings: Clean complete readings in a row after which a halt for a doubt lifts itself.
         approval_seconds: How long a plan waits for approval, and how long an approval counts.
+        books_read_only: Nothing can be booked where local is kept: what is to be booked is said, and not done.
         four_eyes: What one person wants resolved otherwise, another has to approve.
     """
 
@@ -148,6 +149,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clean_readings: int = 3
     approval_seconds: int = 86400
     four_eyes: bool = False
+    books_read_only: bool = False
 
     def table(self) -> tuple[Rule, ...]:
         """All rules in the order in which they are tried."""

@@ -18,6 +18,7 @@ _STATUS = {
     Ended.FAILED: ActionStatus.FAILED,
     Ended.UNDONE: ActionStatus.FAILED,
     Ended.UNKNOWN: ActionStatus.FAILED,
+    Ended.HANDED: ActionStatus.PLANNED,
 }
 _CARRIED_OUT = frozenset(KIND_OF_CHANGE.values())
 
@@ -50,7 +51,7 @@ def _with_effect(action: Action, effects: Mapping[str, Effect]) -> Action:
     effect = next((effects[name] for name in action.discrepancy_ids if name in effects), None)
     if effect is None or action.action not in _CARRIED_OUT or action.status is not ActionStatus.PLANNED:
         return action
-    done = effect.ended is Ended.DONE
-    detail = action.detail if effect.why is None else {**action.detail, "outcome" if done else "failure": effect.why}
-    detail = detail if effect.sent is None else {**detail, "client_order_id": effect.sent}
+    word = "outcome" if effect.ended in (Ended.DONE, Ended.HANDED) else "failure"
+    told = ((word, effect.why), ("client_order_id", effect.sent), ("correction", effect.handed))
+    detail = {**action.detail, **{name: text for name, text in told if text is not None}}
     return replace(action, status=_STATUS[effect.ended], detail=detail)

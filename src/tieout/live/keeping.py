@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tieout.act import Effect, Unrecorded, Waiting, apply, recover
+from tieout.act import Effect, Unrecorded, Waiting, apply, recover, withdraw
 from tieout.act.terms import Terms
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
@@ -63,7 +63,8 @@ class Keeping:
     ) -> None:
         self._account, self._configuration = account, configuration
         clock = clock or SystemClock()
-        self._waiting_for_orders = _waiting(configuration, clock)
+        policy, settings = configuration.policy, configuration.settings
+        self._patience = Waiting(clock=clock, seconds=policy.send_wait_seconds, lag_seconds=settings.lag_seconds)
         self.terms = Terms(configuration.settings.assets, clock)
         self._record, self._alarm = record, alarm
         self._name: str | None = None
@@ -94,7 +95,8 @@ class Keeping:
                 state = await self._start(self._record, state)
             else:
                 undone = {effect.plan.fingerprint for effect in recovered if effect.ended is Ended.UNDONE}
-                state = with_recovered(state, [effect.plan for effect in recovered], undone)
+                tried = [effect.plan for effect in recovered if effect.ended is not Ended.HANDED]
+                state = with_recovered(state, tried, undone)
             self._waiting = await self._record.words(self._account, after=state.history.words.heard)
             self.established = True
             return state
@@ -200,9 +202,12 @@ class Keeping:
     ) -> tuple[Effect, ...]:
         """Act on what was approved: each intent on the disk before it, its outcome after; nothing where that cannot be."""
         plans = [plan for plan in outcome.decided.plans if isinstance(plan, Approved)]
+        shadow = self._configuration.policy.mode == SHADOW
+        if (unsaid := await withdraw([] if shadow else plans, books, self._account)) is not None:
+            await self._refuse(unsaid)
         if not plans:
             return ()
-        if self._configuration.policy.mode == SHADOW:
+        if shadow:
             return tuple(Effect(plan, None, SHADOW) for plan in plans)
         attempts = await self._permitted()
         if self.refusal is not None:
@@ -217,7 +222,7 @@ class Keeping:
             journal=Unrecorded() if self._record is None else RecordJournal(self._record, self._refuse),
             attempts=attempts,
             observed=self.terms.local(observation),
-            waiting=self._waiting_for_orders,
+            waiting=self._patience,
         )
 
     async def _permitted(self) -> Mapping[str, int]:
@@ -264,9 +269,7 @@ class Keeping:
         # Where an end may have been kept, or not, only the record tells what the state is: the next one starts from it.
         name, self._name = self._name, None if open_intents else self._name
         books, broker = self.terms.sides(books, broker)
-        effects = await recover(
-            open_intents, books, broker, RecordJournal(record, self._refuse), self._waiting_for_orders
-        )
+        effects = await recover(open_intents, books, broker, RecordJournal(record, self._refuse), self._patience)
         self._name = name
         unknown = [effect for effect in effects if effect.ended in (None, Ended.UNKNOWN)]
         if unknown and self.refusal is None:
@@ -279,11 +282,6 @@ class Keeping:
             # Once for each reason of an outage: what stands for hours is repeated by the outbox, which is in the record.
             self._told.add(why)
             await self._alarm.raise_alarm(self._account, f"acting is stopped: {why}")
-
-
-def _waiting(configuration: Configuration, clock: Clock) -> Waiting:
-    patience, lag = configuration.policy.send_wait_seconds, configuration.settings.lag_seconds
-    return Waiting(clock=clock, seconds=patience, lag_seconds=lag)
 
 
 def judge_again(past: Past, state: State, configuration: Configuration) -> Outcome:

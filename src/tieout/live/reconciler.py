@@ -312,7 +312,7 @@ class PositionReconciler:
     def _remember(
         self, account: str, outcome: Outcome, effects: tuple[Effect, ...], refusal: str | None
     ) -> ReconciliationReport:
-        tried = [effect.plan for effect in effects if effect.ended not in (None, Ended.UNDONE)]
+        tried = [effect.plan for effect in effects if effect.ended not in (None, Ended.UNDONE, Ended.HANDED)]
         history = attempted(outcome.state.history, tried)
         self._states[account] = replace(outcome.state, history=history)
         report = outcome.report if refusal is None else refused(outcome.report, refusal)

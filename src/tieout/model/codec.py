@@ -162,7 +162,9 @@ def _writable(value: Any) -> Any:
         return _text(value)
     if isinstance(value, msgspec.Struct):
         pairs = [(name, getattr(value, name), may_go) for name, may_go in _shape(type(value))]
-        return {name: _writable(held) for name, held, may_go in pairs if not (may_go and held is None)}
+        told = {name: _writable(held) for name, held, may_go in pairs if not (may_go and held is None)}
+        config = value.__struct_config__
+        return told if config.tag is None else {str(config.tag_field): config.tag, **told}
     if isinstance(value, (tuple, list)):
         return [_writable(item) for item in value]
     if isinstance(value, dict):

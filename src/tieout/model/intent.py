@@ -16,6 +16,7 @@ class Ended(StrEnum):
     DONE = "done"
     FAILED = "failed"  # refused: nothing happened
     UNDONE = "undone"  # read back after a crash: it never happened, and may be decided anew
+    HANDED = "handed"  # given to whoever keeps the books: it counts once a reading shows it
     UNKNOWN = "unknown"  # nobody knows yet: nothing else is done in its account
 
 

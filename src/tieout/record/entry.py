@@ -38,6 +38,7 @@ class EntryKind(StrEnum):
     ERASE = "erase"
     HEARTBEAT = "heartbeat"
     GRANT = "grant"  # a token was made, or taken back
+    CORRECT = "correct"  # whoever keeps books elsewhere took a correction of them, or refused it
     DENY = "deny"  # somebody was not let
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Row, func, select
 
 from tieout.errors import LogBroken
-from tieout.model.intent import Intent
+from tieout.model.intent import Ended, Intent
 from tieout.record.base import Past, Restored
 from tieout.record.payloads import Payloads, id_of
 from tieout.record.readings import (
@@ -144,9 +144,11 @@ def read_statements(connection: Connection, digests: Iterable[bytes]) -> dict[by
 
 
 def attempted_after(connection: Connection, report_ids: list[str]) -> dict[str, frozenset[str]]:
-    """The cases that were acted on, by the report that decided it."""
+    """The cases that were acted on, by the report that decided it; what was only handed over may be decided again."""
     found: dict[str, set[str]] = {}
-    query = select(actions.c.report_id, actions.c.fingerprint).where(actions.c.report_id.in_(report_ids))
+    query = select(actions.c.report_id, actions.c.fingerprint).where(
+        actions.c.report_id.in_(report_ids), actions.c.status != Ended.HANDED
+    )
     for row in connection.execute(query):
         found.setdefault(row.report_id, set()).add(row.fingerprint)
     return {name: frozenset(those) for name, those in found.items()}

@@ -13,6 +13,7 @@ from tieout.bootstrap import Running
 from tieout.clock import Clock
 from tieout.live.schedule import Schedule
 from tieout.model.halt import Halt
+from tieout.record.drawer import Drawer
 from tieout.record.grants import Grants
 from tieout.record.looking import Looking
 from tieout.record.overview import Glance, glance
@@ -74,6 +75,7 @@ class Desk:
         self.people = People(record, clock, tell=running.reconciler.say)
         self.grants, self.users = Grants(record), Users(record)
         self.callers = Callers(self.grants, self.users, clock)
+        self.drawer = Drawer(record)
         self.closing = asyncio.Event()  # whoever listens for what happens is to hang up
         self.denials, self.pace = Denials(self.grants, clock), Pace(REQUESTS_A_MINUTE, clock)
         self._record = record

@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from tests.record.crash.outside import START
 from tests.record.crash.wire import Answer, Asked, Message, Said, Told, answers, frame, receive
+from tieout.books.base import CanApply
 from tieout.brokers.base import AccountInfo, Capabilities, OrderRequest
 from tieout.brokers.simulated.adapter import CAPABILITIES
 from tieout.decide import Policy, Rule
@@ -211,6 +212,8 @@ class OutsideBroker:
 
 class OutsideBooks:
     """One account's books, which outlive this process."""
+
+    can_apply = CanApply.HERE
 
     def __init__(self, link: Link, account: str) -> None:
         self._link, self._account = link, account

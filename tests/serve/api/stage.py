@@ -161,15 +161,19 @@ def write_side(folder: Path, account: str, source: str, amount: str) -> None:
 
 
 @asynccontextmanager
-async def staged(folder: Path, accounts: tuple[str, ...] = ("main", "other")) -> AsyncIterator[Stage]:
-    """A service over *folder*, listening, with accounts that match."""
+async def staged(
+    folder: Path, accounts: tuple[str, ...] = ("main", "other"), *, configured: str = ACCOUNT
+) -> AsyncIterator[Stage]:
+    """A service over *folder*, listening, with accounts that match; *configured* is how each is configured."""
     for account in accounts:
         for source in ("local", "broker"):
-            write_side(folder, account, source, "2")
-    told = "".join(ACCOUNT.format(name=name, folder=folder) for name in accounts)
+            if not (folder / f"{account}-{source}.json").exists():
+                write_side(folder, account, source, "2")
+    told = "".join(configured.format(name=name, folder=folder) for name in accounts)
     path = folder / "tieout.toml"
     path.write_text(CONFIGURATION.format(folder=folder, accounts=told), "utf-8")
-    keys.create(folder / "keys", "test")
+    if not (folder / "keys").exists():
+        keys.create(folder / "keys", "test")
     config = load(path, None, {})
     async with (
         serving(config) as desk,

@@ -21,6 +21,7 @@ _WHAT = {
     EntryKind.ERASE: "an erasure",
     EntryKind.HEARTBEAT: "a heartbeat",
     EntryKind.GRANT: "what {actor} granted",
+    EntryKind.CORRECT: "what {actor} said of a correction",
     EntryKind.DENY: "a denial",
 }
 

@@ -12,16 +12,15 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
+from .outside import metadata as metadata
+from .outside import pushed_books as pushed_books
 from .types import BigId, DecimalText, UtcTime
-
-metadata = MetaData()
 
 
 def _account() -> Column[int]:

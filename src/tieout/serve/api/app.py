@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from tieout import __version__
-from tieout.serve.api import accounts, audit, breaks, events, grants, health, metrics, overview, reports, session
+from tieout.serve.api import accounts, audit, books, breaks, events, grants, health, metrics, overview, reports, session
 from tieout.serve.api.guard import require_guarded
 from tieout.serve.api.headers import SecurityHeaders
 from tieout.serve.api.problems import answer_failures
@@ -13,7 +13,7 @@ from tieout.serve.api.shapes import describe
 from tieout.serve.desk import Desk
 
 ABOUT = "What differs between your books and your brokers, why, what was done about it, and what you may do."
-MODULES = (health, metrics, overview, session, accounts, breaks, reports, audit, events, grants)
+MODULES = (health, metrics, overview, session, accounts, breaks, reports, audit, events, grants, books)
 ROUTERS = tuple(each.router for each in MODULES)
 
 

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from msgspec import Struct
 from starlette.exceptions import HTTPException
 
-from tieout.errors import BadInput, ReconciliationError, RecordError, TieoutError, WordRefused
+from tieout.errors import BadInput, BookError, ReconciliationError, RecordError, TieoutError, WordRefused
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -68,6 +68,11 @@ async def _refused(_: Request, error: Exception) -> Response:
     return problem(HTTPStatus.CONFLICT, error.why)
 
 
+async def _not_booked(_: Request, error: Exception) -> Response:
+    assert isinstance(error, BookError)
+    return problem(HTTPStatus.CONFLICT, error.why)
+
+
 async def _bad_input(_: Request, error: Exception) -> Response:
     assert isinstance(error, BadInput)
     told = tuple(str(each) for each in error.problems)
@@ -97,6 +102,7 @@ Answers = Callable[[Request, Any], Awaitable[Response]]
 _ANSWERS: dict[type[Exception], Answers] = {
     Denied: _denied,
     WordRefused: _refused,
+    BookError: _not_booked,
     BadInput: _bad_input,
     RequestValidationError: _invalid,
     RecordError: _unavailable,

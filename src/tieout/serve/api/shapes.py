@@ -82,7 +82,21 @@ def takes(shape: Any) -> Described:
     return {"requestBody": {"required": True, "content": _json(shape)}}
 
 
-def body_of(shape: type[T]) -> Callable[[Request], Awaitable[T]]:
+async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
+    """The body as it came.
+
+    Raises:
+        BadInput: It is longer than *most* bytes.
+    """
+    raw = bytearray()
+    async for part in request.stream():
+        raw += part
+        if len(raw) > most:
+            raise BadInput([Problem("the body", "", f"longer than {most} bytes", "send less at a time")])
+    return bytes(raw)
+
+
+def body_of(shape: type[T], most: int = MAX_BODY) -> Callable[[Request], Awaitable[T]]:
     """A dependency that reads the body as *shape*.
 
     Raises:
@@ -90,13 +104,9 @@ def body_of(shape: type[T]) -> Callable[[Request], Awaitable[T]]:
     """
 
     async def read(request: Request) -> T:
-        raw = bytearray()
-        async for part in request.stream():
-            raw += part
-            if len(raw) > MAX_BODY:
-                raise BadInput([Problem("the body", "", f"longer than {MAX_BODY} bytes", "send less at a time")])
+        raw = await read_body(request, most)
         try:
-            return msgspec.json.decode(bytes(raw), type=shape)
+            return msgspec.json.decode(raw, type=shape)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadInput([Problem("the body", "", _plainly(error), "see /v1/openapi.json for its shape")]) from None
 

@@ -17,6 +17,7 @@ DASH = "\u2013"
 ENDS = {
     "done": ("done", "done", "it was done"),
     "failed": ("FAILED", "failed", "it was refused, and nothing happened"),
+    "handed": ("handed", "planned", "it was given to whoever keeps the books; it counts once a reading shows it"),
     "undone": ("undone", "skipped", "read back after a break-off: it never happened"),
     "unknown": ("UNKNOWN", "failed", "nobody knows yet whether it happened; nothing else is done on this account"),
     "intended": ("UNKNOWN", "failed", "its end was not recorded yet"),

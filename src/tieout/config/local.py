@@ -1,0 +1,52 @@
+"""Where local comes from, kind by kind."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from tieout.config.words import Seconds, Text, Url, VariableName
+
+
+class LocalFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """Local is a snapshot file that an engine writes.
+
+    Attributes:
+        path: The file (tieout.snapshot/1, source "local").
+        writable: Whether approved changes are written into it.
+        max_age_seconds: A file that says it is older, or so far ahead, is not what local holds now; None takes any.
+    """
+
+    path: Text
+    writable: bool = False
+    max_age_seconds: Seconds | None = 900
+
+
+class LocalEngine(Struct, frozen=True, forbid_unknown_fields=True):
+    """Local is the state folder of an engine of ours, while that engine is not running: one process at a time has it.
+
+    Attributes:
+        folder: Where its books are kept (`DurableBooks`).
+    """
+
+    folder: Text
+
+
+class LocalPushed(Struct, frozen=True, forbid_unknown_fields=True):
+    """Local is what another program tells over HTTP: whole snapshots, and events between them.
+
+    Attributes:
+        max_age_seconds: Books that say they are older are not what local holds now; None takes any.
+        correction_seconds: How long a correction is waited for: until it is taken, and then until the books show it.
+        hook_url: Where it is told that corrections wait; None tells nobody, and they are fetched.
+        hook_secret_env: The environment variable with the secret that such a message is signed with; hook_secret_file alike.
+    """
+
+    max_age_seconds: Seconds | None = 900
+    correction_seconds: Seconds = 300
+    hook_url: Url | None = None
+    hook_secret_env: VariableName | None = None
+    hook_secret_file: Text | None = None
+
+
+LocalSource = LocalFile | LocalEngine | LocalPushed
+LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile, "engine": LocalEngine, "pushed": LocalPushed}

@@ -52,7 +52,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "ib_async": frozenset(("brokers",)),
     "ibflex": frozenset(("brokers",)),
     "pyarrow": frozenset(("brokers",)),
-    "aiohttp": frozenset(("brokers", "record", "books")),
+    "aiohttp": frozenset(("brokers", "record", "books", "serve")),
     "yarl": frozenset(("brokers",)),  # aiohttp's own
     "tenacity": frozenset(("brokers",)),
     "pyrate_limiter": frozenset(("brokers", "serve")),
@@ -72,6 +72,8 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "uvicorn": frozenset(("serve",)),
     "nicegui": frozenset(("serve",)),
     "prometheus_client": frozenset(("serve",)),
+    "structlog": frozenset(("serve",)),
+    "opentelemetry": frozenset(("serve",)),
     "pydantic": frozenset(("serve",)),  # fastapi's own
 }
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +15,7 @@ from tieout.config import Config, load
 from tieout.serve.api.app import build_app
 from tieout.serve.dashboard.mounting import add_dashboard
 from tieout.serve.listening import listening
+from tieout.serve.logged import Form, RequestLog, log_to_stderr
 from tieout.serve.reported import MATCHED
 from tieout.serve.service import serving
 
@@ -26,6 +25,8 @@ DEFAULT_FILE = Path("tieout.toml")
 def serve(
     *,
     config: Annotated[Path, Parameter(help="Where accounts, record and service are configured (TOML).")] = DEFAULT_FILE,
+    log: Annotated[Form, Parameter(help="How its own log is written, on standard error.")] = "plain",
+    verbose: Annotated[bool, Parameter(help="Log each request, too.", negative=())] = False,
 ) -> int:
     """Watch all accounts, beside whatever trades them, until a signal ends it.
 
@@ -33,18 +34,19 @@ def serve(
     is healed, alerts go out, and the interface listens where [service] says. Ctrl-C, or the signal TERM, ends it: nothing new
     is begun, and what may be acting is waited for.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    asyncio.run(_serve(load(config, None)))
+    log_to_stderr(log, verbose=verbose)
+    asyncio.run(_serve(load(config, None), verbose=verbose))
     return MATCHED
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, *, verbose: bool) -> None:
     stopping = asyncio.Event()
     with _told_to_stop(stopping):
         async with serving(config) as desk:
             app = build_app(desk)
             add_dashboard(app, desk)
-            async with listening(app, config.service, config.file) as url:
+            told = RequestLog(app, desk.clock) if verbose else app
+            async with listening(told, config.service, config.file) as url:
                 print(f"tieout watches {len(desk.accounts)} accounts; it listens at {url}", flush=True)
                 await stopping.wait()
                 desk.closing.set()

@@ -344,6 +344,16 @@ async def test_a_resume_lifts_no_halt_that_was_not_shown(house: House) -> None:
     assert not floor.may_buy()
 
 
+async def test_a_halt_by_hand_is_the_same_once_it_is_heard(house: House) -> None:
+    """Shown before the reading that hears it and lifted after that: it is still the one that was shown."""
+    await house.people.halt("main", asset="AAPL", actor="ann", why=WHY)
+    shown = await house.people.lifting("main")
+    await house.floor.read()
+    said = await house.people.resume("main", actor="bob", why=WHY, shown=shown.halts)
+    assert [halt.by for halt in said.halts] == ["ann"]
+    assert (await house.floor.read()).halts == ()
+
+
 async def test_refusals_without_a_look(house: House) -> None:
     """No reason, no name, an end in the past or without a zone, an id too short or of nothing, an unknown account."""
     people, now = house.people, house.floor.clock.now()

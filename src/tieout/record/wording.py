@@ -211,7 +211,8 @@ def _resume(connection: Connection, standing: Standing, wish: Wish) -> Said:
 
 
 def _gist(halts: Iterable[Halt]) -> set[tuple[str, frozenset[str]]]:
-    return {(halt.id, frozenset(halt.break_ids)) for halt in halts}
+    """What makes halts the same ones. One that was set by hand gets its name when it is heard, and is the same before."""
+    return {(f"{halt.asset} by {halt.by}" if halt.by else halt.id, frozenset(halt.break_ids)) for halt in halts}
 
 
 def _said(

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from aiohttp import ClientSession
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebSocket, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebSocket, async_playwright, expect
 
 from tests.serve.api.stage import ACCOUNT, CLOCK, CONFIGURATION, PASSWORD, QUICK, Stage, write_side
 from tieout.config import load
@@ -30,7 +30,8 @@ ASKS = """
 rules = [{ cause = ["EXTERNAL_TRADE"], strategy = "SYNC_TO_BROKER", approval = true }]
 """
 NAMES = ("calm", "cure", "no", "stop", "look", "odd", "late", "spare")
-PATIENCE = 10_000  # milliseconds; what a page follows comes within two seconds
+PATIENCE = 30_000  # milliseconds; what a page follows comes within two seconds, unless much else runs here
+expect.set_options(timeout=PATIENCE)
 HOSTILE = "<img src=x onerror=alert(1)>`${alert(2)}{{7*7}}/USD"
 
 

@@ -44,7 +44,7 @@ async def _serve(config: Config, *, verbose: bool) -> None:
     with _told_to_stop(stopping):
         async with serving(config) as desk:
             app = build_app(desk)
-            add_dashboard(app, desk)
+            add_dashboard(app, desk, config.record)
             told = RequestLog(app, desk.clock) if verbose else app
             async with listening(told, config.service, config.file) as url:
                 print(f"tieout watches {len(desk.accounts)} accounts; it listens at {url}", flush=True)

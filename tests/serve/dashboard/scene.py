@@ -11,7 +11,16 @@ from decimal import Decimal
 from pathlib import Path
 
 from aiohttp import ClientSession
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebSocket, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    WebSocket,
+    async_playwright,
+    expect,
+)
 
 from tests.serve.api.stage import ACCOUNT, CLOCK, CONFIGURATION, PASSWORD, QUICK, Stage, write_side
 from tieout.config import load
@@ -140,7 +149,7 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
     config = load(path, None, {})
     async with serving(config) as desk:
         app = build_app(desk)
-        add_dashboard(app, desk)
+        add_dashboard(app, desk, config.record)
         async with (
             listening(app, config.service, config.file) as url,
             ClientSession() as session,

@@ -31,13 +31,13 @@ async def show() -> None:
     with page.body:
         put("h1", "Accounts")
         said = Keyed(put("div", classes="headline", role="status", aria_live="polite"))
-        halted = Keyed(put("div"))
+        halted = Keyed(put("div", classes="stack"))
         with put("section", aria_label="Waiting for a person"):
-            heading, cards = Keyed(put("div")), Keyed(put("div"))
+            heading, cards = Keyed(put("div")), Keyed(put("div", classes="stack"))
         with put("section", aria_label="All accounts"):
             put("h2", "All accounts")
             rows = Keyed(table("All accounts", "Account", "State", "Last reading", "Worst open break", "Open", "Do"))
-        venues = Keyed(put("div"))
+        venues = Keyed(put("div", classes="stack"))
 
     def fill(glance: Glance) -> None:
         said.show([(sentence, sentence) for sentence in headline(glance)], lambda text: put("p", text))
@@ -75,7 +75,7 @@ def _row(page: Page, state: AccountState) -> Element:
         with cell("Worst open break"):
             badge(state.worst)
         cell("Open", _counts(state))
-        with cell("Do", classes="do"):
+        with cell("Do", classes="do"), put("div", classes="buttons"):
             _buttons(page, state)
     return row
 

@@ -11,8 +11,10 @@ from fastapi import FastAPI
 from nicegui import Client, core, ui
 from starlette.staticfiles import StaticFiles
 
-from tieout.serve.dashboard import accounts, life, signing_in
+from tieout.record.settings import RecordSettings
+from tieout.serve.dashboard import account, accounts, audit, breaks, charts, life, signing_in
 from tieout.serve.dashboard.gate import Gate, Pages
+from tieout.serve.dashboard.verifying import Verifier
 from tieout.serve.dashboard.visitor import cookie_in
 from tieout.serve.desk import Desk
 
@@ -20,6 +22,10 @@ ASSETS = Path(__file__).parent / "assets"
 RECONNECT_SECONDS = 5
 PAGES: dict[str, Callable[..., Awaitable[None]]] = {
     "/": accounts.show,
+    "/accounts/{account}": account.show,
+    "/breaks": breaks.show,
+    "/history": charts.show,
+    "/audit": audit.show,
     "/breaks/{break_id}": life.show,
 }
 HEAD = (
@@ -28,7 +34,7 @@ HEAD = (
 )
 
 
-def add_dashboard(app: FastAPI, desk: Desk) -> None:
+def add_dashboard(app: FastAPI, desk: Desk, record: RecordSettings) -> None:
     """Let *app* serve the pages over *desk*, beside what it serves already; once in a process, for NiceGUI is one."""
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
     app.include_router(signing_in.router)
@@ -44,7 +50,7 @@ def add_dashboard(app: FastAPI, desk: Desk) -> None:
         show_welcome_message=False,
         gzip_middleware_factory=None,
     )
-    nicegui.app.state.desk = desk
+    nicegui.app.state.desk, nicegui.app.state.verifier = desk, Verifier(record, desk.clock)
     app.router.routes.pop()  # it let everybody in
     app.router.routes.append(Pages(Gate(nicegui.app, desk), app.router))
     ui.add_head_html(HEAD, shared=True)

@@ -15,7 +15,7 @@ from tieout.serve.dashboard.visitor import note_denial, the_desk, visitor
 
 T = TypeVar("T")
 EVERY = 1.5  # seconds
-SECTIONS = {"/": "Accounts"}
+SECTIONS = {"/": "Accounts", "/breaks": "Breaks", "/history": "History", "/audit": "Log"}
 
 
 class Page:

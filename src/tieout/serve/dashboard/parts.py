@@ -48,7 +48,12 @@ def ago(at: datetime, *, overdue_after: int | None = None) -> None:
     """How long ago it was, which the browser counts on, and when it was."""
     since = int(at.timestamp() * 1000)
     put("span", "", "age", data_since=str(since), data_overdue=overdue_after)
-    put("time", f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC", "moment", datetime=at.astimezone(UTC).isoformat())
+    put("time", f"{second(at)} UTC", "moment", datetime=at.astimezone(UTC).isoformat())
+
+
+def second(at: datetime) -> str:
+    """A time to the second, UTC, without saying so: the column's head does."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def table(caption: str, *columns: str, classes: str = "") -> TextElement:

@@ -52,7 +52,14 @@ class Scene:
 
     @asynccontextmanager
     async def visit(
-        self, *roles: Role, name: str, amounts: bool = False, width: int = 1280, dark: bool = False
+        self,
+        *roles: Role,
+        name: str,
+        amounts: bool = False,
+        width: int = 1280,
+        dark: bool = False,
+        silent: tuple[str, ...] = (),
+        lands: str = "Accounts",
     ) -> AsyncIterator[Page]:
         """A browser of somebody who is signed in; at the end nothing was fetched from elsewhere and nothing complained."""
         if await self.stage.desk.users.user(name) is None:
@@ -62,12 +69,12 @@ class Scene:
                     name=name, roles=roles, amounts=amounts, created_at=CLOCK.now(), created_by="test", password=hashed
                 )
             )
-        async with self.unknown(width=width, dark=dark) as page:
+        async with self.unknown(width=width, dark=dark, silent=silent) as page:
             await page.goto(self.url)
             await page.get_by_label("Name").fill(name)
             await page.get_by_label("Password").fill(PASSWORD)
             await page.get_by_role("button", name="Sign in").click()
-            await page.wait_for_selector("h1:text-is('Accounts')")
+            await page.wait_for_selector(f"h1:text-is('{lands}')")
             yield page
 
     @asynccontextmanager

@@ -91,7 +91,7 @@ def _verbs(page: Page, state: AccountState) -> list[str]:
 
 
 async def _read(desk: Desk, account: str) -> AccountView:
-    state = replace(await desk.state(account), age_seconds=None)
+    state = replace((await desk.states([account]))[0], age_seconds=None)
 
     def read(seen: Looking) -> AccountView:
         listed = list_reports(seen.connection, Wanted(account=(account,), limit=READINGS))

@@ -79,7 +79,7 @@ def _exposure(history: History) -> Element:
     series = (("USD", [None if day.usd is None else plain(day.usd) for day in days]),)
     rows = [(_name(day), usd(day.usd), str(day.unknown)) for day in days]
     columns = ("Day", "Open at its end", "Breaks without a USD value")
-    return _figure("Exposure: what stood open, in USD", _days(days), series, columns, rows, unit="USD")
+    return _figure("Exposure: what stood open", _days(days), series, columns, rows, unit="USD")
 
 
 def _latency(history: History) -> Element:
@@ -120,9 +120,9 @@ def _figure(
     unit: str = "",
 ) -> Element:
     with put("section", classes="card", aria_label=title) as card:
-        put("h2", title)
+        put("h2", f"{title}, in {unit}" if unit else title)
         with put("div", aria_hidden="true"):  # the table says the same
-            ui.echart(_options(names, series, unit)).classes("chart")
+            ui.echart(_options(names, series)).classes("chart")
         with put("details", data_focus=title):
             put("summary", "The same as a table", data_focus=f"table {title}")
             body = table(title, *columns)
@@ -135,7 +135,7 @@ def _figure(
     return card
 
 
-def _options(names: Sequence[str], series: Series, unit: str) -> dict[str, object]:
+def _options(names: Sequence[str], series: Series) -> dict[str, object]:
     drawn = [
         {"name": name, "type": "bar", "data": list(figures), "itemStyle": {"color": colour}}
         for (name, figures), colour in zip(series, COLOURS, strict=False)
@@ -148,7 +148,7 @@ def _options(names: Sequence[str], series: Series, unit: str) -> dict[str, objec
         "tooltip": {"trigger": "axis", "renderMode": "richText"},
         "grid": {"left": 8, "right": 8, "bottom": 8, "top": 48, "containLabel": True},
         "xAxis": {"type": "category", "data": list(names), "axisLabel": words},
-        "yAxis": {"type": "value", "name": unit, "axisLabel": words, "nameTextStyle": {"align": "left", **words}},
+        "yAxis": {"type": "value", "axisLabel": words, "splitLine": {"lineStyle": {"color": GREY, "opacity": "0.35"}}},
         "series": drawn,
     }
 

@@ -21,6 +21,8 @@ from tieout.serve.render.saying import halt_words, minute
 from tieout.serve.render.text import amount, moment, signed, usd
 from tieout.serve.render.words import CAUSES, STRATEGIES, TYPES, counted
 
+ONLY = "You may look. Whoever is an operator or an approver of this account may say something."
+
 
 async def show(break_id: str) -> None:
     """The page."""
@@ -39,7 +41,7 @@ async def show(break_id: str) -> None:
         urgent = Keyed(put("div", role="status", aria_live="polite"))
         with put("section", aria_label="What you may do"):
             put("h2", "What you may do")
-            may = Keyed(put("div", classes="buttons"))
+            may, only = Keyed(put("div", classes="buttons")), Keyed(put("div"))
         facts = Keyed(put("div", classes="facts"))
         with put("section", aria_label="Its whole life"):
             put("h2", "Its whole life")
@@ -48,7 +50,9 @@ async def show(break_id: str) -> None:
     def fill(view: View) -> None:
         top.show([("title", (about(view.life), view.head))], _top)
         urgent.show(list(_urgent(view)), lambda said: put("p", said[1], said[0]))
-        may.show(list(deciding.choices(page.caller, view)), lambda choice: deciding.button(page, choice))
+        offers = list(deciding.choices(page.caller, view))
+        may.show(offers, lambda offer: deciding.button(page, offer))
+        only.show([] if offers else [("", ONLY)], lambda text: put("p", text, "hint"))
         facts.show([(name, (name, view)) for name in FACTS], lambda fact: FACTS[fact[0]](fact[1]))
         rows.show([((each.steps[0].entry, each.word), each) for each in lines(view.life)], _line)
 

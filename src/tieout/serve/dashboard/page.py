@@ -116,11 +116,20 @@ class Page:
                 for where, name in SECTIONS.items():
                     with put("li"):
                         put("a", name, href=where, aria_current="page" if where == path else None)
-            self._pulse = put("span", "", "pulse", role="status", data_beat="0")
-            put("span", self._caller.name, "who")
-            put("button", "Light or dark", "theme", type="button", data_theme_switch="")
-            with put("form", method="post", action="/logout"):
-                put("button", "Sign out", type="submit")
+            with put("div", classes="mine"):
+                self._pulse = put("span", "", "pulse", role="status", data_beat="0")
+                put("span", self._caller.name, "who")
+                put(
+                    "button",
+                    "◐",
+                    "theme",
+                    type="button",
+                    data_theme_switch="",
+                    aria_label="Light or dark",
+                    title="Light or dark",
+                )
+                with put("form", method="post", action="/logout"):
+                    put("button", "Sign out", type="submit")
 
 
 async def opened(title: str, path: str, account: str | None = None) -> Page | None:
@@ -131,6 +140,8 @@ async def opened(title: str, path: str, account: str | None = None) -> Page | No
         return None
     page = Page(title, path, caller)
     if not caller.may(Permission.SEE, account):
+        with page.body:
+            put("h1", "Not for you")
         await page.let(Permission.SEE, account)
         return None
     return page

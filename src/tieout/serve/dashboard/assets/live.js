@@ -32,6 +32,14 @@
     }
   };
 
+  // A chart that was drawn before the page had its width is told so: it looks only when that changes.
+  const fit = () => {
+    for (const chart of document.querySelectorAll(".chart")) {
+      const drawn = chart.querySelector("canvas")?.offsetWidth;
+      if (drawn && Math.abs(drawn - chart.offsetWidth) > 2) chart.style.width = chart.style.width ? "" : "calc(100% - 1px)";
+    }
+  };
+
   const tend = () => {
     for (const dialog of document.querySelectorAll("dialog[data-open]")) {
       if (dialog.hasAttribute("data-close")) { if (dialog.open) dialog.close() }
@@ -48,6 +56,7 @@
   document.addEventListener("focusin", (event) => { key = event.target.dataset?.focus ?? (event.target.closest("dialog") ? key : null) });
   document.addEventListener("pointerdown", (event) => { if (!event.target.closest("[data-focus], dialog")) key = null });
   new MutationObserver(tend).observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-close", "data-beat", "data-open"] });
-  setInterval(tick, 1000);
+  setInterval(() => { tick(); fit() }, 1000);
+  setTimeout(fit, 250);
   tend();
 })();

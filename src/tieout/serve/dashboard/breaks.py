@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from nicegui import ui
 from nicegui.element import Element
 
 from tieout.model.discrepancy import CauseCode, Severity
 from tieout.serve.dashboard.listing import MOST, ORDERS, STATES, Filter, Listed, Listing, filter_of, read_listing
 from tieout.serve.dashboard.page import Page, opened
-from tieout.serve.dashboard.parts import Keyed, ago, badge, cell, link, put, table
+from tieout.serve.dashboard.parts import Keyed, ago, badge, cell, choose, link, put, table
 from tieout.serve.render.saying import minute
 from tieout.serve.render.text import usd
 from tieout.serve.render.words import CAUSES, counted
@@ -53,20 +51,12 @@ def _filters(page: Page, wanted: Filter) -> None:
     accounts = {name: name for name in page.desk.accounts if page.caller.is_for(name)}
     orders = ORDERS if page.caller.sees_amounts else {name: words for name, words in ORDERS.items() if name != "value"}
     with put("form", method="get", classes="filters", aria_label="Which breaks"):
-        _choose("account", "Account", {"": "All"} | accounts, wanted.account)
-        _choose("severity", "Severity", {"": "All"} | {each: str(each) for each in reversed(Severity)}, wanted.severity)
-        _choose("cause", "Cause", {"": "All"} | {each: str(each) for each in CauseCode}, wanted.cause)
-        _choose("state", "State", STATES, wanted.state)
-        _choose("order", "Order", orders, wanted.order)
+        choose("account", "Account", {"": "All"} | accounts, wanted.account)
+        choose("severity", "Severity", {"": "All"} | {each: str(each) for each in reversed(Severity)}, wanted.severity)
+        choose("cause", "Cause", {"": "All"} | {each: str(each) for each in CauseCode}, wanted.cause)
+        choose("state", "State", STATES, wanted.state)
+        choose("order", "Order", orders, wanted.order)
         put("button", "Show", type="submit")
-
-
-def _choose(name: str, label: str, options: Mapping[str, str], chosen: str) -> None:
-    with put("div"):
-        put("label", label, for_=f"filter-{name}")
-        with put("select", id_=f"filter-{name}", name=name):
-            for value, words in options.items():
-                put("option", words, value=value, selected="" if value == chosen else None)
 
 
 def _row(each: Listed, *, values: bool) -> Element:

@@ -10,7 +10,7 @@ from nicegui.element import Element
 
 from tieout.model.amounts import plain
 from tieout.serve.dashboard.page import Page, opened
-from tieout.serve.dashboard.parts import Keyed, cell, put, table
+from tieout.serve.dashboard.parts import Keyed, cell, choose, put, table
 from tieout.serve.dashboard.reckoning import DAYS, Day, History, Latency, read_history
 from tieout.serve.render.text import lasting, usd
 from tieout.serve.render.words import counted
@@ -45,14 +45,9 @@ async def show() -> None:
 
 
 def _choice(page: Page, account: str) -> None:
+    names = {name: name for name in page.desk.accounts if page.caller.is_for(name)}
     with put("form", method="get", classes="filters", aria_label="Which account"):
-        with put("div"):
-            put("label", "Account", for_="filter-account")
-            with put("select", id_="filter-account", name="account"):
-                put("option", "All", value="")
-                for name in page.desk.accounts:
-                    if page.caller.is_for(name):
-                        put("option", name, value=name, selected="" if name == account else None)
+        choose("account", "Account", {"": "All"} | names, account)
         put("button", "Show", type="submit")
 
 
@@ -126,13 +121,16 @@ def _figure(
         with put("details", data_focus=title):
             put("summary", "The same as a table", data_focus=f"table {title}")
             body = table(title, *columns)
-            with body:
-                for row in rows:
-                    with put("tr", role="row"):
-                        put("th", row[0], scope="row", role="rowheader")
-                        for column, text in zip(columns[1:], row[1:], strict=True):
-                            cell(column, text, "number")
+        for row in rows:
+            with body, put("tr", role="row"):
+                _cells(columns, row)
     return card
+
+
+def _cells(columns: Sequence[str], row: Sequence[str]) -> None:
+    put("th", row[0], scope="row", role="rowheader")
+    for column, text in zip(columns[1:], row[1:], strict=True):
+        cell(column, text, "number")
 
 
 def _options(names: Sequence[str], series: Series) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import quote
@@ -72,6 +72,15 @@ def table(caption: str, *columns: str, classes: str = "") -> TextElement:
 def cell(label: str, text: str = "", classes: str = "") -> TextElement:
     """A cell of a row, with its column's head for where the row is a card."""
     return put("td", text, classes, data_label=label, role="cell")
+
+
+def choose(name: str, label: str, options: Mapping[str, str], chosen: str) -> None:
+    """A field of a form with its label, to choose one of *options*: what is sent, and what is shown."""
+    with put("div"):
+        put("label", label, for_=f"filter-{name}")
+        with put("select", id_=f"filter-{name}", name=name):
+            for value, words in options.items():
+                put("option", words, value=value, selected="" if value == chosen else None)
 
 
 class Keyed:

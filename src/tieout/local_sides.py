@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tieout.books.base import LocalBooks
 from tieout.config import AccountConfig
-from tieout.config.local import LocalEngine, LocalFile, LocalPushed
+from tieout.config.local import LocalEngine, LocalFile, LocalFreqtrade, LocalPushed
 from tieout.errors import BadInput, Problem
 from tieout.sides import Making
 
@@ -35,6 +35,8 @@ def local_side(name: str, told: AccountConfig, making: Making, *, recorded: bool
             return books
         case LocalPushed():
             return _pushed(name, told.local, making, recorded=recorded)
+        case LocalFreqtrade():
+            return _freqtrade(name, told.local, making, recorded=recorded)
         case None:
             raise AssertionError("chosen for having two sides")
 
@@ -57,4 +59,30 @@ def _pushed(name: str, told: LocalPushed, making: Making, *, recorded: bool) -> 
         max_age_seconds=told.max_age_seconds,
         correction_seconds=told.correction_seconds,
         bell=bell,
+    )
+
+
+def _freqtrade(name: str, told: LocalFreqtrade, making: Making, *, recorded: bool) -> LocalBooks:
+    from tieout.books.freqtrade.books import FreqtradeBooks
+    from tieout.books.freqtrade.rest import Freqtrade
+
+    place, bot = f"accounts.{name}.local", None
+    if told.url is None and told.database is None:
+        making.problems.append(Problem(making.file, place, "nothing says where freqtrade is", "write url, or database"))
+    if told.url is not None:
+        password = making.secrets.get(name, told, "password", due=True, side="local")
+        if told.username is None:
+            making.problems.append(
+                Problem(making.file, f"{place}.username", "missing", "write the one of its api_server")
+            )
+        if password is not None and told.username is not None:
+            bot = Freqtrade(told.url, told.username, password.reveal())
+    return FreqtradeBooks(
+        name,
+        making.clock,
+        bot=bot,
+        database=Path(told.database or "tradesv3.sqlite"),
+        shelf=making.shelf if recorded else None,
+        dry_run=told.dry_run,
+        correction_seconds=told.correction_seconds,
     )

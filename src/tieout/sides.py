@@ -31,7 +31,7 @@ from tieout.config.secrets import Secrets
 from tieout.errors import Problem
 
 if TYPE_CHECKING:
-    from tieout.books.pushed import Shelf
+    from tieout.books.keeping import Shelf
     from tieout.brokers.ccxt.shared import Shared
     from tieout.brokers.streams.base import Stream
     from tieout.brokers.streams.kept import Dialect

@@ -150,7 +150,8 @@ async def _act_on(plan: Approved, acting: _Round) -> tuple[Effect, str | None]:
         seen = await look(plan, acting.books, acting.broker)
     except SourceError as error:
         return Effect(plan, None, f"{NOT_READ}: {error.source} ({error.code})"), None
-    before = digest(plan, seen)
+    keeper = elsewhere(plan, acting.books)
+    before = digest(plan, seen) or (None if keeper is None else "")  # whoever keeps them sees what they list
     if before is None:
         return Effect(plan, None, f"{NOT_READ}: local does not list what this has to be held against"), None
     against = objection(plan, seen, acting.observed)
@@ -159,7 +160,6 @@ async def _act_on(plan: Approved, acting: _Round) -> tuple[Effect, str | None]:
     intent = _intent(plan, before, acting)
     if plan.order is not None and (known := await already_there(intent, acting.broker)) is not None:
         return Effect(plan, None, known, client_order_id(intent)), None
-    keeper = elsewhere(plan, acting.books)
     if keeper is not None:
         return await _hand_over(intent, keeper, seen, acting)
     return await _carried_out(intent, seen, acting)
@@ -172,7 +172,7 @@ async def _carried_out(intent: Intent, seen: Seen, acting: _Round) -> tuple[Effe
     except RecordError:
         return Effect(intent.plan, None, NO_AUDIT), NO_AUDIT
     # A crash here leaves an intent and nothing done: it reads back as UNDONE, and may be decided anew.
-    late = await _moved_since(seen, intent, acting)
+    late = None if elsewhere(intent.plan, acting.books) else await _moved_since(seen, intent, acting)
     if late is not None:
         return await _concluded(intent, Effect(intent.plan, Ended.UNDONE, late), acting.journal)
     ended, why = await carry_out(intent, acting.books, acting.broker, acting.waiting)

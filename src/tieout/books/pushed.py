@@ -19,6 +19,7 @@ from tieout.books.corrections import (
     with_correction,
     withdrawn,
 )
+from tieout.books.keeping import Shelf, said_of_books
 from tieout.books.pushes import Batch, Pushed, Taken, stated, with_events, with_snapshot
 from tieout.clock import Clock
 from tieout.errors import BookError, RecordError, SourceUnreachable
@@ -26,25 +27,6 @@ from tieout.model.changes import Change
 from tieout.model.snapshot import Snapshot
 
 T = TypeVar("T")
-
-
-class Shelf(Protocol):
-    """Where what was pushed is kept."""
-
-    async def content(self, account: str) -> bytes | None:
-        """What is kept of an account; None where nothing is.
-
-        Raises:
-            RecordError: It cannot be read now.
-        """
-
-    async def change(self, account: str, change: Callable[[bytes | None], tuple[bytes | None, T]]) -> T:
-        """Keep what *change* makes of it, in one transaction that no other change comes between; returns its other result.
-
-        Raises:
-            RecordError: It cannot be kept; nothing of it was.
-            BookError: By *change*; nothing of it was kept.
-        """
 
 
 class Bell(Protocol):
@@ -241,16 +223,10 @@ class PushedBooks:
         return await self._shelf.change(self._account, kept)
 
     async def _held(self) -> Pushed:
-        try:
-            return await self._pushed()
-        except RecordError as error:
-            raise BookError(f"account {self._account}", error.why) from error
+        return await said_of_books(self._account, self._pushed())
 
     async def _keep(self, change: Callable[[Pushed], tuple[Pushed, T]]) -> T:
-        try:
-            return await self._change(change)
-        except RecordError as error:
-            raise BookError(f"account {self._account}", error.why) from error
+        return await said_of_books(self._account, self._change(change))
 
     def _state(self, held: Pushed) -> BooksState:
         why = held.gap

@@ -48,5 +48,31 @@ class LocalPushed(Struct, frozen=True, forbid_unknown_fields=True):
     hook_secret_file: Text | None = None
 
 
-LocalSource = LocalFile | LocalEngine | LocalPushed
-LOCAL_KINDS: dict[str, type[LocalSource]] = {"file": LocalFile, "engine": LocalEngine, "pushed": LocalPushed}
+class LocalFreqtrade(Struct, frozen=True, forbid_unknown_fields=True):
+    """Local is what a freqtrade bot believes, read from its REST interface, or else from its database.
+
+    Attributes:
+        url: Where its interface listens; with it the bot can be had to reload a trade.
+        username: As its configuration says.
+        password_env: The environment variable with its password; password_file alike.
+        database: Its SQLite file, which is only read; counts where there is no url.
+        dry_run: Whether it is meant to trade on paper.
+        correction_seconds: How long after a reload its books are waited for.
+    """
+
+    url: Url | None = None
+    username: Text | None = None
+    password_env: VariableName | None = None
+    password_file: Text | None = None
+    database: Text | None = None
+    dry_run: bool = False
+    correction_seconds: Seconds = 300
+
+
+LocalSource = LocalFile | LocalEngine | LocalPushed | LocalFreqtrade
+LOCAL_KINDS: dict[str, type[LocalSource]] = {
+    "file": LocalFile,
+    "engine": LocalEngine,
+    "pushed": LocalPushed,
+    "freqtrade": LocalFreqtrade,
+}

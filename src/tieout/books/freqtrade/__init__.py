@@ -1,0 +1,1 @@
+"""Books that freqtrade keeps: read from its REST interface or its database, never written."""

@@ -283,6 +283,23 @@ async def test_unconfirmed_breaks_are_read_again_a_few_times(clock: LoopClock) -
 
 
 @virtual
+async def test_what_an_event_told_of_and_could_not_be_read_is_read_again_soon(clock: LoopClock) -> None:
+    """A reading for an event that stayed incomplete is repeated, later each time, until one is whole; no other one is."""
+    table = Table(clock, cadence=Cadence(event_gap_seconds=5))
+    await table.schedule.start()
+    table.reconciler.endings = [("incomplete", False), ("failed", False), ("matched", False), ("incomplete", False)]
+    await table.passes(8)
+    table.schedule.on_reconnect("main")
+    await table.passes(60)
+    assert table.reconciler.begins() == [0, 10, 17, 29]
+    assert table.reconciler.triggers()[1:] == ["event"] * 3
+    await table.schedule.request("main")
+    await table.passes(60)
+    assert len(table.reconciler.runs) == 5
+    await table.schedule.stop()
+
+
+@virtual
 async def test_a_reading_again_confirms_a_break_without_waiting_for_the_interval(clock: LoopClock) -> None:
     """On live sides: an unexplained difference is seen at the start and confirmed seconds later, by two readings in a row."""
     world = World(clock, seed=3)

@@ -229,7 +229,7 @@ class Lane:
         return self._run.cancel()
 
     def _follow(self, answer: Answer, *, new: bool) -> None:
-        """Read again soon where a break was not confirmed yet."""
+        """Read again soon where a break was not confirmed yet, or what an event told of could not be read."""
         self._followed = 0 if new else self._followed
         if self._stopped or isinstance(answer, Unfinished) or self._followed >= self._pace.follow_ups:
             return
@@ -237,11 +237,15 @@ class Lane:
             # What is still too young by the venue's own clock, which may count in seconds, is not waited for twice as long.
             wait = self._pace.settle_seconds / (2 if self._followed else 1)
             self._followed += 1
-            self._later = asyncio.get_running_loop().call_later(wait, self._again)
+            self._later = asyncio.get_running_loop().call_later(wait, self._again, "schedule")
+        elif self._later is None and answer.trigger == "event" and answer.status in ("incomplete", "failed"):
+            self._followed += 1
+            wait = self._pace.event_gap_seconds * self._followed
+            self._later = asyncio.get_running_loop().call_later(wait, self._again, "event")
 
-    def _again(self) -> None:
+    def _again(self, trigger: Trigger) -> None:
         self._later = None
-        self.ask("schedule", follow_up=True)
+        self.ask(trigger, follow_up=True)
 
     def _forget_later(self) -> None:
         if self._later is not None:

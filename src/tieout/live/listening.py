@@ -42,6 +42,7 @@ class Listener:
         self._gathering: asyncio.TimerHandle | None = None
         self._touched: Touched = frozenset()
         self._away: dict[str, asyncio.TimerHandle] = {}
+        self._told: set[str] = set()  # streams that a person was told of
 
     def also(self, due: Callable[[Touched], None]) -> None:
         """Call *due*, too, where a reading is due."""
@@ -73,7 +74,7 @@ class Listener:
         while True:
             ended = await caught(self._hear(stream))
             why = ended.why if isinstance(ended, Unfinished) else "it ended"
-            self._watch.begin(self._account, Trouble.STREAM, f"the stream is not heard, and the venue is polled: {why}")
+            self._tell(stream.name, f"the stream is not heard, and the venue is polled: {why}")
             await self._clock.sleep(AGAIN_S)
 
     async def _hear(self, stream: Stream) -> None:
@@ -100,12 +101,16 @@ class Listener:
     def _lost(self, name: str, why: str) -> None:
         if name not in self._away:
             sentence = f"the stream has been away for {AWAY_S} s, and the venue is polled: {why}"
-            self._away[name] = asyncio.get_running_loop().call_later(
-                AWAY_S, self._watch.begin, self._account, Trouble.STREAM, sentence
-            )
+            self._away[name] = asyncio.get_running_loop().call_later(AWAY_S, self._tell, name, sentence)
+
+    def _tell(self, name: str, sentence: str) -> None:
+        self._told.add(name)
+        self._watch.begin(self._account, Trouble.STREAM, sentence)
 
     def _found(self, name: str) -> None:
         handle = self._away.pop(name, None)
         if handle is not None:
             handle.cancel()
-        self._watch.end(self._account, Trouble.STREAM)
+        self._told.discard(name)
+        if not self._told:  # another one of the account may still be away
+            self._watch.end(self._account, Trouble.STREAM)

@@ -98,6 +98,17 @@ async def test_a_definite_no_is_a_refusal(office: Office, code: int) -> None:
     assert (await broker.submit_order(BUY)).status == "open"
 
 
+async def test_a_refusal_of_what_is_listed_as_live_is_none(office: Office) -> None:
+    """TWS says no, and has it: nobody is told that nothing rests there."""
+    broker = office.connect()
+    office.tws.plan.inject(TwsRule(kinds=frozenset((PLACE,)), fault=TwsFault.REFUSED, taken=True))
+    with pytest.raises(OutcomeUnknown, match="lists it as live"):
+        await broker.submit_order(BUY)
+    found = await broker.get_order(client_order_id="e-1")
+    assert found is not None
+    assert (found.status, resting(office, "e-1")) == ("open", 1)
+
+
 @pytest.mark.parametrize("code", sample([100, 105, 106, 133, 202, 399, 404, 451, 2109, 10349, 99999], 5))
 async def test_any_other_code_leaves_it_unknown(office: Office, code: int) -> None:
     """TWS saw the number, so that nobody may say that it never arrived: not sent again, and not looked up as nothing."""

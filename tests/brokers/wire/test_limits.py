@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyrate_limiter import RateItem
 from tests.live.virtual import LoopClock, virtual, virtually
 from tests.proving import PROVE
 
@@ -259,3 +261,17 @@ async def test_what_is_counted_by_address_is_shared_by_all_keys_of_a_venue(clock
     assert [await one.limiter.take(1, scope="s", until_ns=LATE_NS) for _ in range(left)] == [0] * left
     assert await test.limiter.take(1, scope="s", until_ns=LATE_NS) == 0
     assert await other.limiter.take(1, scope="s", until_ns=LATE_NS) == window + MARGIN_MS + 1
+
+
+def test_a_falling_counter_is_never_above_its_most_whatever_its_windows_let_through() -> None:
+    """Kraken's counter of 15 that falls by one in 3 s, kept as windows: asked as fast as they allow it never overflows."""
+    rates, chance = LIMITS["kraken"].rates, random.Random(7)
+    bucket, now, counter, sent = bucket_of(rates), 0, Decimal(0), 0
+    for _ in range(20_000):
+        passed, weight = chance.choice((0, 0, 50, 500, 3000)), chance.choice((3, 6))
+        now, counter = now + passed, max(Decimal(0), counter - Decimal(passed) / 1000)
+        bucket.leak(now)
+        if bucket.put(RateItem("kraken", now, weight)):
+            counter, sent = counter + weight, sent + weight
+            assert counter <= rates[0][0]
+    assert sent > now / 1000 * 0.85  # of the one a second that it falls by

@@ -28,6 +28,9 @@ _BYBIT: dict[str, Rates] = {
     "v5/account/wallet-balance": ((50, 1000),),
     "v5/account/transaction-log": ((30, 1000),),
 }
+# A counter of 15 that falls by one in 3 s, where ccxt's cost of a call is 3 (docs.kraken.com, Spot REST rate limits).
+# As windows: each allows what a full counter and the next shorter window's time give, so that none between them is above it.
+_KRAKEN: Rates = ((45, 3000), (48, 12_000), (57, 36_000), (81, 90_000))
 LIMITS: dict[str, Limits] = {
     "alpaca": Limits(((200, _MINUTE),)),
     "dydx": Limits(((100, 10_000),), by="address"),
@@ -36,7 +39,7 @@ LIMITS: dict[str, Limits] = {
     "binancecoinm": Limits(((2400, _MINUTE),), by="address"),
     "bybit": Limits(((50, 1000),), own=_BYBIT, together=((600, 5000),)),
     "okx": Limits(((18, 2000),), own=_OKX),
-    "kraken": Limits(((45, 45_000),)),  # a counter of 15 that falls by one in 3 s; ccxt's cost of a call is 3
+    "kraken": Limits(_KRAKEN),
     "krakenfutures": Limits(((100, _MINUTE),)),
     "coinbase": Limits(((29, 1000),)),
     "hyperliquid": Limits(((1200, _MINUTE),), by="address"),

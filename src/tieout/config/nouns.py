@@ -188,6 +188,7 @@ class SecretsSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         directory: A folder with a file for each, called ACCOUNT.SETTING, such as main.api_key; None is none.
+            "$NAME" is the folder that the environment variable names, such as systemd's CREDENTIALS_DIRECTORY.
         private: A file of a secret that others than its owner can read is refused.
     """
 

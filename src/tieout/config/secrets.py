@@ -43,6 +43,12 @@ class Secrets:
     ) -> None:
         self._settings, self._environment, self._file, self._problems = settings, environment, file, problems
 
+    @property
+    def _variable(self) -> str | None:
+        """The environment variable that names the folder, such as systemd's own, where one does."""
+        directory = self._settings.directory or ""
+        return directory[1:] if directory.startswith("$") else None
+
     def get(self, account: str, source: Struct, name: str, *, due: bool = False, side: str = "broker") -> Secret | None:
         """The secret *name* ("api_key", …) of *account*, from where *source*, the table of its *side*, says that it is.
 
@@ -62,8 +68,10 @@ class Secrets:
                 mend = f"write {name}_env = the name of the environment variable that holds it"
                 self._tell(f"{place}_env", "nothing says where it is", mend)
             return None
+        # Of what systemd hands over the modes are systemd's: nobody else enters the folder that it is in.
+        private = self._settings.private and (file is not None or self._variable is None)
         try:
-            return Secret(read_secret(kept, private=self._settings.private))
+            return Secret(read_secret(kept, private=private))
         except Unread as error:
             at = f"{place}_file" if file is not None else f"secrets.directory ({account}.{name})"
             self._tell(at, error.what, error.mend)
@@ -72,9 +80,12 @@ class Secrets:
     def _kept(self, account: str, name: str) -> Path | None:
         """The file of the directory that is for this account and secret, if there is one."""
         called = f"{account}.{name}"
-        if self._settings.directory is None or not _FILE_NAME.fullmatch(called):
+        directory = self._settings.directory
+        if self._variable is not None:
+            directory = self._environment.get(self._variable)
+        if not directory or not _FILE_NAME.fullmatch(called):
             return None
-        path = Path(self._settings.directory) / called
+        path = Path(directory) / called
         return path if os.path.lexists(path) else None
 
     def _tell(self, place: str, what: str, mend: str = _MEND) -> None:

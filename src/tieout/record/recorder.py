@@ -60,7 +60,7 @@ class StoreRecord:
         self, database: Database, writer: Writer, payloads: Payloads, clock: Clock, *, run: str, guard: Guard
     ) -> None:
         self.database, self.payloads = database, payloads
-        self._writer, self._clock, self._run, self._guard = writer, clock, run, guard
+        self.writer, self._clock, self._run, self._guard = writer, clock, run, guard
         self._accounts = Accounts(database)
         self._decided: dict[str, bytes] = {}
         self._policies: dict[str, str] = {}
@@ -197,7 +197,7 @@ class StoreRecord:
                 )
             )
 
-        written = await self._writer.write(Unit((draft,), rows))
+        written = await self.writer.write(Unit((draft,), rows))
         if written.before:
             raise RecordUnavailable(f"action {intent.id} was intended before; what became of it is looked up first")
 
@@ -230,14 +230,14 @@ class StoreRecord:
 
     async def write(self, unit: Unit, kept: Sequence[Kept] = ()) -> tuple[int, ...]:
         """Record a unit of another part of the record; returns where its entries stand."""
-        written = await self._writer.write(unit)
+        written = await self.writer.write(unit)
         if not written.before:
             self.payloads.written(kept)
         return written.entries
 
     async def close(self) -> None:
         """Wait for what is under way and close the database. Safe to repeat."""
-        await self._writer.close()
+        await self.writer.close()
         await self.database.close()
 
     async def _write(

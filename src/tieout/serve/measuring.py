@@ -42,6 +42,11 @@ class Measured:
             "When the event loop last turned: a dead man's switch.",
             registry=self.registry,
         )
+        self.refused = Gauge(
+            "tieout_configuration_refused",
+            "1 while the last configuration that was to be taken on is wrong, and the one before it in force.",
+            registry=self.registry,
+        )
 
     async def reported(self, report: ReconciliationReport) -> None:
         """A reconciliation came to its end."""
@@ -77,7 +82,9 @@ class _Accounts(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families."""
         read = GaugeMetricFamily(
-            "tieout_last_reading_timestamp_seconds", "When it was last read whole.", labels=["account"]
+            "tieout_last_reading_timestamp_seconds",
+            "When its last reading began that came to an end.",
+            labels=["account"],
         )
         due = GaugeMetricFamily(
             "tieout_overdue_after_seconds", "From which age on that is overdue.", labels=["account"]
@@ -98,7 +105,10 @@ class _Accounts(Collector):
             for severity in Severity:
                 breaks.add_metric([name, severity], report.summary.discrepancies.get(severity, 0))
             awaits.add_metric([name], sum(action.status == "awaiting_approval" for action in report.actions))
-        yield from (read, due, halted, breaks, awaits, trouble)
+        size = GaugeMetricFamily("tieout_log_entries", "Entries of the log; it grows with each reading and heartbeat.")
+        if self._running.record is not None:
+            size.add_metric([], self._running.record.writer.size)
+        yield from (read, due, halted, breaks, awaits, trouble, size)
 
 
 class _Venues(Collector):

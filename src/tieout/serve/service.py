@@ -56,9 +56,9 @@ async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | 
         desk = Desk(running, schedule, record, measured, clock)
         others = (Duty("logging who was not let", EVERY, desk.denials.tell_rest),)
         async with (
-            _beside(deliver_alerts(outgoing, clock, alarm)),
-            _beside(keep_alive(record, config.record, clock, tell=tell, others=others)),
-            _beside(measured.keep_time()),
+            beside(deliver_alerts(outgoing, clock, alarm)),
+            beside(keep_alive(record, config.record, clock, tell=tell, others=others)),
+            beside(measured.keep_time()),
             _scheduled(schedule),
         ):
             yield desk
@@ -68,7 +68,7 @@ async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | 
 @asynccontextmanager
 async def _scheduled(schedule: Schedule) -> AsyncIterator[None]:
     """The schedule, running. Its first round is not waited for: a venue that is slow keeps nobody from looking."""
-    async with _beside(schedule.start()):
+    async with beside(schedule.start()):
         try:
             yield
         finally:
@@ -76,7 +76,7 @@ async def _scheduled(schedule: Schedule) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _beside(work: Awaitable[object]) -> AsyncIterator[None]:
+async def beside(work: Awaitable[object]) -> AsyncIterator[None]:
     """*work* as a task for as long as this stands."""
     task = asyncio.ensure_future(work)
     try:

@@ -16,8 +16,9 @@ from tieout.serve.api.app import build_app
 from tieout.serve.dashboard.mounting import add_dashboard
 from tieout.serve.listening import listening
 from tieout.serve.logged import Form, RequestLog, log_to_stderr
+from tieout.serve.notifying import Notifying
 from tieout.serve.reported import MATCHED
-from tieout.serve.service import serving
+from tieout.serve.service import beside, serving
 
 DEFAULT_FILE = Path("tieout.toml")
 
@@ -40,7 +41,7 @@ def serve(
 
 
 async def _serve(config: Config, *, verbose: bool) -> None:
-    stopping = asyncio.Event()
+    stopping, systemd = asyncio.Event(), Notifying()
     with _told_to_stop(stopping):
         async with serving(config) as desk:
             app = build_app(desk)
@@ -48,7 +49,10 @@ async def _serve(config: Config, *, verbose: bool) -> None:
             told = RequestLog(app, desk.clock) if verbose else app
             async with listening(told, config.service, config.file) as url:
                 print(f"tieout watches {len(desk.accounts)} accounts; it listens at {url}", flush=True)
-                await stopping.wait()
+                systemd.say("READY=1")
+                async with beside(systemd.keep_alive(desk.clock)):
+                    await stopping.wait()
+                systemd.say("STOPPING=1")
                 desk.closing.set()
             print("tieout stops: nothing new is begun, and what may be acting is waited for", flush=True)
 

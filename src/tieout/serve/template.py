@@ -106,7 +106,7 @@ MEANINGS: dict[str, str] = {
     "hook_url": "where it is told that corrections wait; not set: nobody is, and they are fetched",
     "hook_secret_env": "the environment variable with the secret that such a message is signed with",
     "hook_secret_file": "",
-    "directory": "a folder with a file for each, called ACCOUNT.SETTING, such as main.api_key",
+    "directory": "a folder with a file for each, called ACCOUNT.SETTING, such as main.api_key, or $VARIABLE",
     "private": "refuse a secret in a file that others than its owner can read",
     "folder": "where its books are kept",
     "broker.file": "Something else writes the broker's snapshot; it takes no orders",

@@ -238,7 +238,7 @@ class Telling:
 
     def __init__(self, record: StoreRecord, link: Link, points: Points) -> None:
         self._link, self._points = link, points
-        writer = record._writer
+        writer = record.writer
         self._write, self._committed = writer.write, writer._committed
         self._kind = ""
         writer.write = self.write  # type: ignore[method-assign]

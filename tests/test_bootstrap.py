@@ -230,7 +230,11 @@ async def test_dydx_is_read_by_an_adapter_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "heard"), [("", ["alpaca:main", "alpaca:main polled"]), ("stream = false\n", ["alpaca:main polled"])]
+    ("wanted", "heard"),
+    [
+        ("", ["file local.json", "alpaca:main", "alpaca:main polled"]),
+        ("stream = false\n", ["file local.json", "alpaca:main polled"]),
+    ],
 )
 async def test_the_venues_stream_is_listened_to_unless_the_file_says_no(
     tmp_path: Path, wanted: str, heard: list[str]

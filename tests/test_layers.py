@@ -57,7 +57,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "tenacity": frozenset(("brokers",)),
     "pyrate_limiter": frozenset(("brokers", "serve")),
     "pwdlib": frozenset(("serve",)),
-    "sqlalchemy": frozenset(("record",)),
+    "sqlalchemy": frozenset(("record", "books")),  # books that are in somebody's database
     "alembic": frozenset(("record",)),
     "cryptography": frozenset(("brokers", "record")),
     "rfc3161_client": frozenset(("record",)),

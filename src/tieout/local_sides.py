@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from tieout.books.base import LocalBooks
 from tieout.config import AccountConfig
-from tieout.config.local import LocalEngine, LocalFile, LocalFreqtrade, LocalPushed
+from tieout.config.local import LocalEngine, LocalFile, LocalFreqtrade, LocalPushed, LocalSql
 from tieout.errors import BadInput, Problem
 from tieout.sides import Making
 
@@ -18,8 +19,11 @@ def local_side(name: str, told: AccountConfig, making: Making, *, recorded: bool
         BadInput: They are not where the configuration says.
     """
     match told.local:
-        case LocalFile(path=path, writable=writable, max_age_seconds=age):
+        case LocalFile(path=path, writable=writable, max_age_seconds=age, watch_seconds=watch):
             from tieout.books.snapshot_file import SnapshotFile
+
+            if watch is not None:
+                making.watch(name, Path(path), watch)
 
             may_write = writable and recorded
             return SnapshotFile(Path(path), name, making.clock, writable=may_write, max_age_seconds=age)
@@ -35,6 +39,8 @@ def local_side(name: str, told: AccountConfig, making: Making, *, recorded: bool
             return books
         case LocalPushed():
             return _pushed(name, told.local, making, recorded=recorded)
+        case LocalSql():
+            return _sql(name, told.local, told.reconciliation.history_seconds, making)
         case LocalFreqtrade():
             return _freqtrade(name, told.local, making, recorded=recorded)
         case None:
@@ -85,4 +91,41 @@ def _freqtrade(name: str, told: LocalFreqtrade, making: Making, *, recorded: boo
         shelf=making.shelf if recorded else None,
         dry_run=told.dry_run,
         correction_seconds=told.correction_seconds,
+    )
+
+
+def _sql(name: str, told: LocalSql, history_seconds: int, making: Making) -> LocalBooks:
+    from tieout.books.sql import ROWS, Query, SqlBooks, reads_only
+    from tieout.books.sql_connection import SqlSource
+
+    place, address = f"accounts.{name}.local", making.secrets.get(name, told, "url", due=True, side="local")
+
+    def lack(where: str, what: str, mend: str) -> None:
+        making.problems.append(Problem(making.file, f"{place}.{where}".rstrip("."), what, mend))
+
+    asked = {section: query for section in ROWS if (query := getattr(told, section)) is not None}
+    if not asked:
+        lack("", "no query", f"write [{place}.positions] with query, or that of another section")
+    for section, query in asked.items():
+        strange = sorted(set(query.columns) - set(ROWS[section].__struct_fields__))
+        if strange:
+            known = ", ".join(ROWS[section].__struct_fields__)
+            lack(f"{section}.columns", f"no field is called {', '.join(strange)}", f"known are {known}")
+    texts = {**{f"{section}.query": query.query for section, query in asked.items()}, "as_of": told.as_of or "SELECT 1"}
+    for where, query_text in texts.items():
+        if not reads_only(query_text):
+            lack(where, "not one SELECT", "these books are only read: write one SELECT, without a semicolon inside")
+    try:
+        source = SqlSource("sqlite://" if address is None else address.reveal())
+    except ValueError as error:
+        lack("url", str(error), "write it as SQLAlchemy does, such as postgresql://user:password@host/name")
+        source = SqlSource("sqlite://")
+    return SqlBooks(
+        name,
+        source,
+        making.clock,
+        queries={section: Query(query.query, query.columns) for section, query in asked.items()},
+        as_of=told.as_of,
+        max_age_seconds=told.max_age_seconds,
+        since=timedelta(seconds=history_seconds),
     )

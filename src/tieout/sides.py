@@ -120,7 +120,21 @@ class Making:
             spoken = None if dialect is None else dialect()
             return streams(broker, spoken, clock=self.clock, random=chance, poll_seconds=poll_seconds)
 
-        self.streams[name] = opened
+        self._add(name, opened)
+
+    def watch(self, name: str, path: Path, seconds: int) -> None:
+        """Note that the account *name* is read again when the file of its books was written."""
+
+        def opened() -> tuple[Stream, ...]:
+            from tieout.brokers.streams.watched_file import WatchedFile
+
+            return (WatchedFile(path, clock=self.clock, seconds=seconds),)
+
+        self._add(name, opened)
+
+    def _add(self, name: str, opened: Callable[[], tuple[Stream, ...]]) -> None:
+        before = self.streams.get(name)
+        self.streams[name] = opened if before is None else lambda: (*before(), *opened())
 
 
 def shared_of(clock: Clock, environment: Mapping[str, str], closing: AsyncExitStack) -> Callable[[], Shared]:

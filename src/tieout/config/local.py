@@ -14,11 +14,13 @@ class LocalFile(Struct, frozen=True, forbid_unknown_fields=True):
         path: The file (tieout.snapshot/1, source "local").
         writable: Whether approved changes are written into it.
         max_age_seconds: A file that says it is older, or so far ahead, is not what local holds now; None takes any.
+        watch_seconds: How often it is looked whether the file was written, which starts a reading; None never looks.
     """
 
     path: Text
     writable: bool = False
     max_age_seconds: Seconds | None = 900
+    watch_seconds: Seconds | None = 2
 
 
 class LocalEngine(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,10 +71,44 @@ class LocalFreqtrade(Struct, frozen=True, forbid_unknown_fields=True):
     correction_seconds: Seconds = 300
 
 
-LocalSource = LocalFile | LocalEngine | LocalPushed | LocalFreqtrade
+class SqlQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """One section's query: one SELECT, which may say :account and :since.
+
+    Attributes:
+        query: The SELECT.
+        columns: Field = column, where a column is not called as its field.
+    """
+
+    query: Text
+    columns: dict[str, str] = {}
+
+
+class LocalSql(Struct, frozen=True, forbid_unknown_fields=True):
+    """Local is in a database, read by queries.
+
+    Attributes:
+        url_env: The environment variable with the database's address, which holds a password; url_file alike.
+        positions: The query of a section; the others alike. A section without one is not fetched.
+        as_of: A query for the moment that the books speak of; None is the moment of reading.
+        max_age_seconds: Books that say they are older, or so far ahead, are not what local holds now; None takes any.
+    """
+
+    url_env: VariableName | None = None
+    url_file: Text | None = None
+    positions: SqlQuery | None = None
+    balances: SqlQuery | None = None
+    orders: SqlQuery | None = None
+    fills: SqlQuery | None = None
+    activities: SqlQuery | None = None
+    as_of: Text | None = None
+    max_age_seconds: Seconds | None = 900
+
+
+LocalSource = LocalFile | LocalEngine | LocalPushed | LocalFreqtrade | LocalSql
 LOCAL_KINDS: dict[str, type[LocalSource]] = {
     "file": LocalFile,
     "engine": LocalEngine,
     "pushed": LocalPushed,
     "freqtrade": LocalFreqtrade,
+    "sql": LocalSql,
 }

@@ -17,6 +17,7 @@ class Verdict(StrEnum):
     REJECT = "reject"
     KNOWN = "known"  # accepted as it is until a date
     COMMENT = "comment"
+    ASSIGN = "assign"  # somebody is to look after it
     RESOLVE = "resolve"  # by another strategy than the policy's
     HALT = "halt"
     RESUME = "resume"
@@ -35,6 +36,7 @@ class Word(Struct, frozen=True, kw_only=True):
         text: Why; sealed, for people write amounts.
         until: When it ends; required where a break is accepted as known.
         strategy: How a break is to be resolved.
+        assignee: Who is to look after a break.
         plan: Fingerprint of the plan that is approved or rejected: a case with its evidence.
         at: When it was said; None until it is kept.
         entry: Where it stands in the log, or among what was said where there is none; None until it is kept.
@@ -48,6 +50,7 @@ class Word(Struct, frozen=True, kw_only=True):
     text: str
     until: datetime | None = None
     strategy: ReconciliationStrategy | None = None
+    assignee: str | None = None
     plan: str | None = None
     at: datetime | None = None
     entry: int | None = None

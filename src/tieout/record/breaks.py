@@ -9,13 +9,15 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from tieout.model.discrepancy import SEVERITY_RANK, Severity
+from tieout.model.word import Verdict
 from tieout.record.history import Wanted
-from tieout.record.store.schema import accounts, break_history, breaks, known_breaks
+from tieout.record.store.schema import accounts, approvals, break_history, breaks, known_breaks
 
 
 class BreakRow(Struct, frozen=True, kw_only=True):
     """A break as it was last seen: no amounts. `known_until` is set where a person, `known_by`, accepted it until then.
 
+    `assignee` is who looks after it, where somebody was named.
     `awaits` is set where a plan for it waits for a person's approval, until `awaits_until`: that takes the key.
     """
 
@@ -34,6 +36,7 @@ class BreakRow(Struct, frozen=True, kw_only=True):
     known_until: datetime | None
     readings: int
     known_by: str | None = None
+    assignee: str | None = None
     awaits: bool = False
     awaits_until: datetime | None = None
 
@@ -66,8 +69,17 @@ def _break_query() -> Select[tuple[object, ...]]:
         .where(break_history.c.break_id == breaks.c.id, break_history.c.event == "reading")
         .scalar_subquery()
     )
+    assignee = (
+        select(approvals.c.assignee)
+        .where(approvals.c.subject == breaks.c.id, approvals.c.verdict == Verdict.ASSIGN)
+        .order_by(approvals.c.entry.desc())
+        .limit(1)
+        .correlate(breaks)
+        .scalar_subquery()
+    )
+    seen = (readings.label("readings"), assignee.label("assignee"))
     return (
-        select(breaks, accounts.c.name, known_breaks.c.until, known_breaks.c.actor, readings.label("readings"))
+        select(breaks, accounts.c.name, known_breaks.c.until, known_breaks.c.actor, *seen)
         .join(accounts, accounts.c.id == breaks.c.account)
         .outerjoin(known_breaks, known_breaks.c.break_id == breaks.c.id)
     )

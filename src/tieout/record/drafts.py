@@ -62,7 +62,7 @@ def outcome_draft(intent: Intent, at: datetime, ended: Ended, policy: str | None
 def word_draft(word: Word, at: datetime, commitment: bytes, policy: str | None) -> Draft:
     """The entry of a person's word."""
     until = {} if word.until is None else {"until": word.until.isoformat()}
-    about = {"strategy": word.strategy, "plan": word.plan}
+    about = {"strategy": word.strategy, "plan": word.plan, "assignee": word.assignee}
     until |= {name: str(text) for name, text in about.items() if text is not None}
     return Draft(
         event=word_event(word.id),

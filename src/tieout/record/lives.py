@@ -48,6 +48,7 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
         text: Why, in the words of whoever decided, refused, alerted, halted or wrote.
         actor: Whose word it was.
         until: How long an acceptance holds.
+        assignee: Who is to look after it, from then on.
         action_id: Which action.
     """
 
@@ -65,6 +66,7 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str | None = None
     actor: str | None = None
     until: datetime | None = None
+    assignee: str | None = None
     action_id: str | None = None
 
 
@@ -263,6 +265,7 @@ def _words(connection: Connection, sealed: Payloads | None, subjects: set[str]) 
             verdict=row.verdict,
             actor=row.actor,
             until=row.expires_at,
+            assignee=row.assignee,
             text=found.get(row.body),
         )
         for row in rows

@@ -83,6 +83,11 @@ class People:
         """Add a comment to the life of a break, open or closed."""
         return await self._say(self._wish(Verdict.COMMENT, break_id, actor, why, once=once))
 
+    async def assign(self, break_id: str, *, to: str, actor: str, why: str, once: str | None = None) -> Said:
+        """Say who is to look after a break; it is only said, and nothing waits for them."""
+        wish = self._wish(Verdict.ASSIGN, break_id, actor, why, once=once)
+        return await self._say(replace(wish, assignee=to))
+
     async def halt(
         self, account: str, *, asset: str | None = None, actor: str, why: str, once: str | None = None
     ) -> Said:

@@ -23,6 +23,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     Attributes:
         once: A name given once, so that saying it again after a lost answer changes nothing.
         about: The begin of a break's id, or an account.
+        assignee: Who is to look after a break.
         asset: For a halt or a resume of one asset.
         shown: For a resume: the halts that the person was shown before he said it; None where he was shown none.
         amounts: Whether the answer is to hold the amounts, too.
@@ -36,6 +37,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     now: datetime
     until: datetime | None = None
     strategy: ReconciliationStrategy | None = None
+    assignee: str | None = None
     asset: str | None = None
     shown: tuple[Halt, ...] | None = None
     amounts: bool = False
@@ -73,7 +75,8 @@ def check(wish: Wish) -> None:
         raise WordRefused("a reason is missing: say why, for whoever reads the log later")
     if len(wish.why) > LONGEST_TEXT:
         raise WordRefused(f"the reason is longer than {LONGEST_TEXT:,} characters: say it in fewer")
-    for what, text in (("who says it", wish.actor), ("the asset", wish.asset or "-"), ("the account", wish.about)):
+    named = (("who says it", wish.actor), ("the asset", wish.asset or "-"), ("the account", wish.about))
+    for what, text in (*named, ("who looks after it", "-" if wish.assignee is None else wish.assignee)):
         if not text.strip() or len(text) > LONGEST or not text.isprintable():
             raise WordRefused(f"{what} is not a name: give 1 to {LONGEST} printable characters")
     if wish.until is not None and wish.until.tzinfo is None:

@@ -236,6 +236,7 @@ def _said(
         text=wish.why.strip(),
         until=wish.until,
         strategy=wish.strategy,
+        assignee=None if wish.assignee is None else wish.assignee.strip(),
         plan=about if lifted is None else shown(lifted),
     )
     report = standing.report

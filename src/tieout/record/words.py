@@ -38,6 +38,7 @@ def insert_word(connection: Connection, account: int, entry: int, word: Word, *,
             body=body,
             strategy=word.strategy,
             plan=word.plan,
+            assignee=word.assignee,
         )
     )
     if word.verdict is Verdict.KNOWN:
@@ -85,6 +86,7 @@ def _word(account: str, row: Row[*tuple[object, ...]]) -> Word:
         until=row.expires_at,
         strategy=None if row.strategy is None else ReconciliationStrategy(row.strategy),
         plan=row.plan,
+        assignee=row.assignee,
         at=row.at,
         entry=row.entry,
     )

@@ -76,6 +76,7 @@ for _name, _help in (
     ("known", "Accept a break as it is, until a date."),
     ("resolve", "Have a break resolved by another strategy."),
     ("comment", "Add a comment to a break's life."),
+    ("assign", "Say who is to look after a break."),
 ):
     breaks.command(f"tieout.serve.saying:{_name}", name=_name, help=_help)
 

@@ -141,6 +141,24 @@ def comment(break_id: str, /, *, voice: Voice, place: Place = Place()) -> int:
     return _say(place, lambda people: people.comment(break_id, actor=voice.name, why=voice.reason))
 
 
+def assign(
+    break_id: str,
+    /,
+    *,
+    to: Annotated[str, Parameter(help="Who.")],
+    voice: Voice,
+    place: Place = Place(),
+) -> int:
+    """Say who is to look after a break; it is only said, and nothing waits for them.
+
+    Parameters
+    ----------
+    break_id
+        Its id, or the begin of it.
+    """
+    return _say(place, lambda people: people.assign(break_id, to=to, actor=voice.name, why=voice.reason))
+
+
 def halt(account: str, /, *, asset: AssetOption = None, voice: Voice, place: Place = Place()) -> int:
     """Stop trading of an account, or of one of its assets, until somebody resumes it.
 

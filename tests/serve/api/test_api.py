@@ -108,3 +108,20 @@ async def test_metrics_tell_how_each_account_stands_without_amounts(stage: Stage
     assert float(told['tieout_last_reading_timestamp_seconds{account="other"}']) > 1.7e9
     assert float(told['tieout_readings_total{account="main",status="discrepancies"}']) >= 2
     assert "50000" not in got.body.decode()
+
+
+async def test_a_break_is_given_to_somebody(stage: Stage) -> None:
+    """Whoever looks after a break stands beside it from then on, the last one who was named; its life tells both."""
+    break_id = await stage.open_break()
+    operator = await stage.token(Role.OPERATOR, name="ann")
+    for name in ("ben", "cleo"):
+        body = {"reason": "yours", "to": name}
+        assert (await stage.ask("POST", f"/v1/breaks/{break_id}/assign", operator, body=body)).status == 200
+    assert (await stage.ask("GET", "/v1/breaks", operator)).body["breaks"][0]["assignee"] == "cleo"
+    steps = (await stage.ask("GET", f"/v1/breaks/{break_id}", operator)).body["steps"]
+    assert [(step["actor"], step["assignee"]) for step in steps if step.get("verdict") == "assign"] == [
+        ("ann", "ben"),
+        ("ann", "cleo"),
+    ]
+    body = {"reason": "yours", "to": " "}
+    assert (await stage.ask("POST", f"/v1/breaks/{break_id}/assign", operator, body=body)).status == 409

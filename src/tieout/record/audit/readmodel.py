@@ -27,7 +27,8 @@ _ACTIONS = (
     "WHERE intent < ? ORDER BY intent"
 )
 _WORDS = (
-    "SELECT entry, account, subject, verdict, actor, expires_at, at, strategy, plan FROM approvals "
+    "SELECT entry, account, subject, verdict, actor, expires_at, at, strategy, plan, assignee "
+    "FROM approvals "
     "WHERE entry < ? ORDER BY entry"
 )
 _KNOWN = "SELECT entry, account, break_id, actor, until FROM known_breaks WHERE entry < ? ORDER BY entry"
@@ -115,7 +116,7 @@ def _words(fetch: Fetch, scanned: Scanned, accounts: dict[int, str]) -> Iterator
         if (
             entry is None
             or not _said(entry, accounts.get(account), (subject, verdict, actor))
-            or [_until(entry), _at(entry), entry.refs.get("strategy"), entry.refs.get("plan")] != rest
+            or [_until(entry), _at(entry), *(entry.refs.get(name) for name in ("strategy", "plan", "assignee"))] != rest
         ):
             yield min(place, scanned.stop - 1), "what a person said,"
         stored[place] = True

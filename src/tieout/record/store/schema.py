@@ -217,6 +217,7 @@ approvals = Table(
     Column("body", ForeignKey("payloads.id"), nullable=False),
     Column("strategy", String(32)),
     Column("plan", String(64)),
+    Column("assignee", String(255)),
 )
 Index("approvals_by_subject", approvals.c.subject)
 known_breaks = Table(

@@ -48,6 +48,13 @@ class Acceptance(Struct, frozen=True, forbid_unknown_fields=True):
     until: datetime
 
 
+class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is to look after a break, and why."""
+
+    reason: str
+    to: str
+
+
 class Resolution(Struct, frozen=True, forbid_unknown_fields=True):
     """By which other strategy a break is to be resolved, and why."""
 
@@ -203,6 +210,22 @@ async def comment(
     return _said(
         await people.comment(head.discrepancy_id, actor=caller.name, why=body.reason, once=said_once(caller, once))
     )
+
+
+@router.post("/{break_id}/assign", responses=_SAYS, openapi_extra=takes(Assignment), response_class=Response)
+async def assign(
+    request: Request,
+    break_id: str,
+    caller: Annotated[Caller, Depends(needs(Permission.COMMENT))],
+    body: Annotated[Assignment, Depends(body_of(Assignment))],
+    once: Once = None,
+) -> Response:
+    """Say who is to look after a break."""
+    head = await _head(request, break_id, caller, Permission.COMMENT)
+    said = await desk_of(request).people.assign(
+        head.discrepancy_id, to=body.to, actor=caller.name, why=body.reason, once=said_once(caller, once)
+    )
+    return _said(said)
 
 
 async def _head(request: Request, break_id: str, caller: Caller, permission: Permission) -> BreakRow:

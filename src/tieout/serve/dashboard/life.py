@@ -93,6 +93,8 @@ def _urgent(view: View) -> Iterator[tuple[str, tuple[str, str]]]:
             "known",
             ("answered", f"Accepted as it is by {by} until {minute(view.head.known_until)}, unless it grows."),
         )
+    if view.head.assignee is not None and view.head.closed_at is None:
+        yield "assignee", ("answered", f"{view.head.assignee} looks after it.")
     if view.head.closed_at is not None:
         yield "closed", ("closed", f"Closed at {moment(view.head.closed_at)}: a later reading shows it no more.")
     if view.note is not None:

@@ -38,6 +38,7 @@ def headline(head: BreakRow) -> str:
     """How it stands, in a few words."""
     by = f" by {head.known_by}" if head.known_by else ""
     known = f", known until {moment(head.known_until)}{by}" if head.known_until is not None else ""
+    known += f", with {head.assignee}" if head.assignee and head.closed_at is None else ""
     state = "OPEN" if head.closed_at is None else "CLOSED"
     return f"{state}{known}, {head.severity}{'' if head.confirmed else ', unconfirmed'}, {head.cause}"
 

@@ -136,6 +136,8 @@ def _print_waiting(sheet: Sheet, row: BreakRow, standing: Standing | None) -> No
     """What a person is asked, and what he said of it."""
     if row.known_until is not None and row.closed_at is None:
         sheet.line(sheet.text(f"known until {minute(row.known_until)}, by {row.known_by or 'somebody'}", "cyan"))
+    if row.assignee is not None and row.closed_at is None:
+        sheet.line(sheet.text(f"{row.assignee} looks after it", "cyan"))
     plan = None if standing is None or row.closed_at is not None else standing.plan_of(row.discrepancy_id)
     if plan is None or standing is None:
         return

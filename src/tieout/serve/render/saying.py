@@ -57,7 +57,8 @@ def said_lines(said: Said) -> Iterator[str]:
     if said.again:
         yield f"That was said before, at {minute(word.at)}: nothing changed."
         return
-    yield f"{said_words(said)}." if word.verdict is Verdict.COMMENT else f"{said_words(said)}; {SOON}."
+    only_said = word.verdict in (Verdict.COMMENT, Verdict.ASSIGN)
+    yield f"{said_words(said)}." if only_said else f"{said_words(said)}; {SOON}."
     for item in said.discrepancies:
         sides = f"local {amount(item.local_amount)}, broker {amount(item.broker_amount)}"
         yield f"  {item.domain} {item.asset}: {sides}, difference {signed(item.difference)}"
@@ -88,6 +89,8 @@ def said_words(said: Said) -> str:
             return f"{word.actor} halts trading of {scope(word)}"
         case Verdict.RESUME:
             return f"{word.actor} lets trading of {scope(word)} go on"
+        case Verdict.ASSIGN:
+            return f"{word.actor} gave {breaks_words(said.breaks)} of {word.account} to {word.assignee}"
         case _:
             return f"{word.actor} commented on {breaks_words(said.breaks)} of {word.account}"
 

@@ -1,4 +1,4 @@
-"""Who may what: tokens, users, and their sessions."""
+"""Who may what: tokens, users, and their sessions; and who looks after a break."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add the tables."""
+    """Add the tables, and the column."""
+    op.add_column("approvals", sa.Column("assignee", sa.String(length=255)))
     op.create_table(
         "tokens",
         sa.Column("id", sa.String(length=12), primary_key=True),

@@ -427,3 +427,15 @@ async def test_what_cannot_be_kept_does_not_count(house: House) -> None:
         await house.people.approve(position(report), actor="ann", why=WHY)
     report = await house.floor.read()
     assert actions(report, ActionKind.BOOK_FILL) == [ActionStatus.AWAITING_APPROVAL]
+
+
+async def test_an_answer_is_to_the_plan_that_was_shown(house: House) -> None:
+    """Where another plan waits by the time that it is said, neither yes nor no counts."""
+    report = await house.floor.strange()
+    name = position(report)
+    for say in (house.people.approve, house.people.reject):
+        assert "has changed since it was shown" in await refusal(say(name, actor="ann", why=WHY, plan="0" * 20))
+    shown = (await house.people.approve(name, actor="ann", why=WHY)).plan
+    assert shown is not None
+    said = await house.people.reject(name, actor="ann", why=WHY, plan=shown.plan)
+    assert said.plan == shown

@@ -47,16 +47,38 @@ class People:
         self._record, self._clock, self._tell = record, clock, tell
 
     async def approve(
-        self, break_id: str, *, actor: str, why: str, once: str | None = None, amounts: bool = False
+        self,
+        break_id: str,
+        *,
+        actor: str,
+        why: str,
+        once: str | None = None,
+        plan: str | None = None,
+        amounts: bool = False,
     ) -> Said:
-        """Let the plan that waits for a break be carried out, by the next reading that shows just what this one showed."""
-        return await self._say(self._wish(Verdict.APPROVE, break_id, actor, why, once=once, amounts=amounts))
+        """Let the plan that waits for a break be carried out, by the next reading that shows just what this one showed.
+
+        With the *plan* that he was shown, it is refused where another one waits by now.
+        """
+        wish = self._wish(Verdict.APPROVE, break_id, actor, why, once=once, amounts=amounts)
+        return await self._say(replace(wish, plan=plan))
 
     async def reject(
-        self, break_id: str, *, actor: str, why: str, once: str | None = None, amounts: bool = False
+        self,
+        break_id: str,
+        *,
+        actor: str,
+        why: str,
+        once: str | None = None,
+        plan: str | None = None,
+        amounts: bool = False,
     ) -> Said:
-        """Refuse the plan that waits for a break: it is not asked for again while its evidence stays the same."""
-        return await self._say(self._wish(Verdict.REJECT, break_id, actor, why, once=once, amounts=amounts))
+        """Refuse the plan that waits for a break: it is not asked for again while its evidence stays the same.
+
+        With the *plan* that he was shown, it is refused where another one waits by now.
+        """
+        wish = self._wish(Verdict.REJECT, break_id, actor, why, once=once, amounts=amounts)
+        return await self._say(replace(wish, plan=plan))
 
     async def accept(
         self, break_id: str, *, until: datetime, actor: str, why: str, once: str | None = None, amounts: bool = False

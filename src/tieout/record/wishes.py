@@ -26,6 +26,7 @@ class Wish(Struct, frozen=True, kw_only=True):
         assignee: Who is to look after a break.
         asset: For a halt or a resume of one asset.
         shown: For a resume: the halts that the person was shown before he said it; None where he was shown none.
+        plan: For an answer: the plan that the person was shown; None where he was shown none.
         amounts: Whether the answer is to hold the amounts, too.
     """
 
@@ -40,6 +41,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     assignee: str | None = None
     asset: str | None = None
     shown: tuple[Halt, ...] | None = None
+    plan: str | None = None
     amounts: bool = False
 
 

@@ -78,6 +78,8 @@ def find_break(connection: Connection, prefix: str) -> BreakRow:
 def _answer(connection: Connection, standing: Standing, row: BreakRow, wish: Wish) -> Said:
     """Yes or no to the plan that waits for a break."""
     plan, name = standing.plan_of(row.discrepancy_id), row.discrepancy_id
+    if wish.plan is not None and (plan is None or plan.plan != wish.plan):
+        raise WordRefused(f"what waits for break {name} has changed since it was shown: look at it again")
     if plan is None or not (plan.waits or plan.rejected):
         _refuse_plan(standing, row, plan)
     answered = standing.answer(plan.plan)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from nicegui import ui
 from nicegui.element import Element
 
 from tieout.model.halt import Halt
@@ -9,11 +15,12 @@ from tieout.serve.access.roles import Permission
 from tieout.serve.dashboard import trading
 from tieout.serve.dashboard.glancing import Glance, Waiting, headline, read_glance
 from tieout.serve.dashboard.page import Page, opened
-from tieout.serve.dashboard.parts import Keyed, ago, badge, cell, link, put, table
+from tieout.serve.dashboard.parts import Keyed, Rows, ago, badge, cell, link, put, table
 from tieout.serve.desk import AccountState
 from tieout.serve.render.saying import halt_words
 from tieout.serve.render.words import counted
 
+MOST, MANY = 100, 12  # rows; there may be thousands of accounts
 STATES = {
     "matched": "Matched",
     "discrepancies": "Differs",
@@ -28,6 +35,8 @@ async def show() -> None:
     page = await opened("Accounts", "/")
     if page is None:
         return
+    request = ui.context.client.request
+    find = "" if request is None else request.query_params.get("find", "")[:100]
     with page.body:
         put("h1", "Accounts")
         said = Keyed(put("div", classes="headline", role="status", aria_live="polite"))
@@ -36,19 +45,39 @@ async def show() -> None:
             heading, cards = Keyed(put("div")), Keyed(put("div", classes="stack"))
         with put("section", aria_label="All accounts"):
             put("h2", "All accounts")
-            rows = Keyed(table("All accounts", "Account", "State", "Last reading", "Worst open break", "Open", "Do"))
+            if len(page.desk.accounts) >= MANY or find:
+                _finding(find)
+            fewer = Keyed(put("div"))
+            body = table("All accounts", "Account", "State", "Last reading", "Worst open break", "Open", "Do")
         venues = Keyed(put("div", classes="stack"))
+
+    builders: dict[str, Callable[[Any], Element]] = {
+        "Account": _account, "State": _state, "Last reading": _read_at, "Worst open break": _worst, "Open": _open,
+        "Do": partial(_do, page),
+    }  # fmt: skip
+    rows = Rows(body, lambda told: builders[told[0]](told[1]))
 
     def fill(glance: Glance) -> None:
         said.show([(sentence, sentence) for sentence in headline(glance)], lambda text: put("p", text))
         halts = [(halt.id, (state.account, halt)) for state in glance.accounts for halt in state.halts]
-        halted.show(halts, _banner)
+        halted.show(halts[:MOST], _banner)
         heading.show([("", "Waiting for a person")] if glance.waiting else [], lambda text: put("h2", text))
-        cards.show([(each.row.discrepancy_id, each) for each in glance.waiting], _card)
-        rows.show([(state.account, state) for state in glance.accounts], lambda state: _row(page, state))
+        cards.show([(each.row.discrepancy_id, each) for each in glance.waiting[:MOST]], _card)
+        found = glance.named(find)
+        rows.show([(state.account, _cells(state)) for state in found[:MOST]])
+        more = f"The first {MOST} of {len(found):,}, what needs somebody first." if len(found) > MOST else ""
+        fewer.show([("", more)] if more else [], lambda text: put("p", text, "hint"))
         venues.show([(name, (name, sentences)) for name, sentences in glance.venues.items()], _venue)
 
     await page.follow(lambda: read_glance(page.desk, page.caller), fill)
+
+
+def _finding(find: str) -> None:
+    with put("form", method="get", role="search", classes="filters", aria_label="Find an account"):
+        with put("div"):
+            put("label", "With this in its name", for_="find")
+            put("input", id_="find", name="find", value=find, maxlength="100")
+        put("button", "Find", type="submit")
 
 
 def _banner(halted: tuple[str, Halt]) -> Element:
@@ -59,40 +88,62 @@ def _banner(halted: tuple[str, Halt]) -> Element:
     return banner
 
 
-def _row(page: Page, state: AccountState) -> Element:
-    with put("tr", role="row") as row:
-        with put("th", scope="row", role="rowheader"):
-            link(state.account, "accounts", state.account, data_focus=f"account {state.account}")
-        with cell("State"):
-            put("span", STATES.get(state.status, state.status or ""), f"state {state.status or 'never'}")
-            for trouble in state.troubles:
-                put("p", trouble, "trouble")
-        with cell("Last reading"):
-            if state.read_at is None:
-                put("span", "none yet")
-            else:
-                ago(state.read_at, overdue_after=state.overdue_after_seconds)
-        with cell("Worst open break"):
-            badge(state.worst)
-        cell("Open", _counts(state))
-        with cell("Do", classes="do"), put("div", classes="buttons"):
-            _buttons(page, state)
-    return row
+def _cells(state: AccountState) -> dict[str, object]:
+    return {
+        "Account": state.account,
+        "State": (state.status, state.troubles),
+        "Last reading": (state.read_at, state.overdue_after_seconds),
+        "Worst open break": state.worst,
+        "Open": tuple(state.open_breaks.items()),
+        "Do": (state.account, bool(state.halts)),
+    }
 
 
-def _buttons(page: Page, state: AccountState) -> None:
-    caller, name = page.caller, state.account
-    if caller.may(Permission.RECONCILE, name):
-        trading.reconcile_button(page, name)
-    if caller.may(Permission.HALT, name):
-        trading.halt_button(page, name)
-    if state.halts and caller.may(Permission.RESUME, name):
-        trading.resume_button(page, name)
+def _account(name: str) -> Element:
+    with put("th", scope="row", role="rowheader") as made:
+        link(name, "accounts", name, data_focus=f"account {name}")
+    return made
 
 
-def _counts(state: AccountState) -> str:
-    told = [f"{number} {severity.lower()}" for severity, number in state.open_breaks.items()]
-    return ", ".join(told) or "none"
+def _state(told: tuple[str | None, tuple[str, ...]]) -> Element:
+    status, troubles = told
+    with cell("State") as made:
+        put("span", STATES.get(status, status or ""), f"state {status or 'never'}")
+        for trouble in troubles:
+            put("p", trouble, "trouble")
+    return made
+
+
+def _read_at(told: tuple[datetime | None, int]) -> Element:
+    at, overdue_after = told
+    with cell("Last reading") as made:
+        if at is None:
+            put("span", "none yet")
+        else:
+            ago(at, overdue_after=overdue_after)
+    return made
+
+
+def _worst(severity: str | None) -> Element:
+    with cell("Worst open break") as made:
+        badge(severity)
+    return made
+
+
+def _open(counts: tuple[tuple[str, int], ...]) -> Element:
+    return cell("Open", ", ".join(f"{number} {severity.lower()}" for severity, number in counts) or "none")
+
+
+def _do(page: Page, told: tuple[str, bool]) -> Element:
+    name, halted = told
+    with cell("Do", classes="do") as made, put("div", classes="buttons"):
+        if page.caller.may(Permission.RECONCILE, name):
+            trading.reconcile_button(page, name)
+        if page.caller.may(Permission.HALT, name):
+            trading.halt_button(page, name)
+        if halted and page.caller.may(Permission.RESUME, name):
+            trading.resume_button(page, name)
+    return made
 
 
 def _card(each: Waiting) -> Element:

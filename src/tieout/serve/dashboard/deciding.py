@@ -9,13 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 from nicegui.element import Element
 
-from tieout.errors import BadInput, Problem, WordRefused
+from tieout.errors import BadInput, Problem
 from tieout.model.discrepancy import ReconciliationStrategy
 from tieout.record.people import Said
 from tieout.serve.access.roles import Caller, Permission
 from tieout.serve.dashboard import trading
 from tieout.serve.dashboard.asking import Answer, Choice, Question, ask, told
-from tieout.serve.dashboard.living import View, read_view
+from tieout.serve.dashboard.living import View
 from tieout.serve.dashboard.page import Page
 from tieout.serve.dashboard.parts import put
 from tieout.serve.render.words import STRATEGIES
@@ -136,12 +136,11 @@ _ASKED: dict[str, Callable[[Offer], Asked]] = {
 
 async def _say_answer(page: Page, offer: Offer, answer: Answer) -> Sequence[str]:
     """Yes or no to the plan that was shown, and to no other that came since."""
-    view = await read_view(page.desk, answer.caller, offer.break_id)
-    if view.asked is None or view.asked.plan != offer.plan:
-        raise WordRefused("what waits has changed since it was shown: look at it again")
     people = page.desk.people
     say = people.approve if offer.verb == "approve" else people.reject
-    return told(await say(offer.break_id, actor=answer.caller.name, why=answer.reason, once=answer.once))
+    return told(
+        await say(offer.break_id, actor=answer.caller.name, why=answer.reason, once=answer.once, plan=offer.plan)
+    )
 
 
 async def _say_accept(page: Page, offer: Offer, answer: Answer) -> Sequence[str]:

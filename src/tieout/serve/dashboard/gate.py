@@ -35,6 +35,11 @@ class Gate:
         if known is None or not is_from_here(headers):
             await _refuse(scope, receive, send)
             return
+        wait = 0 if "/_nicegui" in scope["path"] else self._desk.pace.wait_seconds(f"caller {known.name}")
+        if wait:
+            late = PlainTextResponse(f"too many requests: ask again in {wait} s\n", 429, {"Retry-After": str(wait)})
+            await late(scope, receive, send)
+            return
         # Whoever asks may not say where the page fetches its scripts.
         scope["headers"] = [each for each in scope["headers"] if not each[0].lower().startswith(b"x-forwarded-prefix")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -17,6 +18,8 @@ from tieout.serve.access.roles import Caller
 from tieout.serve.desk import AccountState, Desk
 from tieout.serve.render.saying import minute, plan_words
 from tieout.serve.render.words import counted, listed
+
+NAMED = 5  # accounts in a sentence
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -35,6 +38,10 @@ class Glance(Struct, frozen=True, kw_only=True):
     accounts: tuple[AccountState, ...]
     venues: dict[str, tuple[str, ...]]
 
+    def named(self, text: str) -> list[AccountState]:
+        """The accounts with *text* in their name, in their order."""
+        return [state for state in self.accounts if text.casefold() in state.account.casefold()]
+
 
 async def read_glance(desk: Desk, caller: Caller) -> Glance:
     """How the accounts stand that *caller* may see.
@@ -52,10 +59,17 @@ async def read_glance(desk: Desk, caller: Caller) -> Glance:
     venues = {
         venue: tuple(_trouble(name, each) for name, each in endpoints.items() if each.breaker != "closed")
         for venue, endpoints in desk.running.measured.items()
+        if may_know(desk, caller, venue)
     }
     # The browser counts the age: here it would make news of each look.
     accounts = tuple(replace(state, age_seconds=None) for state in sorted(states, key=_urgency))
     return Glance(waiting=waiting, accounts=accounts, venues={name: told for name, told in venues.items() if told})
+
+
+def may_know(desk: Desk, caller: Caller, venue: str) -> bool:
+    """Whether one of the caller's accounts is at a venue."""
+    mine = {each.broker.name.partition(":")[0] for name, each in desk.running.accounts.items() if caller.is_for(name)}
+    return caller.accounts is None or venue.partition(" ")[0] in mine
 
 
 def headline(glance: Glance) -> tuple[str, ...]:
@@ -67,18 +81,23 @@ def headline(glance: Glance) -> tuple[str, ...]:
     count = sum(sum(state.open_breaks.values()) for state in states)
     worst = max((Severity(state.worst) for state in states if state.worst), key=SEVERITY_RANK.__getitem__, default=None)
     told = [
-        f"Trading is HALTED in {listed(halted)}." if halted else "",
+        f"Trading is HALTED in {some(halted)}." if halted else "",
         f"{counted(len(glance.waiting), 'break')} {'waits' if len(glance.waiting) == 1 else 'wait'} for approval."
         if glance.waiting
         else "",
         f"{counted(count, 'break')} {'is' if count == 1 else 'are'} open, {'' if count == 1 else 'the worst '}{worst}."
         if count
         else "",
-        f"{listed(unread)} {'is' if len(unread) == 1 else 'are'} not read well." if unread else "",
-        f"{listed(new)} {'was' if len(new) == 1 else 'were'} not read yet." if new else "",
+        f"{some(unread)} {'is' if len(unread) == 1 else 'are'} not read well." if unread else "",
+        f"{some(new)} {'was' if len(new) == 1 else 'were'} not read yet." if new else "",
     ]
     found = tuple(filter(None, told))
     return found or (f"Books and brokers agree in {_all(len(states))}, and nothing is halted.",)
+
+
+def some(names: Sequence[str]) -> str:
+    """The names as a phrase; of many the first ones, and how many more."""
+    return listed(names) if len(names) <= NAMED else listed([*names[:NAMED], f"{len(names) - NAMED:,} more"])
 
 
 def _all(number: int) -> str:

@@ -15,6 +15,7 @@ from tieout.serve.dashboard import deciding
 from tieout.serve.dashboard.living import View, find_head, read_view
 from tieout.serve.dashboard.page import opened
 from tieout.serve.dashboard.parts import Keyed, ago, badge, cell, link, put, table
+from tieout.serve.dashboard.visitor import note_denial
 from tieout.serve.render.life import about
 from tieout.serve.render.lines import Line, lines
 from tieout.serve.render.saying import halt_words, minute
@@ -30,7 +31,10 @@ async def show(break_id: str) -> None:
     if page is None:
         return
     head = await find_head(page.desk, break_id)
-    if head is None or await page.let(Permission.SEE, head.account) is None:
+    if head is not None and not page.caller.may(Permission.SEE, head.account):
+        await note_denial(page.caller, f"may not {Permission.SEE}", head.account)
+        head = None  # told alike, so that nobody learns what there is
+    if head is None:
         with page.body:
             put("h1", "There is no such break")
             put("a", "All breaks", href="/breaks")

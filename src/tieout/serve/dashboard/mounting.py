@@ -60,7 +60,8 @@ def add_dashboard(app: FastAPI, desk: Desk, record: RecordSettings) -> None:
 def _bind_events() -> None:
     """Let a socket speak for pages of its own session alone, even where somebody learnt the name of another's page."""
     handlers = core.sio.handlers["/"]
-    for name in ("handshake", "event", "javascript_response", "ack", "log"):
+    handlers["log"] = lambda _sid, _message: None  # nobody writes into our log from outside
+    for name in ("handshake", "event", "javascript_response", "ack"):
         handlers[name] = _bound(getattr(handlers[name], "inner", handlers[name]))
 
 

@@ -109,3 +109,28 @@ class Keyed:
             element = self._shown[key][1]
             if self._parent.default_slot.children[place] is not element:
                 element.move(target_index=place)
+
+
+class Rows:
+    """Rows of a table by their keys: of one that changed, those cells alone are made anew that did.
+
+    Args:
+        body: Of the table.
+        build: Makes the cell of a column.
+    """
+
+    def __init__(self, body: Element, build: Callable[[tuple[str, object]], Element]) -> None:
+        self._rows, self._build = Keyed(body), build
+        self._cells: dict[str, Keyed] = {}
+
+    def show(self, wanted: Sequence[tuple[str, Mapping[str, object]]]) -> None:
+        """Show these rows, in this order, each with its cells by column."""
+        self._rows.show([(key, key) for key, _ in wanted], self._begun)
+        self._cells = {key: self._cells[key] for key, _ in wanted}
+        for key, cells in wanted:
+            self._cells[key].show([(name, (name, value)) for name, value in cells.items()], self._build)
+
+    def _begun(self, key: str) -> Element:
+        row = put("tr", role="row")
+        self._cells[key] = Keyed(row)
+        return row

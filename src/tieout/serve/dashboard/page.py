@@ -117,7 +117,7 @@ class Page:
                     with put("li"):
                         put("a", name, href=where, aria_current="page" if where == path else None)
             with put("div", classes="mine"):
-                self._pulse = put("span", "", "pulse", role="status", data_beat="0")
+                self._pulse = put("span", "", "pulse", role="status", data_beat="0", data_stale="8000")
                 put("span", self._caller.name, "who")
                 put(
                     "button",

@@ -1,6 +1,5 @@
 // What the page does by itself: ages that go on, whether what is shown is live, dialogs, and the focus where things were made anew.
 (() => {
-  const STALE = 8000;
   let beat = null, heard = performance.now(), offset = 0, key = null;
 
   const lasting = (seconds) => {
@@ -20,7 +19,7 @@
     }
     const quiet = performance.now() - heard;
     if (pulse) {
-      const live = quiet < STALE;
+      const live = quiet < Number(pulse.dataset.stale);
       pulse.classList.toggle("lost", !live);
       write(pulse, live ? "Live" : "NOT LIVE: what you see may be old");
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 from playwright.async_api import Page, expect
@@ -99,6 +101,18 @@ async def test_a_role_that_was_taken_back_is_gone_from_the_next_event_on(scene: 
         await dialog.locator("button.primary").click()
         await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
     assert (await scene.stage.desk.states(["spare"]))[0].halts == ()
+
+
+async def test_a_role_that_became_less_is_less_at_once(scene: Scene) -> None:
+    """The button is still there in the moment after; what it asks for is refused, logged, and then it is gone."""
+    async with scene.visit(Role.OPERATOR, name="lou") as page:
+        button = await halt_listener(page, "spare")
+        with closing(sqlite3.connect(scene.stage.folder / "tieout.db")) as store, store:
+            store.execute("UPDATE users SET roles = 'viewer' WHERE name = 'lou'")
+        await page.evaluate(EMIT, [None, *button])
+        await expect(page.get_by_role("button", name="Halt trading of spare")).to_have_count(0)
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert "lou page /" in await denials(scene)
 
 
 async def test_what_a_broker_writes_is_only_ever_text(scene: Scene) -> None:

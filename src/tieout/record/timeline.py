@@ -1,4 +1,7 @@
-"""What happened to an account, the newest first: breaks, halts, words of people, actions, alerts. No amounts."""
+"""What happened to an account, the newest first: breaks, halts, words of people, actions, alerts.
+
+No amounts, but for what people write, which takes the key.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from typing import Literal
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
+from tieout.record.payloads import Payloads
 from tieout.record.rows import split_ids
-from tieout.record.store.schema import accounts, actions, alerts, approvals, break_history, breaks, halts
+from tieout.record.store.schema import accounts, actions, alerts, approvals, break_history, breaks, halts, payloads
 
 What = Literal["opened", "closed", "halt", "resume", "word", "action", "alert"]
 
@@ -37,12 +41,12 @@ class Happening(Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
-def read_timeline(connection: Connection, account: str, most: int) -> tuple[Happening, ...]:
-    """The newest *most* happenings of an account."""
+def read_timeline(connection: Connection, sealed: Payloads | None, account: str, most: int) -> tuple[Happening, ...]:
+    """The newest *most* happenings of an account; without *sealed* what people wrote is lacking."""
     found = [
         *_breaks(connection, account, most),
         *_halts(connection, account, most),
-        *_words(connection, account, most),
+        *_words(connection, sealed, account, most),
         *_actions(connection, account, most),
         *_alerts(connection, account, most),
     ]
@@ -83,16 +87,20 @@ def _halts(connection: Connection, account: str, most: int) -> Iterator[Happenin
             yield Happening(entry=row.lifted_entry, at=row.lifted_at, what="resume", about=about, actor=row.lifted_by)
 
 
-def _words(connection: Connection, account: str, most: int) -> Iterator[Happening]:
+def _words(connection: Connection, sealed: Payloads | None, account: str, most: int) -> Iterator[Happening]:
     query = (
-        select(approvals, breaks.c.domain, breaks.c.asset)
+        select(approvals, breaks.c.domain, breaks.c.asset, payloads.c.commitment)
+        .join(payloads, payloads.c.id == approvals.c.body)
         .join(accounts, accounts.c.id == approvals.c.account)
         .outerjoin(breaks, breaks.c.id == approvals.c.subject)
         .where(accounts.c.name == account)
         .order_by(approvals.c.entry.desc())
         .limit(most)
     )
-    for row in connection.execute(query):
+    rows = connection.execute(query).all()
+    opened = {} if sealed is None else sealed.open(connection, {row.commitment for row in rows})
+    for row in rows:
+        written = opened.get(row.commitment)
         known = row.domain is not None
         yield Happening(
             entry=row.entry,
@@ -102,6 +110,7 @@ def _words(connection: Connection, account: str, most: int) -> Iterator[Happenin
             verdict=row.verdict,
             break_id=row.subject if known else None,
             actor=row.actor,
+            text="" if written is None else written.payload.decode("utf-8", "replace"),
         )
 
 

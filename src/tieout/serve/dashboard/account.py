@@ -78,7 +78,7 @@ async def show(account: str) -> None:
         rows.show([((each.entry, each.what, each.about), each) for each in view.happenings], _happening)
         runs.show([(run.first.entry, run) for run in view.runs], _run)
 
-    await page.follow(lambda: _read(page.desk, account), fill)
+    await page.follow(lambda: _read(page.desk, account, amounts=page.caller.sees_amounts), fill)
 
 
 BUTTONS = {"read": trading.reconcile_button, "halt": trading.halt_button, "resume": trading.resume_button}
@@ -87,21 +87,22 @@ BUTTONS = {"read": trading.reconcile_button, "halt": trading.halt_button, "resum
 def _verbs(page: Page, state: AccountState) -> list[str]:
     needs = {"read": Permission.RECONCILE, "halt": Permission.HALT, "resume": Permission.RESUME}
     may = [verb for verb, permission in needs.items() if page.caller.may(permission, state.account)]
-    return [verb for verb in may if verb != "resume" or state.halts]
+    whole = any(halt.asset is None for halt in state.halts)
+    return [verb for verb in may if (verb != "resume" or state.halts) and not (verb == "halt" and whole)]
 
 
-async def _read(desk: Desk, account: str) -> AccountView:
+async def _read(desk: Desk, account: str, *, amounts: bool) -> AccountView:
     state = replace((await desk.states([account]))[0], age_seconds=None)
 
     def read(seen: Looking) -> AccountView:
         listed = list_reports(seen.connection, Wanted(account=(account,), limit=READINGS))
         return AccountView(
             state=state,
-            happenings=read_timeline(seen.connection, account, MOST),
+            happenings=read_timeline(seen.connection, seen.sealed, account, MOST),
             runs=tuple(_runs(listed.rows))[::-1][:MOST],
         )
 
-    return await desk.look(read, amounts=False)
+    return await desk.look(read, amounts=amounts)
 
 
 def _runs(rows: Sequence[ReportRow]) -> list[Run]:
@@ -168,7 +169,8 @@ def _words(each: Happening) -> str:
         case "resume":
             return f"trading of {each.about} may go on: {each.actor or 'lifted by itself'}. "
         case "word":
-            return f"{each.actor} {WORDS.get(each.verdict, each.verdict)} {each.about}. "
+            said = f"{each.actor} {WORDS.get(each.verdict, each.verdict)} {each.about}"
+            return f"{said}: {each.text}. " if each.text else f"{said}. "
         case "action":
             return f"{each.about}: {each.verdict}{f', {why}' if why else ''}. "
         case _:

@@ -13,13 +13,14 @@ from nicegui.element import Element
 from tieout.model.halt import Halt
 from tieout.serve.access.roles import Permission
 from tieout.serve.dashboard import trading
-from tieout.serve.dashboard.glancing import Glance, Waiting, headline, read_glance
+from tieout.serve.dashboard.glancing import Glance, Waiting, headline, read_glance, some
 from tieout.serve.dashboard.page import Page, opened
 from tieout.serve.dashboard.parts import Keyed, Rows, ago, badge, cell, link, put, table
 from tieout.serve.desk import AccountState
 from tieout.serve.render.saying import halt_words
 from tieout.serve.render.words import counted
 
+ALL_HALTED = "HALTED"
 MOST, MANY = 100, 12  # rows; there may be thousands of accounts
 STATES = {
     "matched": "Matched",
@@ -91,12 +92,18 @@ def _banner(halted: tuple[str, Halt]) -> Element:
 def _cells(state: AccountState) -> dict[str, object]:
     return {
         "Account": state.account,
-        "State": (state.status, state.troubles),
+        "State": (state.status, state.troubles, _halted(state)),
         "Last reading": (state.read_at, state.overdue_after_seconds),
         "Worst open break": state.worst,
         "Open": tuple(state.open_breaks.items()),
-        "Do": (state.account, bool(state.halts)),
+        "Do": (state.account, _halted(state)),
     }
+
+
+def _halted(state: AccountState) -> str:
+    """What of an account is halted; empty where nothing is."""
+    assets = [halt.asset for halt in state.halts]
+    return ALL_HALTED if None in assets else f"HALTED: {some([str(each) for each in assets])}" if assets else ""
 
 
 def _account(name: str) -> Element:
@@ -105,10 +112,12 @@ def _account(name: str) -> Element:
     return made
 
 
-def _state(told: tuple[str | None, tuple[str, ...]]) -> Element:
-    status, troubles = told
+def _state(told: tuple[str | None, tuple[str, ...], str]) -> Element:
+    status, troubles, halted = told
     with cell("State") as made:
         put("span", STATES.get(status, status or ""), f"state {status or 'never'}")
+        if halted:
+            put("span", halted, "badge critical")
         for trouble in troubles:
             put("p", trouble, "trouble")
     return made
@@ -134,12 +143,12 @@ def _open(counts: tuple[tuple[str, int], ...]) -> Element:
     return cell("Open", ", ".join(f"{number} {severity.lower()}" for severity, number in counts) or "none")
 
 
-def _do(page: Page, told: tuple[str, bool]) -> Element:
+def _do(page: Page, told: tuple[str, str]) -> Element:
     name, halted = told
     with cell("Do", classes="do") as made, put("div", classes="buttons"):
         if page.caller.may(Permission.RECONCILE, name):
             trading.reconcile_button(page, name)
-        if page.caller.may(Permission.HALT, name):
+        if halted != ALL_HALTED and page.caller.may(Permission.HALT, name):
             trading.halt_button(page, name)
         if halted and page.caller.may(Permission.RESUME, name):
             trading.resume_button(page, name)

@@ -16,6 +16,7 @@ from tieout.serve.render.text import lasting, usd
 from tieout.serve.render.words import counted
 
 COLOURS = ("#2f7d4f", "#b26a00", "#4577c9")  # each at least 3 : 1 on both grounds
+EVERY_NS = 30 * 10**9  # what changes by the day is not read by the second
 GREY = "#7c8a82"
 Series = Sequence[tuple[str, Sequence[object]]]
 
@@ -41,7 +42,7 @@ async def show() -> None:
         }
         charts.show(list(told.items()), lambda each: each[0](each[1]))
 
-    await page.follow(lambda: read_history(page.desk, page.caller, account), fill)
+    await page.follow(lambda: read_history(page.desk, page.caller, account), fill, every_ns=EVERY_NS)
 
 
 def _choice(page: Page, account: str) -> None:

@@ -43,15 +43,23 @@ class Page:
         """The visitor, as they were when this page was made; a page is made anew where that changes."""
         return self._caller
 
-    async def follow(self, read: Callable[[], Awaitable[T]], show: Callable[[T], None]) -> None:
-        """Show what *read* gives, now and whenever it gives something else. It is read while somebody looks."""
+    async def follow(self, read: Callable[[], Awaitable[T]], show: Callable[[T], None], *, every_ns: int = 0) -> None:
+        """Show what *read* gives, now and whenever it gives something else.
+
+        It is read while somebody looks, at each update of the page, but no more often than each *every_ns*.
+        """
         last: list[T] = []
+        due_ns = 0
 
         async def look() -> None:
+            nonlocal due_ns
             if self._left or not await self._still_here():
                 return
             try:
-                found = await read()
+                if last and self.desk.clock.monotonic_ns() < due_ns:
+                    found = last[0]
+                else:
+                    found, due_ns = await read(), self.desk.clock.monotonic_ns() + every_ns
             except RecordError as error:
                 self.warn(f"The record cannot be read: {error}. What you see may be old.")
                 return

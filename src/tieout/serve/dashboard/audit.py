@@ -16,7 +16,6 @@ from tieout.serve.dashboard.page import Page, opened
 from tieout.serve.dashboard.parts import Keyed, cell, put, second, table
 from tieout.serve.dashboard.verifying import Checked, Verifier
 from tieout.serve.desk import Desk
-from tieout.serve.render.text import moment
 from tieout.serve.render.words import counted
 
 MOST = 50
@@ -109,14 +108,16 @@ def _verdict(told: tuple[Checked | None, bool]) -> Element:
     elif checked is None:
         text = "Not verified since this service started."
     elif checked.verdict is None:
-        tone, text = "alarm", f"It could not be verified at {moment(checked.at)}: {checked.why}."
+        tone, text = "alarm", f"It could not be verified at {second(checked.at)} UTC: {checked.why}."
     elif checked.verdict.sound:
         tone = "closed"
-        text = f"SOUND at {moment(checked.at)}: each of its {checked.verdict.entries:,} entries is as it was signed."
+        text = (
+            f"SOUND at {second(checked.at)} UTC: each of its {checked.verdict.entries:,} entries is as it was signed."
+        )
     else:
         tone = "alarm"
         told_ = " ".join(finding.sentence + "." for finding in checked.verdict.findings[:5])
-        text = f"NOT SOUND at {moment(checked.at)}, {counted(len(checked.verdict.findings), 'finding')}: {told_}"
+        text = f"NOT SOUND at {second(checked.at)} UTC, {counted(len(checked.verdict.findings), 'finding')}: {told_}"
     with put("div") as made:
         put("p", text, tone)
         put(

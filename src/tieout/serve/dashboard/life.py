@@ -19,7 +19,7 @@ from tieout.serve.dashboard.visitor import note_denial
 from tieout.serve.render.life import about
 from tieout.serve.render.lines import Line, lines
 from tieout.serve.render.saying import halt_words, minute
-from tieout.serve.render.text import amount, moment, signed, usd
+from tieout.serve.render.text import amount, signed, usd
 from tieout.serve.render.words import CAUSES, STRATEGIES, TYPES, counted
 
 ONLY = "You may look. Whoever is an operator or an approver of this account may say something."
@@ -100,7 +100,7 @@ def _urgent(view: View) -> Iterator[tuple[str, tuple[str, str]]]:
     if view.head.assignee is not None and view.head.closed_at is None:
         yield "assignee", ("answered", f"{view.head.assignee} looks after it.")
     if view.head.closed_at is not None:
-        yield "closed", ("closed", f"Closed at {moment(view.head.closed_at)}: a later reading shows it no more.")
+        yield "closed", ("closed", f"Closed at {minute(view.head.closed_at)}: a later reading shows it no more.")
     if view.note is not None:
         yield "note", ("hint", view.note)
 

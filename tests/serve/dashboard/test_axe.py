@@ -30,7 +30,7 @@ async def faults(page: Page) -> list[str]:
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
 async def test_every_page_is_for_everybody(scene: Scene, width: int, dark: bool) -> None:
     """No serious or critical fault of axe's on any page or dialog, and nothing wider than the screen."""
-    await scene.stage.desk.people.halt("late", actor="test", why="to be looked at")
+    await scene.stage.desk.people.halt("held", actor="test", why="to be looked at")
     scene.strange_trade("no", "2.02")
     await scene.stage.reconciled("no", times=2)
     wrong = list[str]()

@@ -77,6 +77,9 @@ app.command("tieout.serve.saying:resume", name="resume", help="Let trading go on
 app.command("tieout.serve.alerts:alerts", name="alerts", help="List the alerts that wait, with why, and what went out.")
 app.command("tieout.serve.serving:serve", name="serve", help="Watch all accounts until it is told to stop, and listen.")
 app.command("tieout.serve.granting:app", name="access", help="Who may ask the service: tokens made, listed, revoked.")
+app.command(
+    "tieout.serve.demo_command:demo", name="demo", help="Show it all on this machine, in real time or in seconds."
+)
 app.command("tieout.serve.audit:app", name="audit", help="Verify the log, prove, show and export it; witness.")
 
 PolicyOption = Annotated[Path | None, Parameter(help="A policy alone (TOML); counts before the configuration's.")]
@@ -229,27 +232,6 @@ def init(path: Path = Path("tieout.toml"), /) -> int:
     path.write_text(render_template(), encoding="utf-8")
     _say(f"{path} is written: every line is a comment until you change it.")
     return MATCHED
-
-
-@app.command
-def demo(
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Folder for the report and the history.")] = Path(
-        "demo-output"
-    ),
-    *,
-    seed: Annotated[int, Parameter(help="Another seed tells another day.")] = 7,
-    venues: Annotated[
-        bool, Parameter(help="Nine accounts at nine venues' protocols instead, over 127.0.0.1 alone.", negative=())
-    ] = False,
-) -> int:
-    """Show it all on a simulated broker: seven things that go wrong in a day, each seen, explained and closed."""
-    if venues:
-        from tieout.serve.demo_venues import run_venues
-
-        return run_venues(output, seed)
-    from tieout.serve.demo import run_demo
-
-    return run_demo(output, seed)
 
 
 def _progress(items: Iterable[Observation], total: int) -> Iterable[Observation]:

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from tieout.books.durable import DurableBooks
 from tieout.books.engine_books import EngineBooks
-from tieout.brokers.base import OrderRequest
+from tieout.brokers.base import BrokerAdapter, OrderRequest
 from tieout.brokers.simulated import Fault, FaultRule, Instrument, SimulatedBroker, World
-from tieout.clock import VirtualClock
+from tieout.clock import Clock, VirtualClock
 from tieout.config import Config
 from tieout.errors import OutcomeUnknown
 from tieout.live.reconciler import Account, PositionReconciler
@@ -35,7 +36,7 @@ MAX_READINGS = 8
 class TradingLoop:
     """A bot as small as can be: it sends limit orders, and books what its stream tells it."""
 
-    def __init__(self, clock: VirtualClock, broker: SimulatedBroker, books: EngineBooks) -> None:
+    def __init__(self, clock: Clock, broker: BrokerAdapter, books: EngineBooks | DurableBooks) -> None:
         self._clock, self._broker, self._books = clock, broker, books
         self._count = 0
 

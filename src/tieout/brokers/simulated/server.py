@@ -11,7 +11,8 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,24 +45,31 @@ def application(venue: Venue) -> web.Application:
     return app
 
 
-async def serve(world: World, port: int) -> int:
-    """Serve *world* until SIGTERM or SIGINT; returns the exit status, 1 where its file failed."""
-    venue = Venue(world)
+@asynccontextmanager
+async def listening(venue: Venue, port: int = 0) -> AsyncIterator[int]:
+    """The port at which both APIs answer on 127.0.0.1, for as long as this stands; 0 takes a free one."""
     runner = web.AppRunner(application(venue), access_log=None, shutdown_timeout=_GRACE_S)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def serve(world: World, port: int) -> int:
+    """Serve *world* until SIGTERM or SIGINT; returns the exit status, 1 where its file failed."""
+    venue = Venue(world)
+    async with listening(venue, port) as taken:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        sys.stdout.write(f"{runner.addresses[0][1]}\n")
+        sys.stdout.write(f"{taken}\n")
         sys.stdout.flush()
         waits = [asyncio.create_task(event.wait()) for event in (stop, venue.failed)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
-    finally:
-        await runner.cleanup()
     return 1 if venue.failed.is_set() else 0
 
 

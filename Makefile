@@ -7,8 +7,9 @@ INSTALL := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check i
 
 .PHONY: demo test check prove bench mutants conform lock clean
 
+# The whole service on this machine; Ctrl-C ends it, or DEMO_SECONDS=60 does.
 demo: $(VENV)/.runtime
-	$(BIN)/tieout demo
+	@$(BIN)/tieout demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
 # What judges money is measured by its own tests alone: to trace the others takes twice their time, and shows nothing more.
 JUDGES := $(addprefix tests/,model compare explain decide observe identity)
@@ -47,7 +48,7 @@ conform: $(VENV)/.develop
 	$(BIN)/python tests/conform/run.py ../shared
 
 lock: # refresh the pinned requirements; `uv` must be on the path
-	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --group build pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra service --extra brokers --extra live --group build pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements-dev.txt
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra service --extra brokers --extra ib --extra statements --extra timestamps --extra tracing --group build pyproject.toml -o deploy/docker/requirements.txt
 
@@ -58,9 +59,10 @@ $(BIN)/python:
 	$(PYTHON) -m venv --without-pip $(VENV)
 
 $(VENV)/.runtime: $(BIN)/python requirements.txt pyproject.toml
-	test -e $(VENV)/.develop || $(INSTALL) --require-hashes -r requirements.txt
-	$(INSTALL) --no-deps --no-build-isolation --editable .
-	touch $@
+	@test -e $(VENV)/.develop || echo "Setting up .venv, once: about a hundred and fifty megabytes are fetched, which takes a minute or two ..."
+	@test -e $(VENV)/.develop || $(INSTALL) --require-hashes -r requirements.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
 
 $(VENV)/.develop: $(BIN)/python requirements-dev.txt pyproject.toml
 	$(INSTALL) --require-hashes -r requirements-dev.txt

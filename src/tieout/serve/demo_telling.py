@@ -20,7 +20,7 @@ from tieout.record.looking import Looking, opened
 from tieout.record.words import words_behind
 from tieout.serve.desk import Desk
 from tieout.serve.render.saying import action_name
-from tieout.serve.render.text import amount, lasting, signed
+from tieout.serve.render.text import amount, signed
 from tieout.serve.render.words import CAUSES, TYPES, counted, listed, unread_words
 
 SAID = {Verdict.APPROVE: "approves it", Verdict.REJECT: "rejects it", Verdict.RESUME: "lets trading go on",
@@ -188,8 +188,9 @@ class Teller:
             assert at is not None, "those that are closed"
             took = max(at - row.first_seen for row in rows)
             names = listed([f"{row.domain} {row.asset}" for row in rows])
-            seconds = lasting(took).partition(".")[0].removesuffix(" s")
-            yield Told(at, account, "closes", f"{names}: both sides agree again, {seconds} s after it was seen")
+            seconds = int(took.total_seconds())
+            after = f"{seconds} s after it was seen" if seconds else "within a second"
+            yield Told(at, account, "closes", f"{names}: both sides agree again, {after}")
 
 
 def figure(row: Discrepancy) -> str:

@@ -1,0 +1,97 @@
+"""`tieout demo` is the whole service: what goes wrong is named and cured, it tells what its record says, and it ends cleanly."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import msgspec
+import pytest
+
+from tieout.record.looking import look
+from tieout.record.settings import RecordSettings
+from tieout.record.breaks import list_breaks
+from tieout.record.history import Wanted
+
+PLAYER = """
+import sys
+from pathlib import Path
+from tieout.serve.demo_service import Show, run_service
+
+seconds, every, folder = sys.argv[1:]
+kept = Path(folder) if folder else None
+sys.exit(run_service(Show(seconds=float(seconds) or None, every=float(every), folder=kept, listen="127.0.0.1:0")))
+"""
+
+
+@contextmanager
+def playing(tmp: Path, *, seconds: float = 0, every: float = 1, folder: str = "") -> Iterator[subprocess.Popen[str]]:
+    """The demo as a process of its own, its temporary folders in *tmp*."""
+    command = [sys.executable, "-c", PLAYER, str(seconds), str(every), folder]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp,
+        env={**os.environ, "TMPDIR": str(tmp), "COLUMNS": "200"},
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_what_goes_wrong_is_named_cured_and_told_as_the_record_has_it(tmp_path: Path) -> None:
+    """A short run ends by itself; its record holds the causes, cures that closed, and what waits, just as it was told."""
+    kept = tmp_path / "kept"
+    with playing(tmp_path, seconds=13, every=1.6, folder=str(kept)) as process:
+        told, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    rows = look(
+        RecordSettings(store=str(kept / "tieout.db"), keys=str(kept / "keys")),
+        lambda seen: list_breaks(seen.connection, Wanted(), closed=True),
+    )
+    closed = {row.cause for row in rows if row.closed_at is not None}
+    assert {"MISSED_FILL", "DEPOSIT", "LOST_SUBMISSION", "FEE"} <= closed
+    assert {row.cause for row in rows if row.closed_at is None and row.account == "beta"} == {"UNKNOWN"}
+    for row in rows:
+        if row.cause != "IN_FLIGHT":
+            assert f"{row.account:5} names   {row.cause}" in told
+    assert "beta  asks    set the position in the books to a figure (SOL-PERP)?" in told
+    table = {line.split()[0]: line.split()[1:] for line in told.rpartition("breaks by cause")[2].splitlines()[2:]}
+    assert table["UNKNOWN"] == ["1", ".", "1", "."]
+    for cause in closed - {"IN_FLIGHT"}:
+        number = str(sum(row.cause == cause for row in rows))
+        assert table[cause][:2] == [number, number]
+    assert "\x1b" not in told
+    assert "Traceback" not in told
+    assert "Traceback" not in (kept / "service.log").read_text("utf-8")
+
+
+def test_ctrl_c_ends_it_within_seconds_and_nothing_stays(tmp_path: Path) -> None:
+    """In the middle of it all: status 0, a summary, no traceback, no folder, nobody who listens, and no password kept."""
+    with playing(tmp_path) as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if line.startswith("The pages:"))
+        found = re.fullmatch(r"The pages: (http://127\.0\.0\.1:\d+) - sign in as demo / ([a-z]{6}-[a-z]{6}-[a-z]{6})\n", line)
+        assert found is not None, line
+        assert urlopen(f"{found[1]}/healthz", timeout=5).status == 200
+        (folder,) = tmp_path.glob("tieout-demo-*")
+        assert folder.stat().st_mode & 0o077 == 0
+        assert all(found[2].encode() not in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=5)
+    assert process.returncode == 0, told
+    assert "breaks by cause" in told
+    assert "Traceback" not in told
+    assert list(tmp_path.glob("tieout-demo-*")) == []
+    with pytest.raises(OSError):
+        urlopen(f"{found[1]}/healthz", timeout=1)

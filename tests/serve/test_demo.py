@@ -50,9 +50,9 @@ async def test_the_books_end_as_the_broker_stands() -> None:
 def test_the_command_leaves_a_report_and_a_history_that_replays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`tieout demo` exits 0 and leaves both files; the history can be replayed by the command."""
+    """`tieout demo --day` exits 0 and leaves both files; the history can be replayed by the command."""
     folder = tmp_path / "out"
-    assert run(["demo", "--output", str(folder)]) == 0
+    assert run(["demo", "--day", "--output", str(folder)]) == 0
     assert "to the same verdicts" in capsys.readouterr().out
     assert "<html" in (folder / "report.html").read_text()
     assert run(["replay", str(folder / "observations.jsonl"), "--format", "json"]) == 1

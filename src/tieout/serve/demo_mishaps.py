@@ -91,8 +91,8 @@ MISHAPS = (
     Mishap("beta", "a bug in the bot: its books lose 4 SOL-PERP without any record", _wrong_number),
     Mishap("alpha", "the bot buys 0.05 BTC, and does not book the fee, which is taken in BNB", _fee_in_a_third_coin),
     Mishap("gamma", 'the venue answers "no positions", twice', _no_positions),
-    Mishap("alpha", "somebody sells 0.2 BTC by hand", _by_hand),
     Mishap("beta", f"the venue is busy, and answers nothing about balances for {BUSY_S} s", _busy),
+    Mishap("alpha", "somebody sells 0.2 BTC by hand", _by_hand),
     Mishap("gamma", "an order expires at the venue, and the bot is not told", _expired),
 )
 

@@ -81,7 +81,7 @@ async def _run(show: Show, folder: Path) -> None:
     async with staged(folder, clock, show.seed, show.listen or _usual()) as stage, serving(stage.config) as desk:
         password = await _add_user(desk)
         app = build_app(desk)
-        add_dashboard(app, desk)
+        add_dashboard(app, desk, stage.config.record)
         async with listening(app, stage.config.service, stage.config.file) as url:
             printer.welcome(ACCOUNTS, url, USER, password)
             play = Play(show, stage, desk, printer, url)

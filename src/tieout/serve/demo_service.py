@@ -31,6 +31,7 @@ from tieout.serve.demo_stage import ACCOUNTS, Bot, Stage, bots, staged
 from tieout.serve.demo_telling import Teller
 from tieout.serve.desk import Desk
 from tieout.serve.listening import listening
+from tieout.serve.logged import formatter
 from tieout.serve.render.story import StoryPrinter
 from tieout.serve.service import serving
 
@@ -219,7 +220,7 @@ def _folder(kept: Path | None) -> Iterator[Path]:
 def _logged(file: Path) -> Iterator[None]:
     """What is logged goes to a file: the terminal tells the story."""
     root, handler = logging.getLogger(), logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(formatter("plain"))
     before = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -11,7 +11,7 @@ from msgspec.structs import fields
 
 from tieout.config import Limits, ReconciliationSettings
 from tieout.config.environment import ADDRESSES, NAMES
-from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS, SecretsSettings, ServiceSettings
+from tieout.config.nouns import BROKER_KINDS, HALTING_KINDS, LOCAL_KINDS, SecretsSettings, ServiceSettings
 from tieout.config.profiles import PROFILES
 from tieout.decide.policy import Policy
 from tieout.model.alerting import AlertSettings
@@ -31,6 +31,7 @@ KINDS: dict[str, type[Struct]] = {
     "secrets": SecretsSettings,
     "service": ServiceSettings,
     **{f"local.{name}": kind for name, kind in LOCAL_KINDS.items()},
+    **{f"halting.{name}": kind for name, kind in HALTING_KINDS.items()},
     **{f"broker.{name}": kind for name, kind in BROKER_KINDS.items()},
 }
 

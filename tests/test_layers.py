@@ -28,10 +28,15 @@ ALLOWED: dict[str, frozenset[str]] = {
     "brokers": frozenset(("model", "errors", "clock")),
     "books": frozenset(("model", "errors", "clock")),
     "config": frozenset(("model", "errors", "decide", "record.settings")),
-    "live": PORTS | frozenset(("books", "observe", "compare", "explain", "decide", "act", "record", "config")),
+    "live": PORTS
+    | frozenset(("halts.base", "books", "observe", "compare", "explain", "decide", "act", "record", "config")),
     "sides": PORTS | frozenset(("brokers", "books", "config")),
+    "halts": frozenset(("model", "errors", "clock", "books")),
+    "halting_sides": frozenset(("config", "errors", "halts", "books", "sides")),
     "local_sides": PORTS | frozenset(("books", "config", "sides")),
-    "bootstrap": PORTS | STAGES | frozenset(("brokers", "books", "live", "config", "sides", "local_sides")),
+    "bootstrap": PORTS
+    | STAGES
+    | frozenset(("brokers", "books", "live", "config", "sides", "local_sides", "halting_sides", "halts.base")),
     "client": frozenset(("model", "errors", "clock", "books")),
     "serve": EVERYTHING,
     "__init__": EVERYTHING,  # names the library, and fetches each name where it is first used
@@ -52,7 +57,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "ib_async": frozenset(("brokers",)),
     "ibflex": frozenset(("brokers",)),
     "pyarrow": frozenset(("brokers",)),
-    "aiohttp": frozenset(("brokers", "record", "books", "serve")),
+    "aiohttp": frozenset(("halts", "brokers", "record", "books", "serve")),
     "yarl": frozenset(("brokers",)),  # aiohttp's own
     "tenacity": frozenset(("brokers",)),
     "pyrate_limiter": frozenset(("brokers", "serve")),

@@ -16,6 +16,7 @@ from tieout.config import Config
 from tieout.config.nouns import ReconciliationSettings
 from tieout.config.secrets import Secrets
 from tieout.errors import BadInput, Problem
+from tieout.halting_sides import halting_side
 from tieout.live.alarm import Alarm
 from tieout.live.reconciler import Account, PositionReconciler, Reported
 from tieout.live.schedule import Cadence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tieout.brokers.streams.base import Stream
     from tieout.brokers.wire.measured import EndpointMeasured
     from tieout.brokers.wire.shared import Wires
+    from tieout.halts.base import Halts
     from tieout.record.recorder import StoreRecord
 
 
@@ -43,6 +45,7 @@ class Running:
         clock: Where time comes from.
         wires: How venues are asked, for those that are asked over wires.
         listening: What makes the streams of each account that can be listened to.
+        halts: Where the orders of an account come from, of those that say so.
     """
 
     accounts: Mapping[str, Account]
@@ -52,6 +55,7 @@ class Running:
     clock: Clock
     wires: Wires | None = None
     listening: Mapping[str, Callable[[], tuple[Stream, ...]]] = field(default_factory=dict)
+    halts: Mapping[str, Halts] = field(default_factory=dict)
 
     def streams(self) -> dict[str, tuple[Stream, ...]]:
         """What tells of changes by itself, of the accounts that have such: new ones, for a `Schedule`, which closes them."""
@@ -87,8 +91,11 @@ async def opened(
         shared = shared_of(clock, environment, closing)
         secrets = Secrets(config.secrets, environment, config.file, problems)
         accounts, making = {}, Making(clock, secrets, problems, closing, config.file, Wiring(clock), shared)
+        halts: dict[str, Halts] = {}
         for name in chosen(config, names):
             built = _account(name, config, making)
+            if (halting := halting_side(name, config.account(name), making)) is not None:
+                halts[name] = halting
             closing.push_async_callback(built.broker.close)
             accounts[name] = built
         if problems:
@@ -103,7 +110,7 @@ async def opened(
             closing.push_async_callback(record.close)
         reconciler = PositionReconciler(accounts, clock, record=record, alarm=alarm, reported=reported)
         cadences = {name: cadence(config.account(name).reconciliation) for name in accounts}
-        yield Running(accounts, cadences, reconciler, record, clock, making.wires.made, making.streams)
+        yield Running(accounts, cadences, reconciler, record, clock, making.wires.made, making.streams, halts)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from tieout.config.halting import HALTING_KINDS, HaltingSource
 from tieout.config.local import LOCAL_KINDS, LocalEngine, LocalFile, LocalPushed, LocalSource
 from tieout.config.words import Seconds, Text, VariableName
 from tieout.decide.policy import Policy
@@ -16,7 +17,7 @@ from tieout.model.settings import Settings
 from tieout.model.snapshot import Section
 from tieout.record.settings import RecordSettings
 
-__all__ = ["LOCAL_KINDS", "LocalEngine", "LocalFile", "LocalPushed", "LocalSource"]
+__all__ = ["HALTING_KINDS", "LOCAL_KINDS", "LocalEngine", "LocalFile", "LocalPushed", "LocalSource"]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -233,6 +234,7 @@ class AccountConfig(Struct, frozen=True):
     profile: str = "balanced"
     local: LocalSource | None = None
     broker: BrokerSource | None = None
+    halting: HaltingSource | None = None
 
 
 class Config(Struct, frozen=True):

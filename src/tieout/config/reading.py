@@ -21,6 +21,7 @@ from tieout.config import environment as env
 from tieout.config.fields import Notes, Table, converted, nearest, table_of
 from tieout.config.nouns import (
     BROKER_KINDS,
+    HALTING_KINDS,
     LOCAL_KINDS,
     AccountConfig,
     Config,
@@ -51,7 +52,7 @@ KNOWN = (
     "secrets",
     "service",
 )
-OWN = ("profile", "assets", "policy", "reconciliation", "local", "broker")
+OWN = ("profile", "assets", "policy", "reconciliation", "local", "broker", "halting")
 KINDS: dict[str, type[Struct]] = {"settings": Settings, "policy": Policy, "reconciliation": ReconciliationSettings}
 PLAINLY = {"expected `int`, got `str`": "not a whole number", "expected `bool`, got `str`": "neither true nor false"}
 T = TypeVar("T", bound=Struct)
@@ -255,7 +256,9 @@ class _Reader:
         if "local" not in own and "broker" not in own:
             return told
         local = self._side(own, LOCAL_KINDS, f"{place}.local")
-        return replace(told, local=local, broker=self._side(own, BROKER_KINDS, f"{place}.broker"))
+        broker = self._side(own, BROKER_KINDS, f"{place}.broker")
+        halting = self._side(own, HALTING_KINDS, f"{place}.halting") if "halting" in own else None
+        return replace(told, local=local, broker=broker, halting=halting)
 
     def _side(self, own: Table, kinds: Mapping[str, type[T]], place: str) -> T | None:
         table = own.get(place.rpartition(".")[2])

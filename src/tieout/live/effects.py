@@ -12,6 +12,7 @@ from tieout.model.discrepancy import ActionStatus
 from tieout.model.intent import Ended
 from tieout.model.report import Action, ReconciliationReport
 
+NOT_ACTED = "Nothing was acted on"
 _STATUS = {
     None: ActionStatus.SKIPPED,
     Ended.DONE: ActionStatus.DONE,
@@ -34,9 +35,14 @@ def not_acted_on(report: ReconciliationReport, why: str) -> ReconciliationReport
     return replace(report, actions=tuple(actions))
 
 
+def was_refused(report: ReconciliationReport) -> bool:
+    """Whether a report says that nothing was acted on, for the record failed."""
+    return any(warning.startswith(NOT_ACTED) for warning in report.summary.warnings)
+
+
 def refused(report: ReconciliationReport, why: str) -> ReconciliationReport:
     """The report with a warning that nothing was acted on."""
-    warnings = (*report.summary.warnings, f"Nothing was acted on: {why}.")
+    warnings = (*report.summary.warnings, f"{NOT_ACTED}: {why}.")
     return replace(report, summary=replace(report.summary, warnings=warnings))
 
 

@@ -39,6 +39,7 @@ class Trouble(StrEnum):
     SKIPPED = "skipped"
     DEAF = "deaf"
     STREAM = "stream"
+    UNHALTED = "unhalted"
 
 
 _WELL = {
@@ -49,6 +50,7 @@ _WELL = {
     Trouble.SKIPPED: "the schedule runs again",
     Trouble.DEAF: "words of people are heard again",
     Trouble.STREAM: "the venue's stream is heard again",
+    Trouble.UNHALTED: "halts are seen to take effect again",
 }
 # A report, whatever it says, shows that these are over.
 _ENDED_BY_A_REPORT = (Trouble.BROKEN, Trouble.SLOW, Trouble.OVERDUE, Trouble.SKIPPED)

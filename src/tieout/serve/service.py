@@ -11,8 +11,10 @@ from tieout.clock import Clock, SystemClock
 from tieout.config import Config
 from tieout.errors import BadInput, Problem
 from tieout.live.alarm import Alarm, LoggedAlarm
+from tieout.live.outside import HaltingReconciler
 from tieout.live.schedule import Schedule
 from tieout.live.telling import deliver_alerts, outgoing_of
+from tieout.live.watch import Trouble, Watch
 from tieout.record.beating import Duty, keep_alive
 from tieout.record.outbox import Outbox
 from tieout.serve.access.denials import EVERY
@@ -40,8 +42,14 @@ async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | 
         record = running.record
         assert record is not None, "the configuration has one"
         outgoing = outgoing_of(config.alerts, Outbox(record), clock, alarm, running.accounts)
-        schedule = Schedule(
+        halting = HaltingReconciler(
             running.reconciler,
+            running.accounts,
+            running.halts,
+            lambda account, why: _note_halt(schedule.watch, account, why),
+        )
+        schedule = Schedule(
+            halting,
             running.accounts,
             own=running.cadences,
             clock=clock,
@@ -63,6 +71,14 @@ async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | 
         ):
             yield desk
             await desk.denials.tell_rest()
+
+
+def _note_halt(watch: Watch, account: str, why: str | None) -> None:
+    """Whether an account's halts took effect where its orders come from, and *why* that was not seen."""
+    if why is None:
+        watch.end(account, Trouble.UNHALTED)
+    else:
+        watch.begin(account, Trouble.UNHALTED, why)
 
 
 @asynccontextmanager

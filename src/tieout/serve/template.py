@@ -10,7 +10,7 @@ from msgspec.structs import fields
 
 from tieout.config import Limits, ReconciliationSettings
 from tieout.config.environment import ADDRESSES, NAMES
-from tieout.config.nouns import BROKER_KINDS, LOCAL_KINDS, SecretsSettings, ServiceSettings
+from tieout.config.nouns import BROKER_KINDS, HALTING_KINDS, LOCAL_KINDS, SecretsSettings, ServiceSettings
 from tieout.config.profiles import BALANCED, PROFILES
 from tieout.decide.policy import Policy, Rule, default_rules
 from tieout.model.alerting import AlertSettings
@@ -29,6 +29,7 @@ EXAMPLES = {
     "folder": "engine-state",
     "url": "http://127.0.0.1:8080",
     "exchange": "binanceusdm",
+    "username": "tieout",
 }
 MEANINGS: dict[str, str] = {
     "threshold_usd": "a balance that differs by at most this many USD is within tolerance",
@@ -99,6 +100,13 @@ MEANINGS: dict[str, str] = {
     "local.engine": "The state folder of Tieout's own engine, to be checked while that engine is not running",
     "watch_seconds": "how often it is looked whether the file was written, which starts a reading",
     "local.pushed": "Another program pushes its books over HTTP, with `tieout.client` or plain requests: see docs/books.md",
+    "halting.flag": "Halts stand where orders come from, too: a file is there while anything is halted",
+    "halting.command": "The same by a program, which is started with the halts on its standard input",
+    "halting.webhook": "The same by an address, which is told of them and answers which it obeys",
+    "halting.freqtrade": "The same at a freqtrade bot: pairs are locked, the bot is paused or stopped",
+    "obeyed": "where the program writes which halts it obeys; not set: the file is taken for its effect",
+    "command": "the program and its arguments; no shell reads them",
+    "account_halt": "what a halt of the whole account does, pause or stop; one of an asset locks its pairs",
     "local.sql": "A database of any kind, read by queries, and never written: see docs/books.md",
     "url_env": "the environment variable with the database's address, as SQLAlchemy writes it",
     "url_file": "",
@@ -211,7 +219,7 @@ def _accounts() -> list[str]:
     lines = ["# An account, and what holds for it only: any of the settings, a profile, a policy, a pace of its own."]
     lines += ["# [accounts.main]", "# [accounts.main.policy]", "# [accounts.main.reconciliation]"]
     lines += ["# Where its two sides come from: `tieout check` reconciles the accounts that say so."]
-    for side, kinds in (("local", LOCAL_KINDS), ("broker", BROKER_KINDS)):
+    for side, kinds in (("local", LOCAL_KINDS), ("broker", BROKER_KINDS), ("halting", HALTING_KINDS)):
         for kind, settings in kinds.items():
             lines += ["", f"# {MEANINGS[f'{side}.{kind}']}.", f"# [accounts.main.{side}]", f'# kind = "{kind}"']
             lines += _lines(settings)

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,8 @@ class Bot:
             }
         if path == "locks":
             return {"lock_count": len(self.locks), "locks": self.locks}
+        if path == "whitelist":
+            return {"whitelist": [head[0] for head, _ in self.trades], "length": len(self.trades)}
         listed = [as_listed(number, trade) for number, trade in enumerate(self.trades, 1)]
         return listed if self.listed is None else self.listed
 
@@ -157,7 +160,11 @@ class Bot:
             self.state = {"pause": "paused", "stop": "stopped", "start": "running"}[path]
         if path == "locks":
             told = await request.json()
-            self.locks += [{**lock, "active": True, "id": len(self.locks) + 1} for lock in told]
+            for lock in told:
+                ends = int(datetime.fromisoformat(lock["until"]).timestamp() * 1000)
+                self.locks.append({**lock, "active": True, "id": len(self.locks) + 1, "lock_end_timestamp": ends})
+        if request.method == "DELETE":
+            self.locks = [lock for lock in self.locks if path != f"locks/{lock['id']}"]
         return {"status": "ok"}
 
 

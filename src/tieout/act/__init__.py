@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.act.carry import carry_out, read_back
-from tieout.act.handing import BOOKS_READ_ONLY, correction_id, elsewhere, giving_up, standing, withdraw
+from tieout.act.handing import BOOKS_READ_ONLY, correction_id, elsewhere, giving_up, handing_over, standing, withdraw
 from tieout.act.sending import Waiting, already_there, client_order_id
 from tieout.act.touched import Seen, digest, look, objection
 from tieout.act.venue import BOOKS_MOVED
@@ -198,7 +198,7 @@ async def _hand_over(intent: Intent, keeper: BooksElsewhere, seen: Seen, acting:
     except BookError as error:
         return Effect(plan, None, f"{NOT_READ}: {error.why}"), None
     if handed is None:
-        return await _carried_out(intent, seen, acting)
+        return await _carried_out(handing_over(intent), seen, acting)
     if not handed.over:
         return Effect(plan, Ended.HANDED, handed.said, handed=name), None
     final = giving_up(intent)

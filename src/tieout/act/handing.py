@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import msgspec
 from msgspec.structs import replace
 
 from tieout.books.base import BooksElsewhere, CanApply, Handed, LocalBooks
@@ -16,9 +17,12 @@ BOOKS_READ_ONLY = "books_read_only"
 
 
 def correction_id(account: str, plan: Approved) -> str:
-    """The name under which a plan is handed over: the same for the same evidence, in whichever process and reading."""
-    named = "\n".join((account, plan.fingerprint, str(plan.attempt)))
-    return hashlib.sha256(named.encode()).hexdigest()[:32]
+    """The name under which a plan is handed over: its case, and behind the dash just these changes.
+
+    A number that is to be set moves with what both sides hold, while the difference and so the case stay the same.
+    """
+    case = hashlib.sha256("\n".join((account, plan.fingerprint, str(plan.attempt))).encode()).hexdigest()[:24]
+    return f"{case}-{hashlib.sha256(msgspec.json.encode(plan.bookings)).hexdigest()[:12]}"
 
 
 def elsewhere(plan: Approved, books: LocalBooks) -> BooksElsewhere | None:
@@ -27,6 +31,12 @@ def elsewhere(plan: Approved, books: LocalBooks) -> BooksElsewhere | None:
         return None
     assert isinstance(books, BooksElsewhere)
     return books
+
+
+def handing_over(intent: Intent) -> Intent:
+    """The intent to hand over just these changes."""
+    name = hashlib.sha256(f"{intent.id} {correction_id(intent.account, intent.plan)}".encode()).hexdigest()[:40]
+    return replace(intent, id=name)
 
 
 def giving_up(intent: Intent) -> Intent:

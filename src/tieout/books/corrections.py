@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
@@ -57,6 +58,9 @@ class Correction(Struct, frozen=True, kw_only=True):
         by: Who acknowledged or refused it.
         said: Why it was refused.
         counts: How often the books had the record of each change when it was handed over.
+        held: The number that each change sets, as the books then had it; whoever books it looks whether it still is. None
+            where a change sets none.
+        first_at: When its case was first handed over, with these changes or others.
     """
 
     id: str
@@ -68,6 +72,13 @@ class Correction(Struct, frozen=True, kw_only=True):
     by: str | None = None
     said: str = ""
     counts: tuple[int, ...] = ()
+    held: tuple[Decimal | None, ...] = ()
+    first_at: datetime | None = None
+
+    @property
+    def case(self) -> str:
+        """What its id has in common with those of its case."""
+        return self.id.partition("-")[0]
 
     @property
     def open(self) -> bool:
@@ -83,7 +94,16 @@ def with_correction(
     if known is not None and known.state is not S.WITHDRAWN:
         return tuple(held)
     counts = tuple(_count(change, books) for change in changes)
-    fresh = Correction(id=name, changes=tuple(changes), reason=reason, handed_at=now, counts=counts)
+    same = [each.first_at or each.handed_at for each in held if each.case == name.partition("-")[0]]
+    fresh = Correction(
+        id=name,
+        changes=tuple(changes),
+        reason=reason,
+        handed_at=now,
+        counts=counts,
+        held=tuple(_number(change, books) for change in changes),
+        first_at=min([*same, now]),
+    )
     return _kept([*(each for each in held if each.id != name), fresh])
 
 
@@ -138,6 +158,7 @@ def handed(
         case S.REFUSED:
             return Handed(said="whoever keeps the books refused it", over=True)
         case S.WAITS:
+            late = now - (correction.first_at or since) > patience
             said = f"handed over {seconds} seconds ago, and nobody took it"
             return Handed(said=said + (" in time" if late else " yet"), over=late)
         case S.ACKNOWLEDGED:
@@ -147,6 +168,17 @@ def handed(
         case S.APPLIED:
             # The books show it and the difference stands all the same: it did not help.
             return Handed(said="the books show it, and the difference stands", over=late)
+
+
+def taken(held: Sequence[Correction], patience: timedelta, now: datetime) -> Handed | None:
+    """What a new correction waits for: one that was taken, and that the books may show at any moment; None where none was.
+
+    It may book a part of what the new one would book again.
+    """
+    for each in held:
+        if each.state is S.ACKNOWLEDGED and each.changed_at is not None and now - each.changed_at <= patience:
+            return Handed(said=f"not handed over before the books show correction {each.id}, which was taken")
+    return None
 
 
 def _kept(held: Sequence[Correction]) -> tuple[Correction, ...]:
@@ -195,6 +227,16 @@ def _count(change: Change, books: Snapshot) -> int:
     if isinstance(change, (BookActivity, ReverseActivity)):
         return sum(row.activity_id == change.activity.activity_id for row in books.activities or ())
     return 0
+
+
+def _number(change: Change, books: Snapshot) -> Decimal | None:
+    """The number that a change sets, as the books have it."""
+    if isinstance(change, SetPosition):
+        rows = (row.amount for row in books.positions or () if (row.asset, row.leg) == (change.asset, change.leg))
+        return next(rows, ZERO)
+    if isinstance(change, SetBalance):
+        return next((row.total for row in books.balances or () if row.currency == change.currency), ZERO)
+    return None
 
 
 def _orders(order: Order, books: Snapshot) -> list[Order]:

@@ -16,6 +16,7 @@ from tieout.books.corrections import (
     CorrectionState,
     acknowledged,
     handed,
+    taken,
     with_correction,
     withdrawn,
 )
@@ -138,6 +139,10 @@ class PushedBooks:
         """What became of a correction."""
         held = await self._held()
         found = next((each for each in held.corrections if each.id == correction), None)
+        if found is None or found.state is CorrectionState.WITHDRAWN:
+            first = taken(held.corrections, self._patience, self._clock.now())
+            if first is not None:
+                return first
         return handed(found, self._patience, held.as_of, self._clock.now())
 
     async def withdraw(self, but: Collection[str]) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from tests.serve.api.pushing import PUSHED, books, fill, now, order
-from tests.serve.api.stage import Stage, staged
+from tests.serve.api.stage import ACCOUNT, Stage, staged
 from tieout.client import AsyncBooksClient, CorrectionState
 from tieout.errors import ServiceRefused
 from tieout.model.codec import encode
+from tieout.record.store.schema import alerts
 from tieout.serve.access.roles import Role
 
 OPEN = (order("open"),)
@@ -189,3 +191,34 @@ def _broker_has(stage: Stage, missed: object) -> None:
     held["orders"] = [json.loads(msgspec.json.encode(order("filled")))]
     held["fills"] = [json.loads(msgspec.json.encode(missed))]
     (stage.folder / "main-broker.json").write_text(json.dumps(held), "utf-8")
+
+
+async def test_books_of_another_account_are_another_ones_to_push(pushed: Stage) -> None:
+    """A token is for its accounts: neither pushed nor fetched nor acknowledged elsewhere."""
+    foreign = await pushed.token(Role.BOOKS, accounts=("other",))
+    for method, path in (
+        ("GET", "/v1/books/main"),
+        ("PUT", "/v1/books/main/snapshot"),
+        ("POST", "/v1/books/main/events"),
+        ("GET", "/v1/books/main/corrections"),
+        ("POST", "/v1/books/main/corrections/x/ack"),
+    ):
+        assert (await pushed.ask(method, path, foreign, body={})).status == 403
+
+
+async def test_books_that_cannot_be_corrected_are_told_what_to_book(tmp_path: Path) -> None:
+    """Read only: the action is skipped for that, the alert names the record and no amount, and trading is not stopped."""
+    async with staged(tmp_path, configured=ACCOUNT.replace("writable = true\n", "")) as stage:
+        local = json.loads(encode(books(orders=OPEN)))
+        (stage.folder / "main-local.json").write_text(json.dumps(local), "utf-8")
+        _broker_has(stage, fill("F1", at=now() - timedelta(seconds=60)))
+        report = await stage.desk.schedule.request("main")
+        (action,) = [each for each in report.actions if each.action == "book_fill"]
+        assert (action.status, action.detail["reason"]) == ("skipped", "books_read_only")
+        await stage.reconciled(times=2)
+        rows = await stage.desk.look(lambda seen: seen.connection.execute(select(alerts.c.text)).all(), amounts=False)
+        said = [row.text for row in rows if "books_read_only" in row.text]
+        assert len(said) == 1, rows
+        assert "Book it yourself: book the broker's fill F1 of BTC/USD, a buy" in said[0]
+        assert "50000" not in said[0]
+        assert (await stage.desk.schedule.request("main")).halts == ()

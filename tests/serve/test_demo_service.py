@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from tieout.record.history import Wanted
 from tieout.record.looking import look
 from tieout.record.settings import RecordSettings
 
+ROOT = Path(__file__).parents[2]
 PLAYER = """
 import sys
 from pathlib import Path
@@ -117,3 +119,14 @@ def test_it_ends_by_itself_and_nothing_stays(tmp_path: Path) -> None:
     assert list(tmp_path.glob("tieout-demo-*")) == []
     with pytest.raises(OSError, match="refused"):
         urlopen(f"{url}/healthz", timeout=1)
+
+
+def test_what_make_demo_installs_holds_all_that_the_service_needs() -> None:
+    """Each library of the extras service, brokers and live is pinned for `make demo`, and no host is named there."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(each for name in ("service", "brokers", "live") for each in extras[name])]
+    pinned = (ROOT / "requirements.txt").read_text("utf-8")
+    names = {re.split(r"[\[<>=]", each)[0] for each in wanted}
+    assert names <= set(re.findall(r"^([a-z0-9_-]+)==", pinned, re.MULTILINE))
+    assert "://" not in pinned

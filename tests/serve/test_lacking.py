@@ -49,6 +49,9 @@ COMMANDS = (
     "audit key new x",
     "halt main --reason x",
     "demo --venues",
+    "demo",
+    "serve",
+    "access users",
 )
 
 

@@ -80,6 +80,9 @@ app.command("tieout.serve.granting:app", name="access", help="Who may ask the se
 app.command(
     "tieout.serve.demo_command:demo", name="demo", help="Show it all on this machine, in real time or in seconds."
 )
+app.command(
+    "tieout.serve.adopting:adopt", name="adopt", help="Take the broker's holdings into empty books, once, after asking."
+)
 app.command("tieout.serve.audit:app", name="audit", help="Verify the log, prove, show and export it; witness.")
 
 PolicyOption = Annotated[Path | None, Parameter(help="A policy alone (TOML); counts before the configuration's.")]
@@ -180,39 +183,6 @@ def _replay_file(observations: Path, settings: Config, style: Format, output: Pa
     shown = list(reports)
     write_reports(shown, style, output, title=f"Replay of {observations.name}")
     return exit_status(shown)
-
-
-@app.command
-def adopt(
-    account: str,
-    /,
-    *,
-    local: Annotated[Path, Parameter(help="Local's snapshot file: empty books, or none yet. It is written.")],
-    broker: Annotated[Path, Parameter(help="The broker's snapshot file.")],
-    yes: Annotated[bool, Parameter(help="Do not ask.")] = False,
-) -> int:
-    """Take the broker's holdings as the opening entries of empty books, once, after asking.
-
-    Parameters
-    ----------
-    account
-        The account, as both files name it.
-    """
-    from tieout.serve.files import adopt_file, opening_of
-
-    opening = opening_of(account, local, broker)
-    rows = ", ".join(f"{len(getattr(opening, name) or ())} {name}" for name in ("positions", "balances", "orders"))
-    if not yes and not _asked(f"Write {rows} of the broker into {local} as the opening entries of {account}? [y/N] "):
-        _say("Nothing was written.")
-        return INCOMPLETE
-    adopt_file(opening, local)
-    _say(f"{local} now holds {rows}.")
-    return MATCHED
-
-
-def _asked(question: str) -> bool:
-    _say(question)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 @app.command

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-EXTRA_OF = dict.fromkeys(("sqlalchemy", "alembic", "asyncpg", "cryptography", "aiohttp"), "service") | {
+OF_SERVICE = """
+    sqlalchemy alembic asyncpg cryptography aiohttp fastapi starlette pydantic uvicorn nicegui pwdlib prometheus_client
+    structlog
+""".split()
+EXTRA_OF = dict.fromkeys(OF_SERVICE, "service") | {
     "rfc3161_client": "timestamps",
     "ccxt": "brokers",
     "tenacity": "brokers",

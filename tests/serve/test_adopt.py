@@ -1,0 +1,65 @@
+"""`tieout adopt` opens an account's own books with what its broker says, once, after asking; nobody else's."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.serve.api.stage import ACCOUNT, CONFIGURATION, write_side
+from tieout.record import keys
+from tieout.serve.cli import run
+
+
+@pytest.fixture(name="desk")
+def _desk(tmp_path: Path) -> Path:
+    """A configuration of one account whose books are not there yet."""
+    told = ACCOUNT.format(name="main", folder=tmp_path)
+    (tmp_path / "tieout.toml").write_text(CONFIGURATION.format(folder=tmp_path, accounts=told), "utf-8")
+    keys.create(tmp_path / "keys", "test")
+    write_side(tmp_path, "main", "broker", "2")
+    return tmp_path
+
+
+def said(desk: Path, *more: str) -> int:
+    """The exit status of adopting."""
+    return run(["adopt", "main", "--config", str(desk / "tieout.toml"), *more])
+
+
+def test_the_books_hold_what_the_broker_says_and_match_at_once(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a yes the file is there, the first check matches, and a second adoption is refused."""
+    assert said(desk, "--yes") == 0
+    assert "1 position, 1 balance and 0 orders" in capsys.readouterr().err
+    assert json.loads((desk / "main-local.json").read_text("utf-8"))["source"] == "local"
+    assert run(["check", "--config", str(desk / "tieout.toml")]) == 0
+    assert said(desk, "--yes") == 2
+    assert "the books are not empty" in capsys.readouterr().err
+
+
+def test_without_a_yes_nothing_is_written(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A no, or nobody there to ask, leaves no file."""
+    for answer in ("n\n", ""):
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        assert said(desk) == 3
+    assert not (desk / "main-local.json").exists()
+
+
+@pytest.mark.parametrize("broken", ["writable", "broker", "name", "one file"])
+def test_what_cannot_be_opened_is_refused_in_a_sentence(
+    desk: Path, broken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Books that another program writes, a broker that is away, a name that is no account's: nothing is written."""
+    file, more = desk / "tieout.toml", ["--yes"]
+    if broken == "writable":
+        file.write_text(file.read_text("utf-8").replace("writable = true", "writable = false"), "utf-8")
+    if broken == "broker":
+        (desk / "main-broker.json").unlink()
+    if broken == "name":
+        file.write_text(file.read_text("utf-8").replace("accounts.main", "accounts.other"), "utf-8")
+    if broken == "one file":
+        more += ["--local", str(desk / "main-local.json")]
+    assert said(desk, *more) == (3 if broken == "broker" else 2)
+    assert capsys.readouterr().err.count("tieout:") == 1
+    assert not (desk / "main-local.json").exists()

@@ -13,7 +13,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from tieout.clock import Clock
-from tieout.errors import RecordUnavailable
+from tieout.errors import RecordUnavailable, WordRefused
 from tieout.model.discrepancy import ReconciliationStrategy
 from tieout.model.halt import Halt
 from tieout.model.word import Verdict, Word
@@ -161,6 +161,7 @@ class People:
         for _ in range(TRIES):
             kept = await self._kept(wish)
             if kept is not None:
+                _require_same(wish, kept)
                 return Said(word=kept, again=True)
             said = await self._drawn(wish)
             try:
@@ -186,3 +187,13 @@ class People:
     async def _kept(self, wish: Wish) -> Word | None:
         """The word under the name that was given once, if it was kept."""
         return await self._record.database.read(lambda connection: word_by_id(connection, wish.once))
+
+
+def _require_same(wish: Wish, kept: Word) -> None:
+    """Refuse a name that was given to something else: nobody takes that for done which was never said."""
+    if wish.verdict in (Verdict.HALT, Verdict.RESUME):
+        alike = (kept.account, kept.subject) == (wish.about, wish.asset or wish.about)
+    else:
+        alike = kept.subject.startswith(wish.about.lower())
+    if not alike or (kept.verdict, kept.strategy, kept.actor) != (wish.verdict, wish.strategy, wish.actor.strip()):
+        raise WordRefused("something else was said under that key before: give each word a key of its own")

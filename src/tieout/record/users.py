@@ -77,7 +77,8 @@ class Users:
         Raises:
             WordRefused: The name is taken, also by somebody who may no more: the log would mix them up.
         """
-        if await self.user(row.name) is not None:
+        named = await self._record.database.read(list_users)
+        if any(row.name.casefold() == each.name.casefold() for each in named):
             raise WordRefused("there is, or was, a user of that name; names are not given twice")
         values = {each: getattr(row, each) for each in UserRow.__struct_fields__}
         values |= {"roles": " ".join(row.roles), "accounts": joined(row.accounts)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -26,6 +27,7 @@ from tieout.serve.access.pace import Pace
 from tieout.serve.measuring import Measured
 
 T = TypeVar("T")
+LOGINS_A_MINUTE = 60  # from one address
 REQUESTS_A_MINUTE = 1200  # of one caller, and of one address that nobody is known at
 
 
@@ -78,6 +80,9 @@ class Desk:
         self.drawer = Drawer(record)
         self.closing = asyncio.Event()  # whoever listens for what happens is to hang up
         self.denials, self.pace = Denials(self.grants, clock), Pace(REQUESTS_A_MINUTE, clock)
+        self.logins = Pace(LOGINS_A_MINUTE, clock)
+        self.streams = Counter[str]()  # of events, that are open, by caller
+        self.arriving = 0  # bytes of requests that are not whole yet
         self._record = record
 
     @property

@@ -6,14 +6,19 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from errno import EACCES, ENOENT
+from typing import NoReturn
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from tieout.config.nouns import ServiceSettings
 from tieout.errors import BadInput, Problem
+from tieout.serve.patience import PatientProtocol
+from tieout.serve.proxied import BehindProxy
 
 STOP_SECONDS = 5  # for answers that are under way; who listens to events is hung up on
 
@@ -44,13 +49,18 @@ async def listening(app: ASGIApp, settings: ServiceSettings, file: str) -> Async
         BadInput: Others could listen in on what is said there, or the address cannot be had.
     """
     _require_private(settings, file)
+    _require_certificate(settings, file)
     bound = _bound(settings, file)
+    if not (_is_open(settings) or _is_loopback(bound.getsockname()[0])):
+        bound.close()
+        _refuse(file)
     config = uvicorn.Config(
-        app,
+        BehindProxy(app) if settings.behind_proxy else app,
+        http=PatientProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=settings.behind_proxy,
+        proxy_headers=False,
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.certificate_key,
         timeout_graceful_shutdown=STOP_SECONDS,
@@ -73,11 +83,33 @@ def _require_private(settings: ServiceSettings, file: str) -> None:
     if (settings.certificate is None) != (settings.certificate_key is None):
         mend = "name certificate and certificate_key, both"
         raise BadInput([Problem(file, "service", "a certificate needs its key, and a key its certificate", mend)])
-    if settings.certificate is not None or settings.behind_proxy or _is_loopback(_place(settings)[0]):
-        return
+    if not (_is_open(settings) or _is_loopback(_place(settings)[0])):
+        _refuse(file)
+
+
+def _is_open(settings: ServiceSettings) -> bool:
+    """Whether others may reach it."""
+    return settings.certificate is not None or settings.behind_proxy
+
+
+def _refuse(file: str) -> NoReturn:
     what = "without TLS it does not listen beyond this machine"
     mend = "name certificate and certificate_key, or behind_proxy = true where something before it speaks TLS"
     raise BadInput([Problem(file, "service.listen", what, mend)])
+
+
+def _require_certificate(settings: ServiceSettings, file: str) -> None:
+    """Refuse what cannot be used, now: a service that does not listen would watch in silence."""
+    if settings.certificate is None:
+        return
+    try:
+        # Without a password of ours OpenSSL would ask for one on the terminal, and wait.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.certificate, settings.certificate_key, "")
+    except OSError as error:
+        why = error.strerror.lower() if error.errno in (ENOENT, EACCES) and error.strerror else "no pair in PEM"
+        what = f"the certificate and its key cannot be used ({why})"
+        mend = "name the files of a certificate and of its key, in PEM and without a password"
+        raise BadInput([Problem(file, "service.certificate", what, mend)]) from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -52,6 +52,7 @@ path = "{folder}/{name}-broker.json"
 """
 CLOCK = SystemClock()
 PASSWORD = "four words make one"
+
 # As strong as nothing, so that tests do not spend their time on it; one test takes what is recommended.
 QUICK = Passwords(PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),)))
 

@@ -70,11 +70,13 @@ async def test_a_token_is_for_its_accounts_alone(stage: Stage) -> None:
     assert [row["account"] for row in listed.body["accounts"]] == ["other"]
     break_id = await stage.open_break()
     assert (await stage.ask("GET", "/v1/breaks", foreign)).body == {"breaks": [], "total": 0}
-    assert (await stage.ask("GET", f"/v1/breaks/{break_id}", foreign)).status == 403
+    unknown = await stage.ask("GET", f"/v1/breaks/{'0' * 20}", foreign)
+    hidden = await stage.ask("GET", f"/v1/breaks/{break_id}", foreign)
+    assert (hidden.status, hidden.body) == (404, unknown.body), "nothing tells that there is one"
     assert (await stage.ask("GET", "/v1/accounts/main", foreign)).status == 403
     for verb in ("approve", "reject", "comment"):
         got = await stage.ask("POST", f"/v1/breaks/{break_id}/{verb}", foreign, body={"reason": "mine"})
-        assert got.status == 403
+        assert got.status == 404
     assert (await stage.ask("POST", "/v1/accounts/main/halt", foreign, body={"reason": "mine"})).status == 403
 
 

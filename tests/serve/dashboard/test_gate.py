@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 
 from tests.serve.dashboard.scene import Scene
 from tieout.serve.access.roles import Role
-from tieout.serve.dashboard.gate import is_from_here
+from tieout.serve.api.guard import is_from_here
 from tieout.serve.dashboard.signing_in import own_path
 from tieout.serve.dashboard.visitor import cookie_in
 

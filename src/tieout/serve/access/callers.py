@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from collections import OrderedDict
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -14,10 +16,11 @@ from tieout.record.granted import Granted
 from tieout.record.grants import Grants
 from tieout.record.users import LOCKS, TRIES, SessionRow, Users
 from tieout.serve.access.passwords import Passwords
-from tieout.serve.access.roles import Caller, Role
+from tieout.serve.access.roles import LONGEST_NAME, Caller, Role
 from tieout.serve.access.tokens import digest_of, read_token
 
 LASTS, IDLE, NOTED_EVERY = timedelta(hours=12), timedelta(hours=1), timedelta(minutes=1)
+CROWDED = timedelta(seconds=5)
 STRANGERS = 1000  # names that nobody has, whose tries are counted all the same
 
 
@@ -47,6 +50,7 @@ class Callers:
     def __init__(self, grants: Grants, users: Users, clock: Clock) -> None:
         self._grants, self._users, self._clock = grants, users, clock
         self.passwords = Passwords()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._strangers: OrderedDict[str, tuple[int, datetime | None]] = OrderedDict()
 
     async def by_token(self, text: str) -> Caller | None:
@@ -73,12 +77,22 @@ class Callers:
         return _session(row)
 
     async def login(self, name: str, password: str) -> Login:
-        """Log a user in. What is wrong is told alike, whether there is such a user or not."""
+        """Log a user in. What is wrong is told alike, whether there is such a user or not.
+
+        One try of a name is looked at after the other: many at once are no more than those.
+        """
+        name = name[: LONGEST_NAME + 1]
+        async with self._turns.setdefault(name, asyncio.Lock()):
+            return await self._login(name, password)
+
+    async def _login(self, name: str, password: str) -> Login:
         now = self._clock.now()
         row = await self._users.user(name)
         locked = self._stranger_locked(name) if row is None else row.locked_until
         if locked is not None and locked > now:
             return Login(why="too many wrong passwords", again_at=locked)
+        if self.passwords.crowded:
+            return Login(why="too many log in at once", again_at=now + CROWDED)
         right = await self.passwords.fits(password, None if row is None else row.password)
         if row is None or row.disabled_at is not None or not right:
             until = self._stranger_failed(name, now) if row is None else await self._users.failed(name, now)

@@ -6,10 +6,11 @@ import secrets
 from datetime import datetime, timedelta
 
 from tieout.clock import Clock
+from tieout.errors import RecordError
 from tieout.record.grants import Denial, Grants
 
 EVERY = timedelta(minutes=1)
-KINDS = 500  # that are told apart within a minute; what is beyond is counted together
+KINDS = 60  # that are told apart within a minute; what is beyond is counted together
 
 
 class Denials:
@@ -42,7 +43,13 @@ class Denials:
             RecordError: It cannot be logged; it is counted on.
         """
         now = self._clock.now()
-        for denial, count in list(self._counts.items()):
-            await self._grants.denied(denial, now, count=count, once=secrets.token_hex(8))
-            self._counts.pop(denial, None)
+        counts, self._counts = self._counts, {}
+        while counts:
+            denial, count = counts.popitem()
+            try:
+                await self._grants.denied(denial, now, count=count, once=secrets.token_hex(8))
+            except RecordError:
+                for each, number in ((denial, count), *counts.items()):
+                    self._counts[each] = self._counts.get(each, 0) + number
+                raise
         self._logged = {each: at for each, at in self._logged.items() if now - at < EVERY}

@@ -9,6 +9,7 @@ from pwdlib import PasswordHash
 from tieout.errors import WordRefused
 
 SHORTEST, LONGEST = 12, 256
+QUEUE = 16  # logins that wait for their turn; more are sent away, so that nobody waits for minutes
 AT_ONCE = 2  # so that a flood of logins leaves room for everything else; each takes 64 MB for that long
 
 
@@ -18,6 +19,7 @@ class Passwords:
     def __init__(self, argon2: PasswordHash | None = None) -> None:
         self._argon2 = argon2 or PasswordHash.recommended()
         self._free = asyncio.Semaphore(AT_ONCE)
+        self._asked = 0
         self._nobody = ""  # what is compared where there is no such user, so that both take the same time
 
     async def hash(self, password: str) -> str:
@@ -30,12 +32,21 @@ class Passwords:
         async with self._free:
             return await asyncio.to_thread(self._argon2.hash, password)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether as many wait as may."""
+        return self._asked >= QUEUE
+
     async def fits(self, password: str, stored: str | None) -> bool:
         """Whether it is the one that was stored; where there is none it takes as long to say no."""
-        async with self._free:
-            if not self._nobody:
-                self._nobody = await asyncio.to_thread(self._argon2.hash, "nobody has this password")
-            right = await asyncio.to_thread(self._argon2.verify, password[: LONGEST + 1], stored or self._nobody)
+        self._asked += 1
+        try:
+            async with self._free:
+                if not self._nobody:
+                    self._nobody = await asyncio.to_thread(self._argon2.hash, "nobody has this password")
+                right = await asyncio.to_thread(self._argon2.verify, password[: LONGEST + 1], stored or self._nobody)
+        finally:
+            self._asked -= 1
         return right and stored is not None
 
 

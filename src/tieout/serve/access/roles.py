@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from enum import StrEnum
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from msgspec import Struct
 from tieout.errors import BadInput, Problem
 
 LONGEST_NAME = 255
+_LOOK_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"})
 
 
 class Role(StrEnum):
@@ -63,6 +65,8 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     def may(self, permission: Permission, account: str | None = None) -> bool:
         """Whether it may, on *account* where one is named."""
+        if permission is Permission.ADMINISTER and self.accounts is not None:
+            return False  # whoever makes tokens makes them for any account
         return any(permission in _ALLOWED[role] for role in self.roles) and (account is None or self.is_for(account))
 
     def is_for(self, account: str) -> bool:
@@ -76,10 +80,14 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 def require_name(name: str) -> None:
-    """Refuse what the log cannot name somebody by.
+    """Refuse what the log cannot name somebody by, so that whoever reads it takes nobody for another.
 
     Raises:
-        BadInput: It is empty, too long, or not printable.
+        BadInput: It is empty, too long, not printable, or written with what looks like something else.
     """
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise BadInput([Problem("name", "", "not a name", f"give 1 to {LONGEST_NAME} printable characters")])
+    scripts = {unicodedata.name(each, "").partition(" ")[0] for each in name} & _LOOK_ALIKE
+    if name != unicodedata.normalize("NFKC", " ".join(name.split())) or len(scripts) > 1:
+        mend = "write it with the letters of one script, in their plain form, and with single spaces between words"
+        raise BadInput([Problem("name", "", "it may be taken for another name", mend)])

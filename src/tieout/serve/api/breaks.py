@@ -19,7 +19,7 @@ from tieout.record.people import Said
 from tieout.record.standing import known_accounts, read_standing, with_standing
 from tieout.serve.access.roles import Caller, Permission
 from tieout.serve.api.accounts import Once, Word, said_once
-from tieout.serve.api.guard import deny, desk_of, needs
+from tieout.serve.api.guard import deny, desk_of, needs, note_denial
 from tieout.serve.api.problems import Denied
 from tieout.serve.api.shapes import answer, body_of, gives, takes
 
@@ -236,6 +236,9 @@ async def _head(request: Request, break_id: str, caller: Caller, permission: Per
     """
     desk = desk_of(request)
     found = await desk.look(lambda seen: kept.breaks_by_id(seen.connection, [break_id]), amounts=False)
+    if found and not caller.is_for(found[0].account):
+        await note_denial(request, caller, f"may not {permission}", found[0].account)
+        found = ()
     if not found:
         raise Denied(NOT_FOUND, "there is no break of that id; GET /v1/breaks lists them")
     if not caller.may(permission, found[0].account):

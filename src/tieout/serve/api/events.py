@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -18,11 +19,13 @@ from tieout.record.audit.exporting import Placed, last_index, read_entries
 from tieout.record.looking import Looking
 from tieout.serve.access.roles import Caller, Permission
 from tieout.serve.api.guard import caller_of, desk_of, needs
+from tieout.serve.api.problems import Denied
 from tieout.serve.api.shapes import gives_bytes
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 EVERY_S, QUIET_S = 1, 15  # how often it is looked, and after how long without an event one is told that it stands
 AT_ONCE = 500
+STREAMS = 20  # of one caller: each looks at the record every second
 SSE = "text/event-stream"
 
 
@@ -33,11 +36,25 @@ async def events(
     after: Annotated[int | None, Header(alias="Last-Event-ID", ge=0, le=2**62)] = None,
 ) -> Response:
     """Every entry of the log from now on, or behind the one that you had last; only of your accounts, if you are for some."""
+    if desk_of(request).streams[caller.name] >= STREAMS:
+        raise Denied(HTTPStatus.TOO_MANY_REQUESTS, f"you listen {STREAMS} times already: end one of those", QUIET_S)
     first = after + 1 if after is not None else 1 + await desk_of(request).look(_last, amounts=False)
     return StreamingResponse(_events(request, caller.name, first), media_type=SSE)
 
 
 async def _events(request: Request, name: str, first: int) -> AsyncIterator[bytes]:
+    desk = desk_of(request)
+    if desk.streams[name] >= STREAMS:
+        return
+    desk.streams[name] += 1
+    try:
+        async for told in _told(request, name, first):
+            yield told
+    finally:
+        desk.streams[name] -= 1
+
+
+async def _told(request: Request, name: str, first: int) -> AsyncIterator[bytes]:
     desk, quiet = desk_of(request), 0
     yield b": listening\n\n"
     while not desk.closing.is_set():

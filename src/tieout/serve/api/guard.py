@@ -5,9 +5,11 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 
 from tieout.record.grants import Denial
 from tieout.serve.access.callers import Session
@@ -52,6 +54,14 @@ async def deny(request: Request, caller: Caller | None, why: str, account: str |
     Raises:
         Denied: Always.
     """
+    await note_denial(request, caller, why, account)
+    if caller is None:
+        raise Denied(HTTPStatus.UNAUTHORIZED, "show a token that counts (Authorization: Bearer tieout_…), or log in")
+    raise Denied(HTTPStatus.FORBIDDEN, f"{caller.name} {why}" + ("" if account is None else f" on {account}"))
+
+
+async def note_denial(request: Request, caller: Caller | None, why: str, account: str | None = None) -> None:
+    """Log that somebody is not let, whatever they are told."""
     desk = desk_of(request)
     denial = Denial(
         who=None if caller is None else caller.name,
@@ -61,9 +71,6 @@ async def deny(request: Request, caller: Caller | None, why: str, account: str |
         account=account if account in desk.accounts else None,
     )
     await desk.denials.note(denial)
-    if caller is None:
-        raise Denied(HTTPStatus.UNAUTHORIZED, "show a token that counts (Authorization: Bearer tieout_…), or log in")
-    raise Denied(HTTPStatus.FORBIDDEN, f"{caller.name} {why}" + ("" if account is None else f" on {account}"))
 
 
 def origin_of(request: Request) -> str:
@@ -106,6 +113,16 @@ async def _is_from_our_page(request: Request) -> bool:
     return session is not None and hmac.compare_digest(request.headers.get(CSRF, "").encode(), session.csrf.encode())
 
 
+def is_from_here(headers: Headers) -> bool:
+    """Whether what is asked comes from one of our own pages, or from nobody's: never from another site's page."""
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if site is None:
+        return origin is None or urlsplit(origin).netloc == headers.get("host")
+    # Somebody may follow a link to us from elsewhere: that shows a page, and says nothing.
+    follows = headers.get("sec-fetch-mode") == "navigate" and origin is None
+    return site in ("none", "same-origin") or follows
+
+
 def require_pace(request: Request, who: str) -> None:
     """Count a request of *who*.
 
@@ -115,6 +132,27 @@ def require_pace(request: Request, who: str) -> None:
     wait = desk_of(request).pace.wait_seconds(who)
     if wait:
         raise Denied(HTTPStatus.TOO_MANY_REQUESTS, f"too many requests: ask again in {wait} s", wait)
+
+
+def require_login_pace(request: Request) -> None:
+    """Count a try to log in.
+
+    Raises:
+        Denied: 429 where too many come from one address.
+    """
+    wait = desk_of(request).logins.wait_seconds(origin_of(request))
+    if wait:
+        raise Denied(HTTPStatus.TOO_MANY_REQUESTS, f"too many tries to log in: try again in {wait} s", wait)
+
+
+def require_from_here(request: Request) -> None:
+    """Refuse what a page of another site lets a browser send.
+
+    Raises:
+        Denied: 403.
+    """
+    if not is_from_here(request.headers):
+        raise Denied(HTTPStatus.FORBIDDEN, "that was sent by a page of another site")
 
 
 def require_guarded(routers: Iterable[APIRouter]) -> None:

@@ -14,7 +14,7 @@ from tieout.record import history
 from tieout.record.history import ReportRow, Wanted
 from tieout.record.looking import Looking, opened
 from tieout.serve.access.roles import Caller, Permission
-from tieout.serve.api.guard import deny, desk_of, needs
+from tieout.serve.api.guard import deny, desk_of, needs, note_denial
 from tieout.serve.api.problems import Denied
 from tieout.serve.api.shapes import Moment, answer, gives
 
@@ -64,11 +64,12 @@ async def show_report(request: Request, report_id: str, caller: Seer) -> Respons
     """A report as it was made; it is full of amounts, and for those who see them."""
     desk = desk_of(request)
     found = await desk.look(lambda seen: history.find_reports(seen.connection, report_id.upper()), amounts=False)
-    if len(found) != 1 or found[0].report_id != report_id.upper():
+    row = next((each for each in found if each.report_id == report_id.upper()), None)
+    if row is not None and not caller.is_for(row.account):
+        await note_denial(request, caller, "may not see", row.account)
+        row = None
+    if row is None:
         raise Denied(NOT_FOUND, "there is no report of that id; GET /v1/reports lists them")
-    row = found[0]
-    if not caller.is_for(row.account):
-        await deny(request, caller, "may not see", row.account)
     if not caller.sees_amounts:
         await deny(request, caller, "may not see amounts", row.account)
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from tieout.record.grants import Denial
 from tieout.serve.access.callers import LASTS, Session
 from tieout.serve.access.roles import Role
-from tieout.serve.api.guard import COOKIE, desk_of, origin_of, require_pace, session_of
+from tieout.serve.api.guard import COOKIE, desk_of, origin_of, require_from_here, require_login_pace, session_of
 from tieout.serve.api.problems import Denied
 from tieout.serve.api.shapes import answer, body_of, gives, takes
 
@@ -46,11 +46,17 @@ class Ended(Struct, frozen=True):
     ended: bool
 
 
-@router.post("", responses=gives(SessionAnswer), openapi_extra=takes(LoginRequest), response_class=Response)
+@router.post(
+    "",
+    responses=gives(SessionAnswer),
+    openapi_extra=takes(LoginRequest),
+    dependencies=[Depends(require_from_here)],
+    response_class=Response,
+)
 async def log_in(request: Request, body: Annotated[LoginRequest, Depends(body_of(LoginRequest))]) -> Response:
     """Log in: the answer sets a cookie that scripts cannot read."""
     desk = desk_of(request)
-    require_pace(request, f"address {origin_of(request)}")
+    require_login_pace(request)
     login = await desk.callers.login(body.name, body.password)
     if login.session is None:
         denial = Denial(who=None, origin=origin_of(request), what="log in", why=login.why)
@@ -81,7 +87,7 @@ async def show_session(request: Request) -> Response:
     return answer(_told(session))
 
 
-@router.delete("", responses=gives(Ended), response_class=Response)
+@router.delete("", responses=gives(Ended), dependencies=[Depends(require_from_here)], response_class=Response)
 async def log_out(request: Request) -> Response:
     """Log out. Safe to repeat."""
     cookie = request.cookies.get(COOKIE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from http import HTTPStatus
@@ -15,11 +16,14 @@ from pydantic import BeforeValidator, WithJsonSchema
 from tieout import __version__
 from tieout.errors import BadInput, Problem
 from tieout.model.codec import encode
-from tieout.serve.api.problems import MEDIA_TYPE, ProblemAnswer
+from tieout.serve.api.guard import desk_of
+from tieout.serve.api.problems import MEDIA_TYPE, Denied, ProblemAnswer
 
 T = TypeVar("T")
 Described = dict[str, object]  # a piece of OpenAPI
 MAX_BODY = 64 * 1024
+MAX_ARRIVING = 256 * 1024 * 1024  # of all callers together
+BODY_S = 60
 
 
 def _moment(given: object) -> datetime:
@@ -86,13 +90,23 @@ async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
     """The body as it came.
 
     Raises:
-        BadInput: It is longer than *most* bytes.
+        BadInput: It is longer than *most* bytes, or takes too long.
+        Denied: 503 where too much arrives from all callers together.
     """
-    raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > most:
-            raise BadInput([Problem("the body", "", f"longer than {most} bytes", "send less at a time")])
+    desk, raw = desk_of(request), bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in request.stream():
+                raw += part
+                desk.arriving += len(part)
+                if len(raw) > most:
+                    raise BadInput([Problem("the body", "", f"longer than {most} bytes", "send less at a time")])
+                if desk.arriving > MAX_ARRIVING:
+                    raise Denied(HTTPStatus.SERVICE_UNAVAILABLE, "too much arrives at once: try again", 5)
+    except TimeoutError:
+        raise BadInput([Problem("the body", "", f"not here after {BODY_S} s", "send it faster")]) from None
+    finally:
+        desk.arriving -= len(raw)
     return bytes(raw)
 
 

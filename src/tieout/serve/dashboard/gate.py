@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Match, Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tieout.serve.api.guard import is_from_here
 from tieout.serve.dashboard.visitor import caller_by, cookie_in
 from tieout.serve.desk import Desk
 
@@ -65,16 +66,6 @@ class Pages(Mount):
         if path.startswith(API) or any(route.matches(scope)[0] is not Match.NONE for route in others):
             return Match.NONE, {}
         return super().matches(scope)
-
-
-def is_from_here(headers: Headers) -> bool:
-    """Whether what is asked comes from one of our own pages, or from nobody's: never from another site's page."""
-    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-    if site is None:
-        return origin is None or urlsplit(origin).netloc == headers.get("host")
-    # Somebody may follow a link to us from elsewhere: that shows a page, and says nothing.
-    follows = headers.get("sec-fetch-mode") == "navigate" and origin is None
-    return site in ("none", "same-origin") or follows
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

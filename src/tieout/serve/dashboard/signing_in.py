@@ -10,11 +10,13 @@ from fastapi import APIRouter, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from tieout.errors import BadInput
 from tieout.record.grants import Denial
 from tieout.serve.access.callers import LASTS
-from tieout.serve.api.guard import COOKIE, desk_of, origin_of, require_pace, session_of
+from tieout.serve.api.guard import COOKIE, desk_of, is_from_here, origin_of, require_login_pace, session_of
 from tieout.serve.api.problems import Denied
-from tieout.serve.dashboard.gate import LOGIN, is_from_here
+from tieout.serve.api.shapes import read_body
+from tieout.serve.dashboard.gate import LOGIN
 
 MAX_FORM = 8192
 POLICY = (
@@ -48,7 +50,7 @@ async def sign_in(request: Request) -> Response:
         return _form(after, ELSEWHERE, HTTPStatus.FORBIDDEN)
     desk = desk_of(request)
     try:
-        require_pace(request, f"address {origin_of(request)}")
+        require_login_pace(request)
     except Denied as denied:
         return _form(after, f"Not signed in: {denied.why}.", denied.status)
     login = await desk.callers.login(fields.get("name", ""), fields.get("password", ""))
@@ -71,8 +73,10 @@ async def sign_in(request: Request) -> Response:
 @router.post("/logout")
 async def sign_out(request: Request) -> Response:
     """End the session, wherever else it is open."""
+    if not is_from_here(request.headers):
+        return RedirectResponse("/", HTTPStatus.SEE_OTHER)  # another site ends nobody's session, nor has them lose it
     cookie = request.cookies.get(COOKIE)
-    if cookie and is_from_here(request.headers):
+    if cookie:
         await desk_of(request).callers.logout(cookie)
     answer = RedirectResponse(LOGIN, HTTPStatus.SEE_OTHER)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
@@ -86,12 +90,11 @@ def own_path(text: str) -> str:
 
 
 async def _fields(request: Request) -> dict[str, str]:
-    raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > MAX_FORM:
-            return {}
-    return {name: values[0] for name, values in parse_qs(bytes(raw).decode("utf-8", "replace")).items()}
+    try:
+        raw = await read_body(request, MAX_FORM)
+    except BadInput:
+        return {}
+    return {name: values[0] for name, values in parse_qs(raw.decode("utf-8", "replace")).items()}
 
 
 def _form(after: str, problem: str = "", status: HTTPStatus = HTTPStatus.OK, *, bounce: bool = False) -> Response:

@@ -23,7 +23,11 @@ class PatientProtocol(HttpToolsProtocol):
         """Listen to it, where its address has not too many open."""
         super().connection_made(transport)
         self._expect()
-        mine = [each for each in self.connections if (getattr(each, "client", None) or ("",))[0] == (self.client or ("",))[0]]
+        mine = [
+            each
+            for each in self.connections
+            if (getattr(each, "client", None) or ("",))[0] == (self.client or ("",))[0]
+        ]
         if len(mine) > FROM_ONE and not isinstance(self.config.app, BehindProxy):
             self._give_up()
 

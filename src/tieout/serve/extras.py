@@ -13,6 +13,8 @@ EXTRA_OF = dict.fromkeys(OF_SERVICE, "service") | {
     "pyrate_limiter": "brokers",
     "ib_async": "ib",
     "ibflex": "statements",
+    "pyarrow": "statements",
+    "opentelemetry": "tracing",
     "apscheduler": "live",
     "apprise": "live",
 }

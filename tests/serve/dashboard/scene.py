@@ -38,7 +38,7 @@ ASKS = """
 [policy]
 rules = [{ cause = ["EXTERNAL_TRADE"], strategy = "SYNC_TO_BROKER", approval = true }]
 """
-NAMES = ("calm", "cure", "no", "stop", "look", "odd", "late", "spare", "held")
+NAMES = ("calm", "cure", "no", "stop", "look", "odd", "late", "spare", "held", "known")
 PATIENCE = 30_000  # milliseconds; what a page follows comes within two seconds, unless much else runs here
 expect.set_options(timeout=PATIENCE)
 HOSTILE = "<img src=x onerror=alert(1)>`${alert(2)}{{7*7}}/USD"

@@ -44,6 +44,26 @@ async def test_a_break_is_followed_from_its_first_sight_to_its_verified_end(scen
         await expect(life).to_contain_text("a reading that compared its section whole shows it no more")
 
 
+async def test_a_break_is_accepted_given_away_and_commented_on(scene: Scene) -> None:
+    """What may be said besides yes and no: each shows at once on the break's page, and in its life."""
+    scene.strange_trade("known", "2.04")
+    await scene.stage.reconciled("known", times=2)
+    async with scene.visit(Role.APPROVER, name="mia") as page:
+        await page.goto(scene.url + "/breaks?account=known")
+        await page.get_by_role("link", name="position BTC/USD").click()
+        await page.get_by_role("button", name="Give to…").click()
+        await page.get_by_label("To whom").select_option("mia")
+        await page.get_by_label("Reason").fill("I was there")
+        await page.get_by_role("button", name="Give", exact=True).click()
+        await expect(page.get_by_text("mia looks after it.")).to_be_visible()
+        await page.get_by_role("button", name="Comment…").click()
+        await page.get_by_label("Your comment").fill("asked the broker")
+        await page.get_by_role("button", name="Comment", exact=True).click()
+        await expect(page.get_by_role("table")).to_contain_text("asked the broker")
+        await say(page, "Accept as it is…", "a fee they will pay back")
+        await expect(page.get_by_text("Accepted as it is by mia until")).to_be_visible()
+
+
 async def test_trading_is_halted_and_resumed(scene: Scene) -> None:
     """A halt shows at once as what it is, and a resume shows what it lifts before it is said."""
     async with scene.visit(Role.APPROVER, name="bob") as page:

@@ -26,7 +26,7 @@ MOST = 100
 READINGS = 300
 WORDS = {
     "approve": "approved", "reject": "rejected", "known": "accepted as it is", "comment": "commented on",
-    "resolve": "wants another way for", "halt": "halts", "resume": "resumes", "adopt": "takes over",
+    "resolve": "wants another way for", "halt": "halts", "resume": "resumes", "adopt": "takes over", "assign": "gave away",
 }  # fmt: skip
 
 

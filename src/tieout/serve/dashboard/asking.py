@@ -120,7 +120,7 @@ def told(said: Said) -> Sequence[str]:
     word = said.word
     if said.again:
         return ["That was said before: nothing changed."]
-    soon = "" if word.verdict is Verdict.COMMENT else "; the next reading hears it, within seconds"
+    soon = "" if word.verdict in (Verdict.COMMENT, Verdict.ASSIGN) else "; the next reading hears it, within seconds"
     halted = said.halts and word.verdict in (Verdict.APPROVE, Verdict.KNOWN, Verdict.RESOLVE)
     return [
         f"{said_words(said)}{soon}.",

@@ -11,7 +11,10 @@ from nicegui.element import Element
 
 from tieout.errors import BadInput, Problem
 from tieout.model.discrepancy import ReconciliationStrategy
+from tieout.record.looking import Looking
 from tieout.record.people import Said
+from tieout.record.users import list_users
+from tieout.serve.access.callers import caller_of
 from tieout.serve.access.roles import Caller, Permission
 from tieout.serve.dashboard import trading
 from tieout.serve.dashboard.asking import Answer, Choice, Question, ask, told
@@ -29,6 +32,7 @@ NEEDS = {
     "accept": Permission.APPROVE,
     "resolve": Permission.APPROVE,
     "comment": Permission.COMMENT,
+    "assign": Permission.COMMENT,
 }
 LABELS = {
     "approve": "Approve…",
@@ -36,6 +40,7 @@ LABELS = {
     "accept": "Accept as it is…",
     "resolve": "Resolve otherwise…",
     "comment": "Comment…",
+    "assign": "Give to…",
 }
 
 
@@ -58,6 +63,7 @@ def choices(caller: Caller, view: View) -> Iterator[tuple[str, Offer]]:
     if asked is not None and not asked.answer:
         verbs += ["approve", *(["reject"] if asked.waits else [])]
     verbs += ["accept", "resolve"] if head.closed_at is None else []
+    verbs += ["assign"] if head.closed_at is None else []
     for verb in (*verbs, "comment"):
         if not caller.may(NEEDS[verb], head.account):
             continue
@@ -77,8 +83,13 @@ def button(page: Page, offer: Offer) -> Element:
         return trading.resume_button(page, offer.account)
 
     async def clicked() -> None:
-        if await page.let(NEEDS[offer.verb], offer.account) is not None:
-            ask(page, _question(offer), lambda answer: _SAY[offer.verb](page, offer, answer))
+        if await page.let(NEEDS[offer.verb], offer.account) is None:
+            return
+        question = _question(offer)
+        if offer.verb == "assign":
+            names = await page.desk.look(lambda seen: _may_look_after(seen, offer.account), amounts=False)
+            question = replace(question, choice=Choice(label="To whom", options=tuple((name, name) for name in names)))
+        ask(page, question, lambda answer: _SAY[offer.verb](page, offer, answer))
 
     tone = "primary" if offer.verb == "approve" else ""
     made = put("button", LABELS[offer.verb], tone, type="button", data_focus=offer.verb)
@@ -129,8 +140,20 @@ def _comment(offer: Offer) -> Asked:
     return f"Comment on {offer.name}", ("It becomes part of the break's life, and changes nothing.",), "Comment", None
 
 
+def _assign(offer: Offer) -> Asked:
+    happens = ("It is only said who looks after it: nothing waits for them.",)
+    return f"Give {offer.name} to somebody?", happens, "Give", None
+
+
+def _may_look_after(seen: Looking, account: str) -> list[str]:
+    """Who may say something of an account, of those who may log in."""
+    known = (caller_of(row) for row in list_users(seen.connection) if row.disabled_at is None)
+    return [each.name for each in known if each.may(Permission.COMMENT, account)]
+
+
 _ASKED: dict[str, Callable[[Offer], Asked]] = {
     "approve": _approve, "reject": _reject, "accept": _accept, "resolve": _resolve, "comment": _comment,
+    "assign": _assign,
 }  # fmt: skip
 
 
@@ -171,7 +194,22 @@ async def _say_comment(page: Page, offer: Offer, answer: Answer) -> Sequence[str
     return told(await people.comment(offer.break_id, actor=answer.caller.name, why=answer.reason, once=answer.once))
 
 
+async def _say_assign(page: Page, offer: Offer, answer: Answer) -> Sequence[str]:
+    names = await page.desk.look(lambda seen: _may_look_after(seen, offer.account), amounts=False)
+    if answer.choice not in names:
+        raise BadInput([Problem("to whom", "", "nobody who may say something of this account", "choose one")])
+    said = await page.desk.people.assign(
+        offer.break_id, to=answer.choice, actor=answer.caller.name, why=answer.reason, once=answer.once
+    )
+    return told(said)
+
+
 Says = Callable[[Page, Offer, Answer], Awaitable[Sequence[str]]]
 _SAY: dict[str, Says] = {
-    "approve": _say_answer, "reject": _say_answer, "accept": _say_accept, "resolve": _say_resolve, "comment": _say_comment,
-}  # fmt: skip
+    "approve": _say_answer,
+    "reject": _say_answer,
+    "accept": _say_accept,
+    "resolve": _say_resolve,
+    "comment": _say_comment,
+    "assign": _say_assign,
+}

@@ -82,7 +82,7 @@ def exposure_at(connection: Connection, sealed: Payloads, names: Sequence[str], 
         LogBroken: What is stored is not what was recorded.
     """
     usd, unknown = ZERO, 0
-    for name in names:
+    for name in _with_breaks(connection, names, at):
         query = (
             select(reports.c.entry)
             .join(accounts, accounts.c.id == reports.c.account)
@@ -100,3 +100,15 @@ def exposure_at(connection: Connection, sealed: Payloads, names: Sequence[str], 
             usd += item.usd_value or ZERO
             unknown += item.usd_value is None
     return Exposure(at, usd, unknown)
+
+
+def _with_breaks(connection: Connection, names: Sequence[str], at: datetime) -> list[str]:
+    """Those of the accounts in which any break stood then: the others need no look at their reports."""
+    query = (
+        select(accounts.c.name)
+        .join(breaks, breaks.c.account == accounts.c.id)
+        .where(accounts.c.name.in_(list(names)), breaks.c.first_seen < at)
+        .where(breaks.c.closed_at.is_(None) | (breaks.c.closed_at >= at))
+        .distinct()
+    )
+    return sorted(connection.execute(query).scalars())

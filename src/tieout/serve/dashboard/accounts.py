@@ -7,13 +7,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+import nicegui
 from nicegui import ui
 from nicegui.element import Element
 
 from tieout.model.halt import Halt
 from tieout.serve.access.roles import Permission
 from tieout.serve.dashboard import trading
-from tieout.serve.dashboard.glancing import Glance, Waiting, headline, read_glance, some
+from tieout.serve.dashboard.glancing import Glance, Glances, Waiting, headline, some
 from tieout.serve.dashboard.page import Page, opened
 from tieout.serve.dashboard.parts import Keyed, Rows, ago, badge, cell, link, put, table
 from tieout.serve.desk import AccountState
@@ -36,6 +37,7 @@ async def show() -> None:
     page = await opened("Accounts", "/")
     if page is None:
         return
+    glances: Glances = nicegui.app.state.glances
     request = ui.context.client.request
     find = "" if request is None else request.query_params.get("find", "")[:100]
     with page.body:
@@ -70,7 +72,7 @@ async def show() -> None:
         fewer.show([("", more)] if more else [], lambda text: put("p", text, "hint"))
         venues.show([(name, (name, sentences)) for name, sentences in glance.venues.items()], _venue)
 
-    await page.follow(lambda: read_glance(page.desk, page.caller), fill)
+    await page.follow(lambda: glances.read(page.caller), fill)
 
 
 def _finding(find: str) -> None:

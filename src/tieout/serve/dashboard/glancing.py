@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -20,6 +21,7 @@ from tieout.serve.render.saying import minute, plan_words
 from tieout.serve.render.words import counted, listed
 
 NAMED = 5  # accounts in a sentence
+REST = 4  # times as long as a reading took: thousands of accounts are not read without a pause
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -43,27 +45,51 @@ class Glance(Struct, frozen=True, kw_only=True):
         return [state for state in self.accounts if text.casefold() in state.account.casefold()]
 
 
-async def read_glance(desk: Desk, caller: Caller) -> Glance:
-    """How the accounts stand that *caller* may see.
+class Glances:
+    """Reads how everything stands once for all who look at the same time, and rests after a long reading.
 
-    Raises:
-        RecordUnavailable: The record cannot be read now.
+    Args:
+        desk: What is read.
     """
-    states = await desk.states([name for name in desk.accounts if caller.is_for(name)])
-    asked = [state.account for state in states if state.awaits]
 
-    def read(seen: Looking) -> tuple[Waiting, ...]:
-        return tuple(each for name in asked for each in _waiting(seen, name, desk.clock.now()))
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._lock, self._due_ns = desk, asyncio.Lock(), 0
+        self._states: tuple[AccountState, ...] = ()
+        self._waiting: tuple[Waiting, ...] = ()
 
-    waiting = await desk.look(read, amounts=True) if asked else ()
-    venues = {
-        venue: tuple(_trouble(name, each) for name, each in endpoints.items() if each.breaker != "closed")
-        for venue, endpoints in desk.running.measured.items()
-        if may_know(desk, caller, venue)
-    }
-    # The browser counts the age: here it would make news of each look.
-    accounts = tuple(replace(state, age_seconds=None) for state in sorted(states, key=_urgency))
-    return Glance(waiting=waiting, accounts=accounts, venues={name: told for name, told in venues.items() if told})
+    async def read(self, caller: Caller) -> Glance:
+        """How the accounts stand that *caller* may see.
+
+        Raises:
+            RecordUnavailable: The record cannot be read now.
+        """
+        async with self._lock:
+            if self._desk.clock.monotonic_ns() >= self._due_ns:
+                await self._read()
+        venues = {
+            venue: tuple(_trouble(name, each) for name, each in endpoints.items() if each.breaker != "closed")
+            for venue, endpoints in self._desk.running.measured.items()
+            if may_know(self._desk, caller, venue)
+        }
+        return Glance(
+            waiting=tuple(each for each in self._waiting if caller.is_for(each.row.account)),
+            accounts=tuple(state for state in self._states if caller.is_for(state.account)),
+            venues={name: told for name, told in venues.items() if told},
+        )
+
+    async def _read(self) -> None:
+        desk, began_ns = self._desk, self._desk.clock.monotonic_ns()
+        # The browser counts the age: here it would make news of each look.
+        found = [replace(state, age_seconds=None) for state in await desk.states(desk.accounts)]
+        asked = [state.account for state in found if state.awaits]
+
+        def waiting(seen: Looking) -> tuple[Waiting, ...]:
+            return tuple(each for name in asked for each in _waiting(seen, name, desk.clock.now()))
+
+        self._waiting = await desk.look(waiting, amounts=True) if asked else ()
+        self._states = tuple(sorted(found, key=_urgency))
+        ended_ns = desk.clock.monotonic_ns()
+        self._due_ns = ended_ns + REST * (ended_ns - began_ns)
 
 
 def may_know(desk: Desk, caller: Caller, venue: str) -> bool:

@@ -14,12 +14,14 @@ from starlette.staticfiles import StaticFiles
 from tieout.record.settings import RecordSettings
 from tieout.serve.dashboard import account, accounts, audit, breaks, charts, life, signing_in
 from tieout.serve.dashboard.gate import Gate, Pages
+from tieout.serve.dashboard.glancing import Glances
 from tieout.serve.dashboard.verifying import Verifier
 from tieout.serve.dashboard.visitor import cookie_in
 from tieout.serve.desk import Desk
 
 ASSETS = Path(__file__).parent / "assets"
 RECONNECT_SECONDS = 5
+PATIENCE_SECONDS = 30  # for a page to be made, on a machine that is busy
 PAGES: dict[str, Callable[..., Awaitable[None]]] = {
     "/": accounts.show,
     "/accounts/{account}": account.show,
@@ -39,7 +41,7 @@ def add_dashboard(app: FastAPI, desk: Desk, record: RecordSettings) -> None:
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
     app.include_router(signing_in.router)
     for path, show in PAGES.items():
-        ui.page(path, title="Tieout")(show)
+        ui.page(path, title="Tieout", response_timeout=PATIENCE_SECONDS)(show)
     ui.run_with(
         app,
         favicon=ASSETS / "tieout.svg",
@@ -50,7 +52,8 @@ def add_dashboard(app: FastAPI, desk: Desk, record: RecordSettings) -> None:
         show_welcome_message=False,
         gzip_middleware_factory=None,
     )
-    nicegui.app.state.desk, nicegui.app.state.verifier = desk, Verifier(record, desk.clock)
+    nicegui.app.state.desk, nicegui.app.state.glances = desk, Glances(desk)
+    nicegui.app.state.verifier = Verifier(record, desk.clock)
     app.router.routes.pop()  # it let everybody in
     app.router.routes.append(Pages(Gate(nicegui.app, desk), app.router))
     ui.add_head_html(HEAD, shared=True)

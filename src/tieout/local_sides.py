@@ -19,14 +19,14 @@ def local_side(name: str, told: AccountConfig, making: Making, *, recorded: bool
         BadInput: They are not where the configuration says.
     """
     match told.local:
-        case LocalFile(path=path, writable=writable, max_age_seconds=age, watch_seconds=watch):
+        case LocalFile(path=path, writable=writable, max_age_seconds=age, watch_seconds=watch, own=own):
             from tieout.books.snapshot_file import SnapshotFile
 
             if watch is not None:
                 making.watch(name, Path(path), watch)
 
-            may_write = writable and recorded
-            return SnapshotFile(Path(path), name, making.clock, writable=may_write, max_age_seconds=age)
+            may_write = (writable or own) and recorded
+            return SnapshotFile(Path(path), name, making.clock, writable=may_write, max_age_seconds=age, own=own)
         case LocalEngine(folder=folder):
             from tieout.books.durable import DurableBooks
 

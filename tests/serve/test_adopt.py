@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.serve.api.stage import ACCOUNT, CONFIGURATION, write_side
+from tests.serve.dashboard.scene import write_trade
 from tieout.record import keys
 from tieout.serve.cli import run
 
@@ -63,3 +65,20 @@ def test_what_cannot_be_opened_is_refused_in_a_sentence(
     assert said(desk, *more) == (3 if broken == "broker" else 2)
     assert capsys.readouterr().err.count("tieout:") == 1
     assert not (desk / "main-local.json").exists()
+
+
+def test_books_that_only_tieout_writes_count_as_of_now(desk: Path) -> None:
+    """A trade after the opening is explained and booked, however long nobody wrote the file: it is not in flight for ever."""
+    file = desk / "tieout.toml"
+    file.write_text(file.read_text("utf-8").replace("writable = true", "own = true"), "utf-8")
+    assert said(desk, "--yes") == 0
+    path = desk / "main-local.json"
+    opened = json.loads(path.read_text("utf-8"))
+    old = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
+    path.write_text(json.dumps(opened | {"as_of": old, "fills_since": old, "activities_since": old}), "utf-8")
+    write_trade(desk, "main", "2.05", "BTC/USD")
+    assert run(["check", "--config", str(file)]) == 1
+    assert run(["check", "--config", str(file)]) == 0
+    held = json.loads(path.read_text("utf-8"))
+    assert [row["amount"] for row in held["positions"]] == ["2.05"]
+    assert [row["fill_id"] for row in held["fills"]] == ["x-main"]

@@ -33,13 +33,21 @@ class SnapshotFile:
         clock: What its age is measured by.
         writable: Whether changes may be written into it; else they are refused.
         max_age_seconds: A file that says it is older, or so far ahead, is not what local holds now. None takes any.
+        own: Nobody writes it but through here: what it holds it holds now, whatever moment it speaks of.
     """
 
     def __init__(
-        self, path: Path, account: str, clock: Clock, *, writable: bool = False, max_age_seconds: int | None = None
+        self,
+        path: Path,
+        account: str,
+        clock: Clock,
+        *,
+        writable: bool = False,
+        max_age_seconds: int | None = None,
+        own: bool = False,
     ) -> None:
         self._path, self._account, self._clock = path, account, clock
-        self._writable = writable
+        self._writable, self._own = writable, own
         self.can_apply = CanApply.HERE if writable else CanApply.NOT
         self._max_age = None if max_age_seconds is None else timedelta(seconds=max_age_seconds)
 
@@ -51,6 +59,8 @@ class SnapshotFile:
             SourceMalformed: It is torn, no snapshot, or another account's.
         """
         held = self._decoded(self._bytes())
+        if self._own:
+            return replace(held, as_of=max(held.as_of, self._clock.now()))
         age = self._clock.now() - held.as_of
         if self._max_age is not None and abs(age) > self._max_age:
             # One from the future would count as new for long after its writer died.

@@ -15,12 +15,14 @@ class LocalFile(Struct, frozen=True, forbid_unknown_fields=True):
         writable: Whether approved changes are written into it.
         max_age_seconds: A file that says it is older, or so far ahead, is not what local holds now; None takes any.
         watch_seconds: How often it is looked whether the file was written, which starts a reading; None never looks.
+        own: Nobody but Tieout writes it: approved changes are, and what it holds it holds now, however old it is.
     """
 
     path: Text
     writable: bool = False
     max_age_seconds: Seconds | None = 900
     watch_seconds: Seconds | None = 2
+    own: bool = False
 
 
 class LocalEngine(Struct, frozen=True, forbid_unknown_fields=True):

@@ -51,10 +51,8 @@ def adopt(
 
 async def _adopt(account: str, config: Config, *, asked: bool) -> int:
     place, told = f"accounts.{account}.local", config.account(account).local
-    if account in config.accounts and not (isinstance(told, LocalFile) and told.writable):
-        mend = (
-            'a file that Tieout keeps has kind = "file" and writable = true; other books are opened where they are kept'
-        )
+    if account in config.accounts and not (isinstance(told, LocalFile) and (told.writable or told.own)):
+        mend = 'a file that Tieout keeps has kind = "file" and own = true; other books are opened where they are kept'
         raise BadInput([Problem(config.file, place, "no books that Tieout may open", mend)])
     async with opened(config, [account]) as running:
         stated = await _stated(running, account)

@@ -147,6 +147,7 @@ MEANINGS: dict[str, str] = {
     "zone": "the time zone of times that bear none; a mapping of statements has its own",
     "currency": "in which currency to trade what is not held, where TWS knows several of its name",
     "path": "the file",
+    "own": "nobody but Tieout writes it: what it holds it holds now, and approved changes are written into it",
     "writable": "write approved changes into the file; only where its writer takes them over",
     "max_age_seconds": "a file that says it is older, or as far ahead, counts as not read, and never as what is held now",
     "url": "where it listens",

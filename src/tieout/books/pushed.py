@@ -223,7 +223,10 @@ class PushedBooks:
         def kept(raw: bytes | None) -> tuple[bytes | None, T]:
             held = _read(raw)
             after, result = change(held)
-            return None if after is held else _encoder.encode(after), result
+            try:
+                return None if after is held else _encoder.encode(after), result
+            except UnicodeEncodeError:  # JSON lets half a character through, and nothing else takes it
+                raise BookError("push", "a text in it is no text that can be written") from None
 
         return await self._shelf.change(self._account, kept)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +18,8 @@ from tests.serve.api.stage import ACCOUNT, Stage, staged
 from tieout.client import AsyncBooksClient, CorrectionState
 from tieout.errors import ServiceRefused
 from tieout.model.codec import encode
-from tieout.record.store.schema import alerts
+from tieout.record.entry import EntryKind, decode
+from tieout.record.store.schema import alerts, log_entries
 from tieout.serve.access.roles import Role
 
 OPEN = (order("open"),)
@@ -222,3 +225,48 @@ async def test_books_that_cannot_be_corrected_are_told_what_to_book(tmp_path: Pa
         assert "Book it yourself: book the broker's fill F1 of BTC/USD, a buy" in said[0]
         assert "50000" not in said[0]
         assert (await stage.desk.schedule.request("main")).halts == ()
+
+
+async def test_half_a_character_is_refused(pushed: Stage) -> None:
+    """JSON lets it through, and nothing can be written with it: said, and no failure of ours."""
+    keeper, token = await client(pushed), await pushed.token(Role.BOOKS)
+    stream = (await keeper.push_snapshot(books())).stream
+    event = {"type": "fill", "id": "\ud800", "sequence": 1, "fill": _raw_fill("f")}
+    for body in (
+        {"stream": stream, "as_of": now().isoformat(), "events": [event]},
+        {"stream": stream, "as_of": now().isoformat(), "events": [{**event, "id": "e", "fill": _raw_fill("\ud800")}]},
+    ):
+        assert (await pushed.ask("POST", "/v1/books/main/events", token, body=body)).status in (409, 422)
+    assert (await pushed.ask("GET", "/v1/books/main", token)).body["established"]
+
+
+async def test_the_log_of_corrections_verifies(pushed: Stage) -> None:
+    """What was handed over, taken and given up stands in the log as it happened, and the tables say the same."""
+    keeper = await client(pushed)
+    _broker_has(pushed, fill("F1", at=now() - timedelta(seconds=60)))
+    await keeper.push_snapshot(books(orders=OPEN))
+    await pushed.desk.schedule.request("main")
+    (correction,) = await keeper.corrections()
+    await keeper.acknowledge(correction.id)
+    await keeper.acknowledge(correction.id)
+    command = [
+        sys.executable,
+        "-m",
+        "tieout",
+        "audit",
+        "verify",
+        "--config",
+        str(pushed.folder / "tieout.toml"),
+        "--head",
+        str(pushed.folder / "seen"),
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    raw = await pushed.desk.look(lambda seen: seen.connection.execute(select(log_entries)).all(), amounts=False)
+    kinds = [decode(row.body, row.entry) for row in raw]
+    assert [(each.actor, each.refs["state"]) for each in kinds if each.kind is EntryKind.CORRECT] == [
+        ("books", "acknowledged")
+    ]

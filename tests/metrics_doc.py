@@ -20,7 +20,7 @@ SAMPLES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "
 def families() -> list[tuple[str, str, tuple[str, ...], str]]:
     """Name, kind, labels and meaning of each metric."""
     measured = Measured(SystemClock())
-    running: Any = SimpleNamespace(accounts={}, measured={}, record=None)
+    running: Any = SimpleNamespace(accounts={}, cadences={}, measured={}, record=None)
     measured.watch(running, cast("Any", None))
     labels = {}
     for collector in measured.registry._collector_to_names:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from dataclasses import replace as made_with
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -33,6 +34,71 @@ if TYPE_CHECKING:
     from tieout.record.recorder import StoreRecord
 
 
+class Built(NamedTuple):
+    """An account with its sides, what ends them, and where its orders come from."""
+
+    account: Account
+    listening: Callable[[], tuple[Stream, ...]] | None
+    closing: AsyncExitStack
+    halts: Halts | None
+
+
+class Sides:
+    """Builds the accounts of a configuration, and lets go of each account's sides alone; a venue's limits are shared by all.
+
+    Args:
+        making: What adapters are made with.
+        environment: Where secrets may be.
+    """
+
+    def __init__(self, making: Making, environment: Mapping[str, str]) -> None:
+        self._making, self._environment = making, environment
+        self._open: dict[str, AsyncExitStack] = {}
+
+    @property
+    def wires(self) -> Wires | None:
+        """How venues are asked, where one is asked over wires."""
+        return self._making.wires.made
+
+    async def build(self, config: Config, names: Collection[str]) -> dict[str, Built]:
+        """The accounts *names* of *config*. Nothing is kept of them until `keep`.
+
+        Raises:
+            BadInput: What they lack; nothing of them is left open.
+        """
+        problems, found = list[Problem](), dict[str, Built]()
+        secrets = Secrets(config.secrets, self._environment, config.file, problems)
+        async with AsyncExitStack() as undo:
+            for name in names:
+                closing = await undo.enter_async_context(AsyncExitStack())
+                streams: dict[str, Callable[[], tuple[Stream, ...]]] = {}
+                making = made_with(
+                    self._making, secrets=secrets, problems=problems, closing=closing, file=config.file, streams=streams
+                )
+                account, halts = _account(name, config, making), halting_side(name, config.account(name), making)
+                closing.push_async_callback(account.broker.close)
+                found[name] = Built(account, streams.get(name), closing, halts)
+            if problems:
+                raise BadInput(problems)
+            undo.pop_all()
+        return found
+
+    async def keep(self, name: str, built: Built) -> None:
+        """*built* is in use from now on; what was before is closed."""
+        await self.drop(name)
+        self._open[name] = built.closing
+
+    async def drop(self, name: str) -> None:
+        """The sides of *name* are in use no more."""
+        if name in self._open:
+            await self._open.pop(name).aclose()
+
+    async def close(self) -> None:
+        """Let go of all of them."""
+        for name in tuple(self._open):
+            await self.drop(name)
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """What was built: open until the context that gave it ends.
@@ -43,19 +109,19 @@ class Running:
         cadences: When each is reconciled.
         record: Where it keeps everything; None where the configuration has no [record].
         clock: Where time comes from.
-        wires: How venues are asked, for those that are asked over wires.
+        sides: What built the accounts' sides, and builds others.
         listening: What makes the streams of each account that can be listened to.
         halts: Where the orders of an account come from, of those that say so.
     """
 
-    accounts: Mapping[str, Account]
-    cadences: Mapping[str, Cadence]
+    accounts: dict[str, Account]
+    cadences: dict[str, Cadence]
     reconciler: PositionReconciler
     record: StoreRecord | None
     clock: Clock
-    wires: Wires | None = None
-    listening: Mapping[str, Callable[[], tuple[Stream, ...]]] = field(default_factory=dict)
-    halts: Mapping[str, Halts] = field(default_factory=dict)
+    sides: Sides
+    listening: Mapping[str, Callable[[], tuple[Stream, ...]]]
+    halts: Mapping[str, Halts]
 
     def streams(self) -> dict[str, tuple[Stream, ...]]:
         """What tells of changes by itself, of the accounts that have such: new ones, for a `Schedule`, which closes them."""
@@ -64,7 +130,7 @@ class Running:
     @property
     def measured(self) -> Mapping[str, Mapping[str, EndpointMeasured]]:
         """What was asked of each venue so far, by class of endpoint."""
-        return {} if self.wires is None else self.wires.measured
+        return {} if self.sides.wires is None else self.sides.wires.measured
 
 
 @asynccontextmanager
@@ -90,16 +156,13 @@ async def opened(
     async with AsyncExitStack() as closing:
         shared = shared_of(clock, environment, closing)
         secrets = Secrets(config.secrets, environment, config.file, problems)
-        accounts, making = {}, Making(clock, secrets, problems, closing, config.file, Wiring(clock), shared)
-        halts: dict[str, Halts] = {}
-        for name in chosen(config, names):
-            built = _account(name, config, making)
-            if (halting := halting_side(name, config.account(name), making)) is not None:
-                halts[name] = halting
-            closing.push_async_callback(built.broker.close)
-            accounts[name] = built
-        if problems:
-            raise BadInput(problems)
+        making = Making(clock, secrets, problems, closing, config.file, Wiring(clock), shared)
+        sides = Sides(making, environment)
+        closing.push_async_callback(sides.close)
+        built = await sides.build(config, chosen(config, names))
+        for name, each in built.items():
+            await sides.keep(name, each)
+        accounts = {name: each.account for name, each in built.items()}
         record = None
         if config.recorded:
             from tieout.record.drawer import Drawer  # loads a database
@@ -110,7 +173,9 @@ async def opened(
             closing.push_async_callback(record.close)
         reconciler = PositionReconciler(accounts, clock, record=record, alarm=alarm, reported=reported)
         cadences = {name: cadence(config.account(name).reconciliation) for name in accounts}
-        yield Running(accounts, cadences, reconciler, record, clock, making.wires.made, making.streams, halts)
+        listening = {name: each.listening for name, each in built.items() if each.listening is not None}
+        halts = {name: each.halts for name, each in built.items() if each.halts is not None}
+        yield Running(accounts, cadences, reconciler, record, clock, sides, listening, halts)
 
 
 @asynccontextmanager

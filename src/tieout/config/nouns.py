@@ -205,12 +205,16 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
         certificate: The file of the TLS certificate and what leads to its root (PEM).
         certificate_key: The file of its private key (PEM).
         behind_proxy: Something before the service speaks TLS for it, and nothing else reaches it.
+        heartbeat_url_env: The environment variable with the address of a dead man's switch, which bears a token.
+        heartbeat_url_file: A file that holds it.
     """
 
     listen: Annotated[str, Meta(pattern=r"^[^:\s]+:[0-9]{1,5}$|^\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}$")] = "127.0.0.1:8710"
     certificate: Text | None = None
     certificate_key: Text | None = None
     behind_proxy: bool = False
+    heartbeat_url_env: VariableName | None = None
+    heartbeat_url_file: Text | None = None
 
 
 BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx | BrokerAlpaca | BrokerIb

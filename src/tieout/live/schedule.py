@@ -88,23 +88,19 @@ class Schedule:
         timer: Timer | None = None,
         streams: Mapping[str, Sequence[Stream]] | None = None,
     ) -> None:
-        general, clock = cadence or Cadence(), clock or SystemClock()
-        self._cadences = {name: (own or {}).get(name, general) for name in accounts}
+        general, self._clock = cadence or Cadence(), clock or SystemClock()
+        self._cadences: dict[str, Cadence] = {}
         self._reconciler = reconciler
-        patience = {name: each.overdue_seconds for name, each in self._cadences.items()}
-        self.watch = Watch(patience, clock, alarm or LoggedAlarm(), overdue=self._tick)
-        self._lanes = {
-            name: Lane(name, reconciler, _pace(self._cadences[name], account.settings), self.watch, clock)
-            for name, account in accounts.items()
-        }
-        self._fills = {name: self._judge_of_fills(name, account.settings) for name, account in accounts.items()}
-        self._listeners = {
-            name: Listener(name, each, clock=clock, due=partial(self.on_change, name), watch=self.watch)
-            for name, each in (streams or {}).items()
-        }
+        self.watch = Watch({}, self._clock, alarm or LoggedAlarm(), overdue=self._tick)
+        self._lanes: dict[str, Lane] = {}
+        self._fills: dict[str, LargeFills] = {}
+        self._listeners: dict[str, Listener] = {}
         self._timer = timer or SchedulerTimer()
-        self._ears: list[asyncio.Task[None]] = []
+        self._ears: dict[str, asyncio.Task[None]] = {}
+        self._begun: set[asyncio.Task[Answer]] = set()
         self._stopping = asyncio.Event()
+        for name, account in accounts.items():
+            self._join(account, (own or {}).get(name, general), (streams or {}).get(name))
 
     async def start(self) -> dict[str, ReconciliationReport]:
         """Reconcile each account once, side by side, and then at its interval.
@@ -124,13 +120,44 @@ class Schedule:
         self._timer.stop()
         for listener in self._listeners.values():
             await listener.stop()
-        ears, self._ears = self._ears, []
+        ears, self._ears = (*self._ears.values(), *self._begun), {}
         for ear in ears:
             ear.cancel()
         if ears:
             await asyncio.wait(ears)
         await asyncio.gather(*(self._end(name) for name in self._lanes))
         await self.watch.stop()
+
+    def put(self, account: Account, cadence: Cadence, streams: Sequence[Stream] | None = None) -> None:
+        """Reconcile one account more, from now on. One of its name was let go before."""
+        assert account.name not in self._lanes, "let go first"
+        self._join(account, cadence, streams)
+        begun = asyncio.create_task(self._begin(account.name), name=f"tieout begins {account.name}")
+        self._begun.add(begun)
+        begun.add_done_callback(self._begun.discard)
+
+    async def drop(self, account: str) -> None:
+        """Reconcile *account* no more, and wait for what is under way; nothing is broken off that may be acting."""
+        self._timer.never(account)
+        if account in self._listeners:
+            await self._listeners.pop(account).stop()
+        ear = self._ears.pop(account, None)
+        if ear is not None:
+            ear.cancel()
+            await asyncio.wait({ear})
+        await self._end(account)
+        self.watch.drop(account)
+        del self._lanes[account], self._fills[account], self._cadences[account]
+
+    def _join(self, account: Account, cadence: Cadence, streams: Sequence[Stream] | None) -> None:
+        name = account.name
+        self._cadences[name] = cadence
+        self.watch.put(name, cadence.overdue_seconds)
+        self._lanes[name] = Lane(name, self._reconciler, _pace(cadence, account.settings), self.watch, self._clock)
+        self._fills[name] = self._judge_of_fills(name, account.settings)
+        if streams is not None:
+            due = partial(self.on_change, name)
+            self._listeners[name] = Listener(name, streams, clock=self._clock, due=due, watch=self.watch)
 
     def on_fill(self, account: str, fill: Fill) -> None:
         """The engine had a fill: a large one is followed by a reconciliation. Call it for each, small ones too."""
@@ -173,11 +200,12 @@ class Schedule:
         return answer
 
     async def _begin(self, account: str) -> Answer:
-        answer = await asyncio.shield(self._lanes[account].ask("startup"))
-        if not self._stopping.is_set():
+        lane = self._lanes[account]
+        answer = await asyncio.shield(lane.ask("startup"))
+        if not self._stopping.is_set() and self._lanes.get(account) is lane:
             # For each as soon as it is ready: a slow one does not keep the others from their interval.
             self._timer.every(account, self._cadences[account].reconciliation_interval)
-            self._ears.append(asyncio.create_task(self._listen(account), name=f"tieout listens to {account}"))
+            self._ears[account] = asyncio.create_task(self._listen(account), name=f"tieout listens to {account}")
             if account in self._listeners:
                 self._listeners[account].start()
         return answer
@@ -188,7 +216,8 @@ class Schedule:
             self.watch.begin(account, Trouble.SLOW, left)
 
     def _tick(self, account: str) -> None:
-        self._lanes[account].ask("schedule")
+        if account in self._lanes:
+            self._lanes[account].ask("schedule")
 
     def _lost(self, account: str, sentence: str) -> None:
         if account in self._lanes:

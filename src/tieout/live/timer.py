@@ -24,6 +24,9 @@ class Timer(Protocol):
     def every(self, name: str, seconds: int) -> None:
         """Fire *name* each *seconds* from now on."""
 
+    def never(self, name: str) -> None:
+        """Fire *name* no more; nothing, where it was not fired."""
+
     def stop(self) -> None:
         """Fire nothing more."""
 
@@ -45,6 +48,7 @@ class SchedulerTimer:
         self._scheduler: Any = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
         self._fire: Callable[[str], None] = _nobody
         self._stopped = False
+        self._wanted: set[str] = set()
 
     def start(self, fire: Callable[[str], None], lost: Callable[[str, str], None]) -> None:
         """Begin in the running event loop."""
@@ -59,7 +63,7 @@ class SchedulerTimer:
         }
 
         def heard(event: Any) -> None:
-            if not self._stopped:
+            if not self._stopped and event.job_id in self._wanted:
                 lost(event.job_id, sentences[event.code])
 
         mask = 0
@@ -70,8 +74,15 @@ class SchedulerTimer:
 
     def every(self, name: str, seconds: int) -> None:
         """Fire *name* each *seconds*, at its own phase."""
+        self._wanted.add(name)
         start = EPOCH + phase(name, seconds)
         self._scheduler.add_job(self._job, "interval", (name,), id=name, seconds=seconds, start_date=start)
+
+    def never(self, name: str) -> None:
+        """Fire *name* no more."""
+        if name in self._wanted:
+            self._wanted.remove(name)
+            self._scheduler.remove_job(name)
 
     def stop(self) -> None:
         """Fire nothing more. Its jobs only put a name down, so there is nothing to wait for."""

@@ -134,12 +134,27 @@ class Watch:
                 task.cancel()
                 await asyncio.wait({task}, timeout=1)
 
+    def put(self, account: str, patience: int) -> None:
+        """Watch one account more, from now on."""
+        self._patience[account], self._incomplete[account] = patience, 0
+        self._finished_ns[account] = self._clock.monotonic_ns()
+        self._news.set()  # it may have to be looked at more often
+
+    def drop(self, account: str) -> None:
+        """Watch *account* no more; what is wrong with it is nobody's concern any longer."""
+        for kept in (self._patience, self._finished_ns, self._called_ns, self._incomplete):
+            kept.pop(account, None)
+        for key in [key for key in self._standing if key[0] == account]:
+            del self._standing[key]
+
     def troubles(self, account: str) -> dict[Trouble, str]:
         """What is wrong with an account's reconciliations now, each with its sentence."""
         return {trouble: told.sentence for (name, trouble), told in self._standing.items() if name == account}
 
     def finished(self, account: str, report: ReconciliationReport) -> None:
         """A reconciliation came to its end."""
+        if account not in self._patience:
+            return
         self._finished_ns[account] = self._clock.monotonic_ns()
         self._called_ns.pop(account, None)
         for trouble in _ENDED_BY_A_REPORT:
@@ -187,8 +202,8 @@ class Watch:
         self._news.set()
 
     async def _keep_watch(self) -> None:
-        period = max(1, min(30, *(patience // 10 for patience in self._patience.values()), 30))
         while not self._stopped:
+            period = max(1, min(30, *(patience // 10 for patience in self._patience.values()), 30))
             self.look()
             await self._tell()
             # Nothing is awaited between the last sentence and this, so no news is lost.

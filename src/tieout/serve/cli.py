@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from tieout import __version__
 from tieout.config import Config, load
+from tieout.config.lines import located
 from tieout.errors import BadInput, Problem, TieoutError, WordRefused
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
@@ -239,7 +240,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return BAD
     except BadInput as error:
         for problem in error.problems:
-            _say(f"tieout: {problem}")
+            _say(f"tieout: {located(problem)}")
         return BAD
     except WordRefused as error:
         _say(f"tieout: {inert(error.why)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from tieout.bootstrap import Running
 from tieout.clock import Clock
+from tieout.config import Config
+from tieout.live.roster import Roster
 from tieout.live.schedule import Schedule
 from tieout.model.halt import Halt
 from tieout.record.drawer import Drawer
@@ -68,13 +70,26 @@ class Desk:
         record: The same record, which a service cannot do without.
         measured: What the service measures of itself.
         clock: Where time comes from.
+        roster: What says to which reconciler words of people go; the one of *running* unless told otherwise.
+
+    Attributes:
+        take_on: Takes another configuration on, while all of this runs.
     """
 
+    take_on: Callable[[Config], Awaitable[None]]
+
     def __init__(
-        self, running: Running, schedule: Schedule, record: StoreRecord, measured: Measured, clock: Clock
+        self,
+        running: Running,
+        schedule: Schedule,
+        record: StoreRecord,
+        measured: Measured,
+        clock: Clock,
+        *,
+        roster: Roster | None = None,
     ) -> None:
         self.running, self.schedule, self.measured, self.clock = running, schedule, measured, clock
-        self.people = People(record, clock, tell=running.reconciler.say)
+        self.people = People(record, clock, tell=(roster or running.reconciler).say)
         self.grants, self.users = Grants(record), Users(record)
         self.callers = Callers(self.grants, self.users, clock)
         self.drawer = Drawer(record)
@@ -108,7 +123,8 @@ class Desk:
         """
         now, wanted = self.clock.now(), [name for name in names if name in self.running.accounts]
         found = await self.look(lambda seen: glance(seen.connection, seen.sealed, wanted, now), amounts=True)
-        return tuple(self._state(each, now) for each in found)
+        # Meanwhile accounts may have gone.
+        return tuple(self._state(each, now) for each in found if each.account in self.running.cadences)
 
     def _state(self, seen: Glance, now: datetime) -> AccountState:
         counts = dict[str, int]()

@@ -54,6 +54,10 @@ class Measured:
         self._readings.labels(report.account, report.status).inc()
         self._seconds.observe((report.finished_at - report.started_at).total_seconds())
 
+    def forget(self, account: str) -> None:
+        """An account is watched no more."""
+        self.last.pop(account, None)
+
     def watch(self, running: Running, schedule: Schedule) -> None:
         """Look at what runs whenever somebody asks."""
         self.registry.register(_Accounts(self, running, schedule))
@@ -93,8 +97,8 @@ class _Accounts(Collector):
         breaks = GaugeMetricFamily("tieout_open_breaks", "Differences that stand.", labels=["account", "severity"])
         awaits = GaugeMetricFamily("tieout_awaiting_approval", "Actions that wait for a person.", labels=["account"])
         trouble = GaugeMetricFamily("tieout_trouble", "What is wrong with its readings.", labels=["account", "trouble"])
-        for name in self._running.accounts:
-            due.add_metric([name], self._running.cadences[name].overdue_seconds)
+        for name, cadence in tuple(self._running.cadences.items()):  # on a thread: accounts may come and go meanwhile
+            due.add_metric([name], cadence.overdue_seconds)
             for each in self._schedule.watch.troubles(name):
                 trouble.add_metric([name, each], 1)
             report = self._measured.last.get(name)

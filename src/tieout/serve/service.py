@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from tieout.bootstrap import opened
+from tieout.bootstrap import Running, opened
 from tieout.clock import Clock, SystemClock
 from tieout.config import Config
 from tieout.errors import BadInput, Problem
 from tieout.live.alarm import Alarm, LoggedAlarm
-from tieout.live.outside import HaltingReconciler
+from tieout.live.roster import Roster
 from tieout.live.schedule import Schedule
 from tieout.live.telling import deliver_alerts, outgoing_of
 from tieout.live.watch import Trouble, Watch
@@ -20,6 +19,9 @@ from tieout.record.outbox import Outbox
 from tieout.serve.access.denials import EVERY
 from tieout.serve.desk import Desk
 from tieout.serve.measuring import Measured
+from tieout.serve.reloading import Reloading
+from tieout.serve.tasks import Place, beside
+from tieout.serve.vital import keep_calling, switch_of
 
 
 @asynccontextmanager
@@ -42,14 +44,9 @@ async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | 
         record = running.record
         assert record is not None, "the configuration has one"
         outgoing = outgoing_of(config.alerts, Outbox(record), clock, alarm, running.accounts)
-        halting = HaltingReconciler(
-            running.reconciler,
-            running.accounts,
-            running.halts,
-            lambda account, why: _note_halt(schedule.watch, account, why),
-        )
+        sending, roster = Place(), _rostered(running, lambda: schedule.watch)
         schedule = Schedule(
-            halting,
+            roster,
             running.accounts,
             own=running.cadences,
             clock=clock,
@@ -61,16 +58,27 @@ async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | 
             await alarm.raise_alarm("record", sentence)
 
         measured.watch(running, schedule)
-        desk = Desk(running, schedule, record, measured, clock)
+        desk = Desk(running, schedule, record, measured, clock, roster=roster)
+        desk.take_on = Reloading(desk, config, roster, sending=sending, alarm=alarm).take_on
         others = (Duty("logging who was not let", EVERY, desk.denials.tell_rest),)
         async with (
-            beside(deliver_alerts(outgoing, clock, alarm)),
+            sending.standing(deliver_alerts(outgoing, clock, alarm)),
             beside(keep_alive(record, config.record, clock, tell=tell, others=others)),
             beside(measured.keep_time()),
+            _switched(config, desk),
             _scheduled(schedule),
         ):
             yield desk
             await desk.denials.tell_rest()
+
+
+def _rostered(running: Running, watch: Callable[[], Watch]) -> Roster:
+    return Roster(
+        running.reconciler,
+        running.accounts,
+        running.halts,
+        lambda account, why: _note_halt(watch(), account, why),
+    )
 
 
 def _note_halt(watch: Watch, account: str, why: str | None) -> None:
@@ -92,11 +100,11 @@ async def _scheduled(schedule: Schedule) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def beside(work: Awaitable[object]) -> AsyncIterator[None]:
-    """*work* as a task for as long as this stands."""
-    task = asyncio.ensure_future(work)
-    try:
+async def _switched(config: Config, desk: Desk) -> AsyncIterator[None]:
+    """The dead man's switch is called meanwhile, where the configuration names one."""
+    switch = switch_of(config)
+    if switch is None:
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+        return
+    async with beside(keep_calling(switch, desk, desk.clock)):
+        yield

@@ -185,6 +185,8 @@ MEANINGS: dict[str, str] = {
     "listen": "address and port; port 0 takes a free one. Beyond this machine it takes TLS",
     "certificate": "the file of the TLS certificate and what leads to its root (PEM)",
     "certificate_key": "the file of its private key (PEM)",
+    "heartbeat_url_env": "the variable with the address of a dead man's switch: called each minute while all is well",
+    "heartbeat_url_file": "",
     "behind_proxy": "something before the service speaks TLS for it, and nothing else reaches it",
 }
 

@@ -102,7 +102,11 @@ async def test_a_service_logs_no_secret_and_no_amount(tmp_path: Path) -> None:
     """A whole service with trouble of every kind, told as JSON and with every request: its log holds none of either."""
     more = f'[alerts]\nurls = ["json://127.0.0.1:9/{HOOK}"]\n'
     path = write_configuration(tmp_path, "main", "torn", more=more)
-    environment = {"TIEOUT_ESCALATE_URLS": f"jsons://u:{HOOK}@127.0.0.1:9/{HOOK}"}
+    path.write_text(path.read_text().replace("[service]", '[service]\nheartbeat_url_env = "SWITCH"'))
+    environment = {
+        "SWITCH": f"http://127.0.0.1:9/{HOOK}",
+        "TIEOUT_ESCALATE_URLS": f"jsons://u:{HOOK}@127.0.0.1:9/{HOOK}",
+    }
     async with served(path, "--log", "json", "--verbose", environment=environment) as running:
         text = (tmp_path / "main-broker.json").read_text().replace('"2"', f'"{AMOUNT}"')
         (tmp_path / "main-broker.json").write_text(text)
@@ -117,6 +121,7 @@ async def test_a_service_logs_no_secret_and_no_amount(tmp_path: Path) -> None:
             lambda: any("alert" in str(line["logger"]) or "alarm" in str(line["logger"]) for line in running.lines)
         )
     lines = running.lines
+    assert any("switch is not called: it is not reached" in line["event"] for line in lines)
     levels = {line["level"] for line in lines}
     assert "debug" in levels and levels & {"warning", "error"}, "it told of requests, and of trouble"
     assert any(line["event"].startswith("POST /v1/accounts/{account}/reconcile: 200") for line in lines)

@@ -1,0 +1,5 @@
+"""The service that tests ask."""
+
+from tests.serve.api.conftest import stage
+
+__all__ = ["stage"]

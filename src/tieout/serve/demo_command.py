@@ -39,6 +39,7 @@ def demo(
         from tieout.serve.demo_venues import run_venues
 
         return run_venues(output or REPORTS, seed)
+    print("Starting the service on this machine: a few seconds ...", flush=True)
     from tieout.serve.demo_service import Show, run_service
 
     return run_service(Show(seconds=seconds, folder=output, listen=listen, seed=seed))

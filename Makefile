@@ -50,7 +50,7 @@ conform: $(VENV)/.develop
 lock: # refresh the pinned requirements; `uv` must be on the path
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra service --extra brokers --extra live --group build pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements-dev.txt
-	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra service --extra brokers --extra ib --extra statements --extra timestamps --extra tracing --group build pyproject.toml -o deploy/docker/requirements.txt
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra service --extra brokers --extra ib --extra statements --extra timestamps --group build pyproject.toml -o deploy/docker/requirements.txt
 
 clean:
 	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output

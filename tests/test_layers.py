@@ -78,7 +78,6 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "nicegui": frozenset(("serve",)),
     "prometheus_client": frozenset(("serve",)),
     "structlog": frozenset(("serve",)),
-    "opentelemetry": frozenset(("serve",)),
     "pydantic": frozenset(("serve",)),  # fastapi's own
 }
 

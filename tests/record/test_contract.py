@@ -49,12 +49,8 @@ from tieout.record.store.types import EPOCH
 from tieout.record.writer import Rows, Unit, Writer
 
 T = TypeVar("T")
-ELSEWHERE = {
-    "attestations",
-    "tokens",
-    "users",
-    "sessions",
-}  # what others signed: written by the witness's and the time stamp's side
+# What others signed, who may what, and what other programs push: written by other parts than those that a desk runs.
+ELSEWHERE = {"attestations", "tokens", "users", "sessions", "pushed_books"}
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ EXTRA_OF = dict.fromkeys(OF_SERVICE, "service") | {
     "ib_async": "ib",
     "ibflex": "statements",
     "pyarrow": "statements",
-    "opentelemetry": "tracing",
     "apscheduler": "live",
     "apprise": "live",
 }

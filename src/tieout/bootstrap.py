@@ -123,9 +123,13 @@ class Running:
     listening: Mapping[str, Callable[[], tuple[Stream, ...]]]
     halts: Mapping[str, Halts]
 
-    def streams(self) -> dict[str, tuple[Stream, ...]]:
-        """What tells of changes by itself, of the accounts that have such: new ones, for a `Schedule`, which closes them."""
-        return {name: opened() for name, opened in self.listening.items()}
+    def streams(self, names: Collection[str] | None = None) -> dict[str, tuple[Stream, ...]]:
+        """What tells of changes by itself, of those accounts *names* (all by default) that have such.
+
+        New ones, for a `Schedule`, which closes them.
+        """
+        wanted = self.listening if names is None else [name for name in names if name in self.listening]
+        return {name: self.listening[name]() for name in wanted}
 
     @property
     def measured(self) -> Mapping[str, Mapping[str, EndpointMeasured]]:

@@ -74,6 +74,10 @@ class Notebook:
         self._doubt("intend")
         self.power.use("between intend and the act")
 
+    async def confirm(self, account: str) -> None:
+        """Nobody else acts for it, unless the test says so."""
+        self._refuse("confirm")
+
     async def conclude(self, intent: Intent, ended: Ended, why: str | None) -> None:
         """Keep its end."""
         self.power.use("between the act and conclude")

@@ -56,6 +56,9 @@ class Journal:
         assert intent.id not in self.open, "intended before"
         self.open[intent.id] = intent
 
+    async def confirm(self, account: str) -> None:
+        """Nobody else acts."""
+
     async def conclude(self, intent: Intent, ended: Ended, why: str | None) -> None:
         """Keep its end."""
         self.ended.append(ended)

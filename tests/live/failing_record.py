@@ -44,8 +44,8 @@ class FailingRecord:
             raise asyncio.CancelledError
         return answer
 
-    async def claim(self, account: str) -> None:
-        await self._through("claim", self.record.claim(account))
+    async def claim(self, account: str) -> int:
+        return await self._through("claim", self.record.claim(account))
 
     async def configure(self, account: str, configuration: bytes) -> str:
         return await self._through("configure", self.record.configure(account, configuration))
@@ -67,6 +67,9 @@ class FailingRecord:
 
     async def permit(self) -> None:
         await self._through("permit", self.record.permit())
+
+    async def confirm(self, account: str) -> None:
+        await self._through("confirm", self.record.confirm(account))
 
     async def intend(self, intent: Intent) -> None:
         await self._through("intend", self.record.intend(intent))

@@ -62,6 +62,13 @@ class Journal(Protocol):
             RecordError: It may not have been kept: it is not acted on, nor is anything after it.
         """
 
+    async def confirm(self, account: str) -> None:
+        """Return where nobody else acts for *account* by now, which its intents were kept for.
+
+        Raises:
+            RecordError: Somebody does, or may: it is not acted on, and whoever does looks the intent up.
+        """
+
     async def conclude(self, intent: Intent, ended: Ended, why: str | None) -> None:
         """Keep what became of an intent; repeating it MUST change nothing.
 
@@ -75,6 +82,9 @@ class Unrecorded:
 
     async def intend(self, intent: Intent) -> None:
         """Keep nothing."""
+
+    async def confirm(self, account: str) -> None:
+        """Ask nobody."""
 
     async def conclude(self, intent: Intent, ended: Ended, why: str | None) -> None:
         """Keep nothing."""
@@ -175,6 +185,11 @@ async def _carried_out(intent: Intent, seen: Seen, acting: _Round) -> tuple[Effe
     late = None if elsewhere(intent.plan, acting.books) else await _moved_since(seen, intent, acting)
     if late is not None:
         return await _concluded(intent, Effect(intent.plan, Ended.UNDONE, late), acting.journal)
+    try:
+        # A process may have been paused since the intent was kept, for so long that another one goes on for it.
+        await acting.journal.confirm(acting.account)
+    except RecordError:
+        return Effect(intent.plan, None, NO_AUDIT), NO_AUDIT
     ended, why = await carry_out(intent, acting.books, acting.broker, acting.waiting)
     # A crash here leaves it done, or refused, and nobody told: done reads back as DONE, refused as UNDONE.
     return await _concluded(intent, _effect(intent, ended, why), acting.journal)

@@ -207,6 +207,9 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
         behind_proxy: Something before the service speaks TLS for it, and nothing else reaches it.
         heartbeat_url_env: The environment variable with the address of a dead man's switch, which bears a token.
         heartbeat_url_file: A file that holds it.
+        workers: "solo" watches all accounts in this one process; "shared" shares them with every other process that is
+            started on the same PostgreSQL record with the same accounts, and goes on for those that die.
+        shards: Into how many parts shared accounts are divided; the same for all processes, and no fewer than those.
     """
 
     listen: Annotated[str, Meta(pattern=r"^[^:\s]+:[0-9]{1,5}$|^\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}$")] = "127.0.0.1:8710"
@@ -215,6 +218,8 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     behind_proxy: bool = False
     heartbeat_url_env: VariableName | None = None
     heartbeat_url_file: Text | None = None
+    workers: Literal["solo", "shared"] = "solo"
+    shards: Annotated[int, Meta(ge=1, le=4096)] = 64
 
 
 BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx | BrokerAlpaca | BrokerIb

@@ -23,6 +23,14 @@ class RecordJournal:
             await self._refuse(error.why)
             raise
 
+    async def confirm(self, account: str) -> None:
+        """Raise where another process has taken the account over."""
+        try:
+            await self._record.confirm(account)
+        except RecordError as error:
+            await self._refuse(error.why)
+            raise
+
     async def conclude(self, intent: Intent, ended: Ended, why: str | None = None) -> None:
         """Keep what became of it."""
         try:

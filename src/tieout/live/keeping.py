@@ -68,6 +68,7 @@ class Keeping:
         self.terms = Terms(configuration.settings.assets, clock)
         self._record, self._alarm = record, alarm
         self._name: str | None = None
+        self._claimed: int | None = None
         self._since_whole: int | None = WHOLE_EVERY  # None where what the record holds does not lead to the state
         self._under_way = False
         self._told: set[str] = set()
@@ -239,11 +240,12 @@ class Keeping:
     async def _claim(self, record: Record) -> None:
         """Be the account's one writer. Where another process is, nothing of this one is recorded, and nothing acted on."""
         try:
-            await record.claim(self._account)
+            claimed = await record.claim(self._account)
         except AccountTaken:
-            self._name = None  # what that one does only the record tells
-            self.established = False
+            self._name, self.established = None, False  # what that one does only the record tells
             raise
+        if claimed != self._claimed:  # and what one did meanwhile
+            self._name, self.established, self._claimed = None, False, claimed
 
     async def _start(self, record: Record, state: State) -> State:
         # Written first: behind it, whatever a reconciliation that was broken off had asked to be written is there to be read.

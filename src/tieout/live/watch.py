@@ -10,7 +10,7 @@ import contextlib
 import logging
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -146,6 +146,11 @@ class Watch:
             kept.pop(account, None)
         for key in [key for key in self._standing if key[0] == account]:
             del self._standing[key]
+
+    @property
+    def accounts(self) -> Collection[str]:
+        """The accounts that are watched."""
+        return tuple(self._patience)
 
     def troubles(self, account: str) -> dict[Trouble, str]:
         """What is wrong with an account's reconciliations now, each with its sentence."""

@@ -74,8 +74,11 @@ class Restored(Struct, frozen=True):
 class Record(Protocol):
     """Where everything is kept. Each call that writes returns when what it wrote is on the disk."""
 
-    async def claim(self, account: str) -> None:
+    async def claim(self, account: str) -> int:
         """Be the one process that reconciles an account, until this is closed or the process dies. Asked for each time.
+
+        Returns:
+            A number, another one than before where somebody else may have written of it since: only the record tells what.
 
         Raises:
             AccountTaken: Another process is.
@@ -129,6 +132,13 @@ class Record(Protocol):
 
         Raises:
             RecordError: It is not, and why.
+        """
+
+    async def confirm(self, account: str) -> None:
+        """Return where this is still the one process, as far as can be told: asked just before something is sent.
+
+        Raises:
+            RecordError: It is not, or that cannot be found out.
         """
 
     async def intend(self, intent: Intent) -> None:

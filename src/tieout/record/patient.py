@@ -39,9 +39,9 @@ class PatientRecord:
         self._failed: tuple[int, RecordError] | None = None
         self._turn = asyncio.Lock()
 
-    async def claim(self, account: str) -> None:
+    async def claim(self, account: str) -> int:
         """Be the one process that reconciles an account."""
-        await (await self.opened()).claim(account)
+        return await (await self.opened()).claim(account)
 
     async def configure(self, account: str, configuration: bytes) -> str:
         """Keep settings and policy."""
@@ -70,6 +70,10 @@ class PatientRecord:
     async def permit(self) -> None:
         """Return where acting is allowed."""
         await (await self.opened()).permit()
+
+    async def confirm(self, account: str) -> None:
+        """Return where it still is."""
+        await (await self.opened()).confirm(account)
 
     async def intend(self, intent: Intent) -> None:
         """Keep an intent before it is acted on."""

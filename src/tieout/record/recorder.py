@@ -12,13 +12,14 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tieout.clock import Clock
-from tieout.errors import AccountTaken, RecordUnavailable, in_words
+from tieout.errors import RecordUnavailable, in_words
 from tieout.model.case import Approved
 from tieout.model.intent import Ended, Intent
 from tieout.record.accounts import Accounts
 from tieout.record.base import Reading, Restored, Word
 from tieout.record.drafts import intent_draft, outcome_draft, reading_drafts, word_draft
 from tieout.record.entry import Draft, EntryKind
+from tieout.record.fence import Alone, Fence
 from tieout.record.payloads import Kept, Payloads, insert_fresh
 from tieout.record.readings import contents, store
 from tieout.record.restoring import configuration_of, heard_before, restore, undone, unfinished
@@ -62,13 +63,13 @@ class StoreRecord:
         self.database, self.payloads = database, payloads
         self.writer, self._clock, self._run, self._guard = writer, clock, run, guard
         self._accounts = Accounts(database)
+        self.fence: Fence = Alone(database, self._accounts)
         self._decided: dict[str, bytes] = {}
         self._policies: dict[str, str] = {}
 
-    async def claim(self, account: str) -> None:
-        """Be the one process that reconciles an account, until this is closed or the process dies."""
-        if not await self.database.claim(await self._accounts.row(account)):
-            raise AccountTaken(f"another process reconciles {account}; stop that one, or let it do the work")
+    async def claim(self, account: str) -> int:
+        """Be the one process that reconciles an account, until this is closed, the process dies, or its lease runs out."""
+        return await self.fence.claim(account)
 
     async def configure(self, account: str, configuration: bytes) -> str:
         """Keep settings and policy, and that the account started under them."""
@@ -78,23 +79,25 @@ class StoreRecord:
         name = hashlib.sha256(configuration).hexdigest()[:12]
         row = await self._accounts.row(account)
         kept = (await self.payloads.share(account, {"configuration": configuration}))["configuration"]
+        mark = self.fence.mark(account)
         draft = Draft(
-            event=f"configure:{self._run}:{account}:{name}",
+            event=":".join(("configure", self._run, account, name, *mark.values())),
             kind=EntryKind.CONFIGURE,
             account=account,
             policy=name,
-            refs={"start": self._run},
+            refs={"start": self._run, **mark},
             commitments={"configuration": kept.commitment},
         )
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
+            self.fence.check(connection, account)
             insert_fresh(connection, [kept])
             known = select(configurations.c.entry).where(configurations.c.account == row, configurations.c.name == name)
             if connection.execute(known).first() is None:
                 values = {"account": row, "name": name, "entry": entries[0], "body": kept.id}
                 connection.execute(insert(configurations).values(values))
 
-        await self._write((draft,), rows, [kept])
+        await self.write(Unit((draft,), rows), [kept])
         self._policies[account] = name
         return name
 
@@ -122,6 +125,7 @@ class StoreRecord:
         kept = [*stored.kept, *(each for each in (decided, state) if each is not None)]
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
+            self.fence.check(connection, account)
             insert_fresh(connection, kept)
             insert_reading(connection, row, entries[0], reading, stored)
             if reading.look:
@@ -140,7 +144,7 @@ class StoreRecord:
             if state is not None:
                 keep_state(connection, row, entries[0], report.started_at, body=state.id, gap=reading.gap)
 
-        await self._write(drafts, rows, kept)
+        await self.write(Unit(drafts, rows), kept)
         if decided is not None:
             self._decided[account] = decided.commitment
 
@@ -164,7 +168,7 @@ class StoreRecord:
             insert_fresh(connection, [kept])
             insert_word(connection, row, entries[0], word, said_at=at, body=kept.id)
 
-        await self._write((draft,), rows, [kept])
+        await self.write(Unit((draft,), rows), [kept])
 
     async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
         """What people said behind an entry."""
@@ -174,6 +178,10 @@ class StoreRecord:
         """Return where acting is allowed."""
         await self._guard()
 
+    async def confirm(self, account: str) -> None:
+        """Return where no other process has taken the account over since it was claimed."""
+        await self.fence.confirm(account)
+
     async def intend(self, intent: Intent) -> None:
         """Keep an intent, before it is acted on."""
         row = await self._accounts.row(intent.account)
@@ -181,6 +189,7 @@ class StoreRecord:
         draft = intent_draft(intent, at, kept.commitment, self._policies.get(intent.account))
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
+            self.fence.check(connection, intent.account)
             insert_fresh(connection, [kept])
             connection.execute(
                 insert(actions).values(
@@ -208,12 +217,13 @@ class StoreRecord:
         final = ended is not Ended.UNKNOWN
 
         def rows(connection: Connection, entries: Sequence[int]) -> None:
+            self.fence.check(connection, intent.account)
             values: dict[str, object] = {"status": str(ended), "why": None if why is None else in_words(why)}
             if final:
                 values |= {"outcome": entries[0], "ended_at": at}
             connection.execute(update(actions).where(actions.c.id == intent.id).values(values))
 
-        await self._write((draft,), rows)
+        await self.write(Unit((draft,), rows))
 
     async def attempts(self, account: str) -> Mapping[str, int]:
         """How often a case never happened although it was intended."""
@@ -226,7 +236,7 @@ class StoreRecord:
     async def heartbeat(self) -> None:
         """Log that the watchman lives: a log that says nothing for long was stopped, or cut."""
         event = f"heartbeat:{self._run}:{self._clock.monotonic_ns()}"
-        await self._write((Draft(event=event, kind=EntryKind.HEARTBEAT),))
+        await self.write(Unit((Draft(event=event, kind=EntryKind.HEARTBEAT),)))
 
     async def write(self, unit: Unit, kept: Sequence[Kept] = ()) -> tuple[int, ...]:
         """Record a unit of another part of the record; returns where its entries stand."""
@@ -239,14 +249,6 @@ class StoreRecord:
         """Wait for what is under way and close the database. Safe to repeat."""
         await self.writer.close()
         await self.database.close()
-
-    async def _write(
-        self,
-        drafts: Sequence[Draft],
-        rows: Callable[[Connection, Sequence[int]], None] | None = None,
-        kept: Sequence[Kept] = (),
-    ) -> tuple[int, ...]:
-        return await self.write(Unit(tuple(drafts), rows), kept)
 
     async def _changed_plans(self, account: str, reading: Reading) -> Kept | None:
         """The plans, where they are not those of the reading before: a decision that stands is logged once."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from tieout.errors import LogBehind, RecordError, RecordUnavailable, StorageExhausted
+from tieout.errors import AccountTaken, LogBehind, RecordError, RecordUnavailable, StorageExhausted
 from tieout.record.entry import Draft, EntryKind
 from tieout.record.log import Appended, Author, Head, HeadMoved, append, check_extends, lock_head, places_of
 from tieout.record.room import Room
@@ -108,8 +108,9 @@ class Writer:
         outcomes: list[Any] = [_fault() for _ in batch]
         try:
             outcomes = list(await self._attempt(units))
-        except (IntegrityError, Overtaken):
-            # One of them was written before, or is wrong: each alone, so that the others do not suffer for it.
+        except (IntegrityError, Overtaken, AccountTaken):
+            # One of them was written before, is wrong, or is of an account that another process writes by now: each alone,
+            # so that the others do not suffer for it.
             outcomes = [await self._alone(unit) for unit in units]
         except RecordError as error:
             outcomes = [error] * len(batch)

@@ -14,7 +14,6 @@ from tieout.bootstrap import Running
 from tieout.clock import Clock
 from tieout.config import Config
 from tieout.live.roster import Roster
-from tieout.live.schedule import Schedule
 from tieout.model.halt import Halt
 from tieout.record.drawer import Drawer
 from tieout.record.grants import Grants
@@ -27,6 +26,7 @@ from tieout.serve.access.callers import Callers
 from tieout.serve.access.denials import Denials
 from tieout.serve.access.pace import Pace
 from tieout.serve.measuring import Measured
+from tieout.serve.workers.engine import Engine
 
 T = TypeVar("T")
 LOGINS_A_MINUTE = 60  # from one address
@@ -66,7 +66,7 @@ class Desk:
 
     Args:
         running: Accounts, reconciler and record.
-        schedule: What reconciles them.
+        schedule: What reconciles those of them that fall to this process.
         record: The same record, which a service cannot do without.
         measured: What the service measures of itself.
         clock: Where time comes from.
@@ -81,7 +81,7 @@ class Desk:
     def __init__(
         self,
         running: Running,
-        schedule: Schedule,
+        schedule: Engine,
         record: StoreRecord,
         measured: Measured,
         clock: Clock,

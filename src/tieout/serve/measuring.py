@@ -11,9 +11,9 @@ from prometheus_client.registry import Collector
 
 from tieout.bootstrap import Running
 from tieout.clock import Clock
-from tieout.live.schedule import Schedule
 from tieout.model.discrepancy import Severity
 from tieout.model.report import ReconciliationReport
+from tieout.serve.workers.engine import Engine
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 LAGS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -58,7 +58,7 @@ class Measured:
         """An account is watched no more."""
         self.last.pop(account, None)
 
-    def watch(self, running: Running, schedule: Schedule) -> None:
+    def watch(self, running: Running, schedule: Engine) -> None:
         """Look at what runs whenever somebody asks."""
         self.registry.register(_Accounts(self, running, schedule))
         self.registry.register(_Venues(running))
@@ -80,7 +80,7 @@ class Measured:
 class _Accounts(Collector):
     """How each account stands, as its last report in this process says."""
 
-    def __init__(self, measured: Measured, running: Running, schedule: Schedule) -> None:
+    def __init__(self, measured: Measured, running: Running, schedule: Engine) -> None:
         self._measured, self._running, self._schedule = measured, running, schedule
 
     def collect(self) -> Iterator[Metric]:
@@ -97,7 +97,10 @@ class _Accounts(Collector):
         breaks = GaugeMetricFamily("tieout_open_breaks", "Differences that stand.", labels=["account", "severity"])
         awaits = GaugeMetricFamily("tieout_awaiting_approval", "Actions that wait for a person.", labels=["account"])
         trouble = GaugeMetricFamily("tieout_trouble", "What is wrong with its readings.", labels=["account", "trouble"])
+        watched = frozenset(self._schedule.watch.accounts)
         for name, cadence in tuple(self._running.cadences.items()):  # on a thread: accounts may come and go meanwhile
+            if name not in watched:
+                continue  # another worker tells of it
             due.add_metric([name], cadence.overdue_seconds)
             for each in self._schedule.watch.troubles(name):
                 trouble.add_metric([name, each], 1)

@@ -20,6 +20,7 @@ from tieout.errors import BadInput, RecordError
 from tieout.live.alarm import Alarm
 from tieout.live.reconciler import PositionReconciler
 from tieout.live.roster import Roster
+from tieout.live.schedule import Schedule
 from tieout.live.telling import Outgoing, deliver_alerts, outgoing_of
 from tieout.model.alerting import AlertSettings
 from tieout.record.entry import Draft, EntryKind
@@ -125,8 +126,14 @@ class Reloading:
         assert record is not None, "a service has one"
         return outgoing_of(settings, Outbox(record), self._desk.clock, self._alarm, self._desk.running.accounts)
 
+    @property
+    def _schedule(self) -> Schedule:
+        schedule = self._desk.schedule
+        assert isinstance(schedule, Schedule), "workers that share accounts take nothing on"
+        return schedule
+
     async def _put(self, config: Config, name: str, built: Built) -> None:
-        running, schedule = self._desk.running, self._desk.schedule
+        running, schedule = self._desk.running, self._schedule
         reconciler = PositionReconciler(
             {name: built.account},
             self._desk.clock,
@@ -144,7 +151,7 @@ class Reloading:
 
     async def _drop(self, name: str) -> None:
         running = self._desk.running
-        await self._desk.schedule.drop(name)
+        await self._schedule.drop(name)
         await self._roster.drop(name)
         del running.accounts[name], running.cadences[name]
         self._desk.measured.forget(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from tieout.bootstrap import Running, opened
@@ -13,7 +13,7 @@ from tieout.live.alarm import Alarm, LoggedAlarm
 from tieout.live.roster import Roster
 from tieout.live.schedule import Schedule
 from tieout.live.telling import deliver_alerts, outgoing_of
-from tieout.live.watch import Trouble, Watch
+from tieout.live.watch import Trouble
 from tieout.record.beating import Duty, keep_alive
 from tieout.record.outbox import Outbox
 from tieout.serve.access.denials import EVERY
@@ -22,6 +22,7 @@ from tieout.serve.measuring import Measured
 from tieout.serve.reloading import Reloading
 from tieout.serve.tasks import Place, beside
 from tieout.serve.vital import keep_calling, switch_of
+from tieout.serve.workers.engine import Engine, Troubles
 
 
 @asynccontextmanager
@@ -40,48 +41,70 @@ async def serving(config: Config, *, clock: Clock | None = None, alarm: Alarm | 
     clock, alarm = clock or SystemClock(), alarm or LoggedAlarm()
     names = [name for name, each in config.accounts.items() if each.reconciliation.enabled and each.broker is not None]
     measured = Measured(clock)
-    async with opened(config, names, clock=clock, alarm=alarm, reported=measured.reported) as running:
+    async with (
+        opened(config, names, clock=clock, alarm=alarm, reported=measured.reported) as running,
+        _engine(config, running, clock, alarm) as (engine, roster),
+    ):
         record = running.record
         assert record is not None, "the configuration has one"
-        outgoing = outgoing_of(config.alerts, Outbox(record), clock, alarm, running.accounts)
-        sending, roster = Place(), _rostered(running, lambda: schedule.watch)
-        schedule = Schedule(
-            roster,
-            running.accounts,
-            own=running.cadences,
-            clock=clock,
-            alarm=alarm,
-            streams=running.streams(),
-        )
+        shared = config.service.workers == "shared"
+        ours = engine.watch.accounts if shared else running.accounts
+        outgoing, sending = outgoing_of(config.alerts, Outbox(record), clock, alarm, ours), Place()
 
         async def tell(sentence: str) -> None:
             await alarm.raise_alarm("record", sentence)
 
-        measured.watch(running, schedule)
-        desk = Desk(running, schedule, record, measured, clock, roster=roster)
-        desk.take_on = Reloading(desk, config, roster, sending=sending, alarm=alarm).take_on
+        measured.watch(running, engine)
+        desk = Desk(running, engine, record, measured, clock, roster=roster)
+        desk.take_on = refused if shared else Reloading(desk, config, roster, sending=sending, alarm=alarm).take_on
         others = (Duty("logging who was not let", EVERY, desk.denials.tell_rest),)
         async with (
             sending.standing(deliver_alerts(outgoing, clock, alarm)),
             beside(keep_alive(record, config.record, clock, tell=tell, others=others)),
             beside(measured.keep_time()),
             _switched(config, desk),
-            _scheduled(schedule),
+            _scheduled(engine),
         ):
             yield desk
             await desk.denials.tell_rest()
 
 
-def _rostered(running: Running, watch: Callable[[], Watch]) -> Roster:
-    return Roster(
+@asynccontextmanager
+async def _engine(config: Config, running: Running, clock: Clock, alarm: Alarm) -> AsyncIterator[tuple[Engine, Roster]]:
+    """What reconciles, and by whom: all accounts here or, where workers share them, those that fall to this one."""
+    roster = Roster(
         running.reconciler,
         running.accounts,
         running.halts,
-        lambda account, why: _note_halt(watch(), account, why),
+        lambda account, why: _note_halt(engine.watch, account, why),
     )
+    engine: Engine
+
+    def make(names: Collection[str]) -> Schedule:
+        accounts, streams = {name: running.accounts[name] for name in names}, running.streams(names)
+        return Schedule(roster, accounts, own=running.cadences, clock=clock, alarm=alarm, streams=streams)
+
+    if config.service.workers == "solo":
+        engine = make(running.accounts)
+        yield engine, roster
+        return
+    from tieout.serve.workers.joining import joined
+
+    async with joined(config, running, make, alarm) as engine:
+        yield engine, roster
 
 
-def _note_halt(watch: Watch, account: str, why: str | None) -> None:
+async def refused(config: Config) -> None:
+    """Workers that share accounts have one configuration, all of them.
+
+    Raises:
+        BadInput: Always.
+    """
+    mend = "start them anew, one after the other: the others go on meanwhile"
+    raise BadInput([Problem(config.file, "service.workers", "workers that share accounts take nothing on", mend)])
+
+
+def _note_halt(watch: Troubles, account: str, why: str | None) -> None:
     """Whether an account's halts took effect where its orders come from, and *why* that was not seen."""
     if why is None:
         watch.end(account, Trouble.UNHALTED)
@@ -90,13 +113,13 @@ def _note_halt(watch: Watch, account: str, why: str | None) -> None:
 
 
 @asynccontextmanager
-async def _scheduled(schedule: Schedule) -> AsyncIterator[None]:
-    """The schedule, running. Its first round is not waited for: a venue that is slow keeps nobody from looking."""
-    async with beside(schedule.start()):
+async def _scheduled(engine: Engine) -> AsyncIterator[None]:
+    """The engine, running. Its first round is not waited for: a venue that is slow keeps nobody from looking."""
+    async with beside(engine.start()):
         try:
             yield
         finally:
-            await schedule.stop()
+            await engine.stop()
 
 
 @asynccontextmanager

@@ -188,6 +188,8 @@ MEANINGS: dict[str, str] = {
     "heartbeat_url_env": "the variable with the address of a dead man's switch: called each minute while all is well",
     "heartbeat_url_file": "",
     "behind_proxy": "something before the service speaks TLS for it, and nothing else reaches it",
+    "workers": '"solo" watches all accounts in one process; "shared" shares them among all that run on one PostgreSQL record',
+    "shards": "into how many parts shared accounts are divided; the same for all workers, and no fewer than those",
 }
 
 

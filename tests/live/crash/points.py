@@ -246,9 +246,9 @@ class CountedRecord:
     async def _through(self, name: str, call: Callable[[], Coroutine[None, None, T]]) -> T:
         return await self._points.call(f"record {name}", call, RecordUnavailable("the database is away"))
 
-    async def claim(self, account: str) -> None:
+    async def claim(self, account: str) -> int:
         """Counted."""
-        await self._through("claim", lambda: self.record.claim(account))
+        return await self._through("claim", lambda: self.record.claim(account))
 
     async def configure(self, account: str, configuration: bytes) -> str:
         """Counted."""
@@ -283,6 +283,10 @@ class CountedRecord:
     async def permit(self) -> None:
         """Counted."""
         await self._through("permit", self.record.permit)
+
+    async def confirm(self, account: str) -> None:
+        """Not counted: where one process writes, it asks nobody."""
+        await self.record.confirm(account)
 
     async def intend(self, intent: Intent) -> None:
         """Counted."""

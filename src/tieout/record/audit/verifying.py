@@ -94,11 +94,12 @@ def _damaged(asked: Asked, finding: Finding) -> Verified:
 
 
 def _verify(connection: Connection, asked: Asked, sealed: Payloads | None, progress: Progress) -> Verified:
+    # Before the first row is read: a service that writes meanwhile moves these on, too, and would seem to be cut.
+    heads, unchecked, findings = _heads(asked)
     fetch = rows_of(connection)
     vault = None if sealed is None else sealed.vault
     damage = check_structure(connection, fetch)
     origin, head_at, ends = _ends(fetch)
-    heads, unchecked, findings = _heads(asked)
     findings += damage
     sizes = {ends.checkpoints, ends.last, *attested_sizes(fetch), *(size_of(each) for each in heads)} - {None}
     path = None if "://" in asked.store else Path(asked.store)

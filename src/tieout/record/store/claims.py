@@ -1,4 +1,8 @@
-"""One writer an account: a claim that the operating system, or the database, takes back when its process dies."""
+"""One writer an account: a claim that the operating system, or the database, takes back when its process dies.
+
+Beside workers that share a PostgreSQL database a process that takes an account for itself alone is refused while a lease of
+that account's shard lives, and ends one that ran out: both look after they have taken, so that one of them sees the other.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import fcntl
 import os
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tieout.record.store.failures import async_failures
+from tieout.record.store.leasing import end_expired
 
 _SPACE = 7_419  # any number that nobody else uses for advisory locks of two keys
 
@@ -83,6 +88,12 @@ class ServerClaims:
         )
         if not taken.scalar():
             return False
+        # A worker that was paused past its time, and wakes up, is to find that it holds nothing.
+        if not await self._session.run_sync(end_expired):
+            await self._session.execute(
+                text("SELECT pg_advisory_unlock(:space, :account)"), {"space": _SPACE, "account": account}
+            )
+            return False
         self._held.add(account)
         return True
 
@@ -92,3 +103,12 @@ class ServerClaims:
         if session is not None:
             await session.invalidate()
             await session.close()
+
+
+def claimed_alone(connection: Connection) -> frozenset[str]:
+    """The accounts that some process has taken for itself alone, in a PostgreSQL database."""
+    held = (
+        "SELECT name FROM accounts JOIN pg_locks ON objid = accounts.id AND classid = :space WHERE locktype = 'advisory' "
+        "AND objsubid = 2 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return frozenset(connection.execute(text(held), {"space": _SPACE}).scalars())

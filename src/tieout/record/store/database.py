@@ -10,13 +10,13 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -33,6 +33,7 @@ LOGGED_AS = "tieout"
 # SQLAlchemy logs every row that it fetches at DEBUG, and hide_parameters does not cover those.
 logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGED_AS}").addFilter(lambda record: record.levelno > logging.DEBUG)
 CONNECT_S, ANSWER_S = 5, 30  # how long PostgreSQL may take to let us in, and for one statement, unless its URL says so
+STOPPED_MS = 3000  # how long it waits for the next statement of a transaction that writes
 _FULL = 2  # what SQLite answers for synchronous=FULL
 
 
@@ -178,17 +179,10 @@ class PostgresDatabase:
         scheme, _, rest = url.partition("://")
         assert scheme in ("postgresql", "postgres"), "a URL of PostgreSQL"
         address = postgres_address(f"postgresql+asyncpg://{rest}")
-        # Without an end to waiting, a server that only fell silent would keep accounts from being checked.
-        limits = {"timeout": CONNECT_S, "command_timeout": ANSWER_S}
-        self._engine: AsyncEngine = create_async_engine(
-            address,
-            hide_parameters=True,
-            logging_name=LOGGED_AS,
-            pool_size=4,
-            max_overflow=4,
-            pool_pre_ping=True,
-            connect_args={name: value for name, value in limits.items() if name not in address.query},
-        )
+        self._engine = _postgres_engine(address, {})
+        # A process that is stopped, or cut off, within a transaction holds the end of the log: the others wait no longer
+        # than this for it.
+        self._writes = _postgres_engine(address, {"idle_in_transaction_session_timeout": str(STOPPED_MS)})
         self._closed, self._claims = False, ServerClaims(self._engine, self.name)
 
     async def write(self, work: Work[T], then: Callable[[T], None] | None = None) -> T:
@@ -197,7 +191,7 @@ class PostgresDatabase:
             raise RecordUnavailable(f"the {self.name} was opened for reading only")
         self._check_open()
         async with async_failures(self.name):
-            async with self._engine.begin() as connection:
+            async with self._writes.begin() as connection:
                 result = await connection.run_sync(work)
             if then is not None:
                 then(result)
@@ -224,10 +218,28 @@ class PostgresDatabase:
         self._closed = True
         await self._claims.close()
         await self._engine.dispose()
+        await self._writes.dispose()
 
     def _check_open(self) -> None:
         if self._closed:
             raise RecordUnavailable(f"the {self.name} was closed")
+
+
+def _postgres_engine(address: URL, settings: Mapping[str, str]) -> AsyncEngine:
+    # Without an end to waiting, a server that only fell silent would keep accounts from being checked.
+    limits = {"timeout": CONNECT_S, "command_timeout": ANSWER_S}
+    return create_async_engine(
+        address,
+        hide_parameters=True,
+        logging_name=LOGGED_AS,
+        pool_size=4,
+        max_overflow=4,
+        pool_pre_ping=True,
+        connect_args={
+            **{name: value for name, value in limits.items() if name not in address.query},
+            "server_settings": dict(settings),
+        },
+    )
 
 
 def open_database(where: str, *, read_only: bool = False) -> Database:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from tieout.errors import RecordUnavailable
 
-HEAD = "0004"
+HEAD = "0005"
 # Any number that nobody else uses: processes that start together on one PostgreSQL migrate one after the other.
 _LOCK = 7_419_350_211
 

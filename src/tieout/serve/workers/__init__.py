@@ -1,0 +1,1 @@
+"""Who reconciles which accounts: one process all of them, or several processes and machines in shards."""

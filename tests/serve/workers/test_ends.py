@@ -1,0 +1,119 @@
+"""Workers are killed, and paused, while actions are under way: others go on within ten seconds, and nothing happens twice."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.conform.output import say
+from tests.proving import PROVE
+from tests.record import postgres
+from tests.serve.workers.floor import STEP, Floor, floor, takeovers, until
+from tieout.record.entry import EntryKind
+
+RUNNING_S = 10  # every shard is to be running again within that, on a machine that has nothing else to do
+PATIENCE_S = 40  # and this is what one that is busy may take
+
+
+class Story:
+    """Wants that come up, ends that happen in the middle of them, and what has to be true of it all."""
+
+    def __init__(self, here: Floor, seed: int) -> None:
+        self.floor, self._random = here, Random(seed)
+        self._wanted = 0
+        self.took: list[float] = []
+
+    async def begin(self, workers: int) -> None:
+        """So many workers, each with its share."""
+        for _ in range(workers):
+            self.floor.hire()
+        await until(lambda: self.shared_by(workers), 60, "a fair share for each worker")
+        await until(lambda: self._read_behind(0, set()), 60, "the first reading of each account")
+
+    async def end(self, *ends: tuple[int, signal.Signals]) -> None:
+        """Some workers end in the middle of actions; the others have everything running again, and do what is wanted."""
+        gone = {await self.floor.run_of(worker) for worker, _ in ends} - {None}
+        before = await self.floor.newest()
+        self._wanted += 1
+        for account in self.floor.accounts:
+            self.floor.want(account, STEP if self._wanted % 2 else -STEP)
+        await until(lambda: self._acting(before), 20, "an intent")
+        for worker, how in ends:
+            await asyncio.sleep(self._random.uniform(0, 0.3))
+            self.floor.signal(worker, how)
+        ended = await self.floor.newest()
+        self.took.append(
+            await until(lambda: self._read_behind(ended, {str(run) for run in gone}), PATIENCE_S, "a reading by others")
+        )
+        say(f"{[how.name for _, how in ends]}: every account read by others after {self.took[-1]:.1f} s")
+        await until(self._settled, 40, "what was wanted")
+
+    async def prove(self) -> None:
+        """Nothing was sent twice, nobody wrote what was another's, and the log is sound."""
+        submits = await self.floor.submits()
+        assert max(submits.values()) == 1, "an id was sent twice"
+        for account in self.floor.accounts:
+            assert await self.floor.moved(account) == self._wanted * STEP, (
+                f"{account} traded more than was wanted, or less"
+            )
+        entries = await self.floor.entries()
+        assert [index for index, _ in entries] == list(range(len(entries)))
+        acted = sum(each.kind is EntryKind.INTENT for _, each in entries)
+        assert acted >= self._wanted * len(self.floor.accounts)
+        for account in self.floor.accounts:
+            assert takeovers(entries, account)
+        verify = [sys.executable, "-m", "tieout", "audit", "verify", "--config", str(self.floor.folder / "tieout.toml")]
+        said = await asyncio.to_thread(subprocess.run, verify, capture_output=True, text=True, timeout=120, check=False)
+        assert said.returncode == 0, said.stdout + said.stderr
+
+    async def shared_by(self, workers: int) -> bool:
+        """Whether so many workers have their share each."""
+        holders = list((await self.floor.holders()).values())
+        counts = [holders.count(each) for each in set(holders)]
+        return len(counts) == workers and max(counts) - min(counts) <= 1
+
+    async def _acting(self, before: int) -> bool:
+        return any(index >= before and each.kind is EntryKind.INTENT for index, each in await self.floor.entries())
+
+    async def _read_behind(self, entry: int, gone: set[str]) -> bool:
+        return await self.floor.read_since(entry, gone) == set(self.floor.accounts)
+
+    async def _settled(self) -> bool:
+        return all([await self.floor.settled(account) for account in self.floor.accounts])
+
+
+async def test_whoever_ends_others_go_on_and_nothing_is_done_twice(tmp_path: Path, server: postgres.Server) -> None:
+    """Of four workers one is paused and two are killed while orders go out; the paused one wakes up to nothing of its own."""
+    async with floor(tmp_path, server.fresh(), accounts=8, shards=16) as here:
+        story = Story(here, 1)
+        await story.begin(4)
+        await story.end((1, signal.SIGSTOP), (2, signal.SIGKILL), (3, signal.SIGKILL))
+        here.signal(1, signal.SIGCONT)
+        await until(lambda: story.shared_by(2), PATIENCE_S, "its share for the one who woke up")
+        await story.prove()
+
+
+@pytest.mark.skipif(not PROVE, reason="takes minutes: make prove")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+async def test_fifty_ends_in_a_row(tmp_path: Path, server: postgres.Server, how: signal.Signals) -> None:
+    """Fifty times a worker is killed, or paused and woken up, while actions are under way; nothing happens twice."""
+    async with floor(tmp_path, server.fresh(), accounts=8, shards=16) as here:
+        story = Story(here, int(how))
+        await story.begin(2)
+        for _ in range(50):
+            victim = min(here.workers)
+            if how is signal.SIGKILL:
+                here.hire()
+            await story.end((victim, how))
+            if how is signal.SIGSTOP:
+                here.signal(victim, signal.SIGCONT)
+                here.workers[max(here.workers) + 1] = here.workers.pop(victim)  # the other one's turn
+            await until(lambda: story.shared_by(2), 60, "a fair share for each worker")
+        say(f"{how.name}: running again after {sorted(round(each, 1) for each in story.took)} s")
+        await story.prove()

@@ -118,7 +118,7 @@ async def test_who_is_late_and_was_not_followed_goes_on_under_the_same_epoch(set
 
 async def test_who_was_followed_writes_nothing_more(settings: RecordSettings) -> None:
     """Behind its time and followed: configuring, confirming and claiming are refused, and the log does not grow by it."""
-    async with working(settings, "ann", "bob", lasting=BRIEF) as (ann, bob):
+    async with working(settings, "ann", lasting=BRIEF) as (ann,), working(settings, "bob") as (bob,):
         await ann.leases.turn()
         await ann.record.claim("main")
         await ann.record.configure("main", b"before")

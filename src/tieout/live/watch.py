@@ -150,7 +150,7 @@ class Watch:
     @property
     def accounts(self) -> Collection[str]:
         """The accounts that are watched."""
-        return tuple(self._patience)
+        return self._patience.keys()
 
     def troubles(self, account: str) -> dict[Trouble, str]:
         """What is wrong with an account's reconciliations now, each with its sentence."""

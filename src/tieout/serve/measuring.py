@@ -97,9 +97,8 @@ class _Accounts(Collector):
         breaks = GaugeMetricFamily("tieout_open_breaks", "Differences that stand.", labels=["account", "severity"])
         awaits = GaugeMetricFamily("tieout_awaiting_approval", "Actions that wait for a person.", labels=["account"])
         trouble = GaugeMetricFamily("tieout_trouble", "What is wrong with its readings.", labels=["account", "trouble"])
-        watched = frozenset(self._schedule.watch.accounts)
         for name, cadence in tuple(self._running.cadences.items()):  # on a thread: accounts may come and go meanwhile
-            if name not in watched:
+            if name not in self._schedule.watch.accounts:
                 continue  # another worker tells of it
             due.add_metric([name], cadence.overdue_seconds)
             for each in self._schedule.watch.troubles(name):

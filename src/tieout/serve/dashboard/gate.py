@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -9,7 +10,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Match, Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tieout.serve.api.guard import is_from_here
+from tieout.errors import RecordError
+from tieout.record.grants import Denial
+from tieout.serve.access.roles import Caller
+from tieout.serve.api.guard import COOKIE, is_from_here
 from tieout.serve.dashboard.visitor import caller_by, cookie_in
 from tieout.serve.desk import Desk
 
@@ -34,6 +38,7 @@ class Gate:
         headers = Headers(scope=scope)
         known = await caller_by(cookie_in(headers.get("cookie", "")), self._desk)
         if known is None or not is_from_here(headers):
+            await self._note(known, scope, headers)
             await _refuse(scope, receive, send)
             return
         wait = 0 if "/_nicegui" in scope["path"] else self._desk.pace.wait_seconds(f"caller {known.name}")
@@ -50,6 +55,19 @@ class Gate:
             await send(message)
 
         await self._pages(scope, receive, with_policy)
+
+    async def _note(self, known: Caller | None, scope: Scope, headers: Headers) -> None:
+        """Log it, but for whoever shows nothing and is only led to the form."""
+        if scope["type"] != "websocket" and known is None and COOKIE not in headers.get("cookie", ""):
+            return
+        denial = Denial(
+            who=None if known is None else known.name,
+            origin=(scope.get("client") or ("nowhere",))[0],
+            what="page (socket)" if scope["type"] == "websocket" else "page",
+            why="is not known" if known is None else "is sent by another site",
+        )
+        with suppress(RecordError):  # nobody is let for that
+            await self._desk.denials.note(denial)
 
 
 class Pages(Mount):

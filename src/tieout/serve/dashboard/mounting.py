@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import nicegui
 from fastapi import FastAPI
@@ -66,18 +67,35 @@ def _bind_events() -> None:
     handlers["log"] = lambda _sid, _message: None  # nobody writes into our log from outside
     for name in ("handshake", "event", "javascript_response", "ack"):
         handlers[name] = _bound(getattr(handlers[name], "inner", handlers[name]))
+    handlers["connect"] = _bound_connect(getattr(handlers["connect"], "inner", handlers["connect"]))
 
 
 def _bound(inner: Any) -> Any:
     def heard(sid: str, message: Any) -> Any:
-        client = Client.instances.get(message["client_id"]) if isinstance(message, dict) else None
-        if client is None or client.request is None:
-            return False
-        headers = core.sio.get_environ(sid)
-        shown = cookie_in((headers or {}).get("HTTP_COOKIE", ""))
-        if shown is None or shown != cookie_in(client.request.headers.get("cookie", "")):
-            return False
-        return inner(sid, message)
+        named = message.get("client_id") if isinstance(message, dict) else None
+        return inner(sid, message) if _is_own(named, core.sio.get_environ(sid) or {}) else False
 
     heard.inner = inner  # type: ignore[attr-defined]
     return heard
+
+
+def _bound_connect(inner: Any) -> Any:
+    """A socket may say in its address already which page it is of: that is no way round."""
+
+    async def heard(sid: str, environ: Any, sent: Any = None) -> Any:
+        named = parse_qs(environ.get("QUERY_STRING", "")).get("client_id", [None])[0]
+        if named is not None and not _is_own(named, environ):
+            return False
+        return await inner(sid, environ, sent)
+
+    heard.inner = inner  # type: ignore[attr-defined]
+    return heard
+
+
+def _is_own(named: object, environ: Mapping[str, str]) -> bool:
+    """Whether the page of that name was made for the session that a socket shows."""
+    client = Client.instances.get(named) if isinstance(named, str) else None
+    shown = cookie_in(environ.get("HTTP_COOKIE", ""))
+    if client is None or client.request is None or shown is None:
+        return False
+    return shown == cookie_in(client.request.headers.get("cookie", ""))

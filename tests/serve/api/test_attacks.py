@@ -19,7 +19,7 @@ from tieout.record.entry import Entry, EntryKind
 from tieout.record.looking import Looking
 from tieout.serve.access.passwords import QUEUE, Passwords
 from tieout.serve.access.roles import Role
-from tieout.serve.api import events
+from tieout.serve.api import events, shapes
 from tieout.serve.api.guard import COOKIE, CSRF
 
 HALT = "/v1/accounts/main/halt"
@@ -228,3 +228,13 @@ async def test_a_made_up_cookie_is_not_kept(stage: Stage) -> None:
     got = await stage.ask("POST", "/v1/session", body=body, headers={"Cookie": f"{COOKIE}=chosen"})
     assert "chosen" not in got.headers["Set-Cookie"]
     assert (await stage.ask("GET", "/v1/accounts", headers={"Cookie": f"{COOKIE}=chosen"})).status == 401
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is more kept at once than all callers together may send; what was kept is let go again."""
+    monkeypatch.setattr(shapes, "BODY_S", 0.2)
+    length = ("Content-Type: application/json", "Content-Length: 50")
+    assert await raw(stage, "POST", "/v1/session", None, *length) == 422
+    monkeypatch.setattr(shapes, "MAX_ARRIVING", 10)
+    got = await stage.ask("POST", "/v1/session", body={"name": "ann", "password": PASSWORD})
+    assert (got.status, stage.desk.arriving) == (503, 0)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve.api.stage import ACCOUNT, CONFIGURATION, write_side
-from tests.serve.dashboard.scene import write_trade
+from tests.serve.api.stage import ACCOUNT, CONFIGURATION, write_side, write_trade
 from tieout.record import keys
 from tieout.serve.cli import run
 

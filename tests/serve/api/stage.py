@@ -161,6 +161,27 @@ def write_side(folder: Path, account: str, source: str, amount: str) -> None:
     part.replace(path)  # a reader never finds half of it
 
 
+def write_trade(folder: Path, account: str, amount: str, asset: str) -> None:
+    """The broker's file, with a fill that the books lack."""
+    path = folder / f"{account}-broker.json"
+    said = json.loads(path.read_text("utf-8"))
+    now = datetime.now(UTC)
+    positions = [row for row in said["positions"] if row["asset"] != asset]
+    held = next((row["amount"] for row in said["positions"] if row["asset"] == asset), "0")
+    said["positions"] = [
+        *positions, {"asset": asset, "amount": amount, "market_price": "50000", "currency": "USD"}
+    ]  # fmt: skip
+    said["fills"] = [
+        {"fill_id": f"x-{account}", "broker_order_id": f"o-{account}", "asset": asset, "side": "buy",
+         "quantity": str(Decimal(amount) - Decimal(held)), "price": "50000", "settlement": "margin",
+         "at": (now - timedelta(hours=1)).isoformat()}
+    ]  # fmt: skip
+    said["as_of"] = now.isoformat()
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(said), "utf-8")
+    part.replace(path)
+
+
 @asynccontextmanager
 async def staged(
     folder: Path, accounts: tuple[str, ...] = ("main", "other"), *, configured: str = ACCOUNT

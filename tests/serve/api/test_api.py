@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
-from tests.serve.api.stage import Stage
+from tests.serve.api.stage import ACCOUNT, Stage, staged, write_trade
 from tieout.serve.access.roles import Role
 
 
@@ -125,3 +126,27 @@ async def test_a_break_is_given_to_somebody(stage: Stage) -> None:
     ]
     body = {"reason": "yours", "to": " "}
     assert (await stage.ask("POST", f"/v1/breaks/{break_id}/assign", operator, body=body)).status == 409
+
+
+ASKS = """
+[policy]
+rules = [{{ cause = ["EXTERNAL_TRADE"], strategy = "SYNC_TO_BROKER", approval = true }}]
+"""
+
+
+async def test_a_yes_is_to_what_was_shown(tmp_path: Path) -> None:
+    """What waits is shown with the break; a yes to another plan is refused, and one to this is carried out and verified."""
+    async with staged(tmp_path, ("main",), configured=ASKS + ACCOUNT) as stage:
+        write_trade(tmp_path, "main", "2.08", "BTC/USD")
+        await stage.reconciled()
+        approver = await stage.token(Role.APPROVER)
+        (row,) = (await stage.ask("GET", "/v1/breaks", approver)).body["breaks"]
+        path = f"/v1/breaks/{row['discrepancy_id']}"
+        waiting = (await stage.ask("GET", path, approver)).body["waiting"]
+        assert (row["awaits"], waiting["strategy"]) == (True, "SYNC_TO_BROKER")
+        other = {"reason": "yes", "plan": "0" * 64}
+        assert (await stage.ask("POST", path + "/approve", approver, body=other)).status == 409
+        mine = {"reason": "yes", "plan": waiting["plan"]}
+        assert (await stage.ask("POST", path + "/approve", approver, body=mine)).status == 200
+        await stage.reconciled()
+        assert (await stage.ask("GET", path, approver)).body["head"]["closed_at"] is not None

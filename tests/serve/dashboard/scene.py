@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 from aiohttp import ClientSession
@@ -22,7 +19,7 @@ from playwright.async_api import (
     expect,
 )
 
-from tests.serve.api.stage import ACCOUNT, CLOCK, CONFIGURATION, PASSWORD, QUICK, Stage, write_side
+from tests.serve.api.stage import ACCOUNT, CLOCK, CONFIGURATION, PASSWORD, QUICK, Stage, write_side, write_trade
 from tieout.config import load
 from tieout.record import keys
 from tieout.record.users import UserRow
@@ -120,27 +117,6 @@ def _watched(context: BrowserContext, page: Page, url: str, silent: tuple[str, .
     page.on("websocket", connected)
     yield
     assert not wrong, wrong
-
-
-def write_trade(folder: Path, account: str, amount: str, asset: str) -> None:
-    """The broker's file, with a fill that the books lack."""
-    path = folder / f"{account}-broker.json"
-    said = json.loads(path.read_text("utf-8"))
-    now = datetime.now(UTC)
-    positions = [row for row in said["positions"] if row["asset"] != asset]
-    held = next((row["amount"] for row in said["positions"] if row["asset"] == asset), "0")
-    said["positions"] = [
-        *positions, {"asset": asset, "amount": amount, "market_price": "50000", "currency": "USD"}
-    ]  # fmt: skip
-    said["fills"] = [
-        {"fill_id": f"x-{account}", "broker_order_id": f"o-{account}", "asset": asset, "side": "buy",
-         "quantity": str(Decimal(amount) - Decimal(held)), "price": "50000", "settlement": "margin",
-         "at": (now - timedelta(hours=1)).isoformat()}
-    ]  # fmt: skip
-    said["as_of"] = now.isoformat()
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(said), "utf-8")
-    part.replace(path)
 
 
 @asynccontextmanager

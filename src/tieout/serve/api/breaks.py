@@ -13,10 +13,10 @@ from tieout.model.discrepancy import CauseCode, ReconciliationStrategy, Severity
 from tieout.record import breaks as kept
 from tieout.record.breaks import BreakRow
 from tieout.record.history import Wanted
-from tieout.record.lives import Life, read_life
+from tieout.record.lives import Life, Step, read_life
 from tieout.record.looking import Looking
 from tieout.record.people import Said
-from tieout.record.standing import known_accounts, read_standing, with_standing
+from tieout.record.standing import Plan, known_accounts, read_standing, with_standing
 from tieout.serve.access.roles import Caller, Permission
 from tieout.serve.api.accounts import Once, Word, said_once
 from tieout.serve.api.guard import deny, desk_of, needs, note_denial
@@ -39,6 +39,22 @@ class Reason(Struct, frozen=True, forbid_unknown_fields=True):
     """Why, for whoever reads the log later."""
 
     reason: str
+
+
+class Answer(Struct, frozen=True, forbid_unknown_fields=True):
+    """Yes or no to what waits, and why; with the `plan` that was shown it is refused where another one waits by now."""
+
+    reason: str
+    plan: str | None = None
+
+
+class BreakShown(Struct, frozen=True, kw_only=True):
+    """A break, its life, and what waits for a person; `erased` counts readings whose amounts were erased."""
+
+    head: BreakRow
+    steps: tuple[Step, ...]
+    erased: int
+    waiting: Plan | None
 
 
 class Acceptance(Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,54 +130,62 @@ async def list_breaks(
     return answer(await desk.look(read, amounts=True))
 
 
-@router.get("/{break_id}", responses=gives(Life, NOT_FOUND), response_class=Response)
+@router.get("/{break_id}", responses=gives(BreakShown, NOT_FOUND), response_class=Response)
 async def show_break(
     request: Request, break_id: str, caller: Annotated[Caller, Depends(needs(Permission.SEE))]
 ) -> Response:
-    """The whole life of a break, each step with its entry in the log; amounts where they are shown to you."""
+    """The whole life of a break, each step with its entry in the log, and what waits; amounts where they are shown to you."""
     head = await _head(request, break_id, caller, Permission.SEE)
     desk = desk_of(request)
 
     def read(seen: Looking) -> Life:
         return read_life(seen.connection, seen.sealed, head)
 
-    return answer(await desk.look(read, amounts=caller.sees_amounts))
+    def waits(seen: Looking) -> Plan | None:
+        plan = read_standing(seen.connection, seen.sealed, head.account).plan_of(head.discrepancy_id)
+        return plan if plan is not None and plan.waits else None
+
+    life = await desk.look(read, amounts=caller.sees_amounts)
+    waiting = await desk.look(waits, amounts=True)  # what it names are records, and no figures
+    return answer(BreakShown(head=life.head, steps=life.steps, erased=life.erased, waiting=waiting))
 
 
 _SAYS = gives(Word, NOT_FOUND, CONFLICT)
 Approver = Annotated[Caller, Depends(needs(Permission.APPROVE))]
 
 
-@router.post("/{break_id}/approve", responses=_SAYS, openapi_extra=takes(Reason), response_class=Response)
+@router.post("/{break_id}/approve", responses=_SAYS, openapi_extra=takes(Answer), response_class=Response)
 async def approve(
     request: Request,
     break_id: str,
     caller: Approver,
-    body: Annotated[Reason, Depends(body_of(Reason))],
+    body: Annotated[Answer, Depends(body_of(Answer))],
     once: Once = None,
 ) -> Response:
     """Let what waits for a break be carried out, by the next reading that shows just what the last one showed."""
     head = await _head(request, break_id, caller, Permission.APPROVE)
     people = desk_of(request).people
-    return _said(
-        await people.approve(head.discrepancy_id, actor=caller.name, why=body.reason, once=said_once(caller, once))
+    said = await people.approve(
+        head.discrepancy_id, actor=caller.name, why=body.reason, once=said_once(caller, once), plan=body.plan
     )
+    return _said(said)
 
 
-@router.post("/{break_id}/reject", responses=_SAYS, openapi_extra=takes(Reason), response_class=Response)
+@router.post("/{break_id}/reject", responses=_SAYS, openapi_extra=takes(Answer), response_class=Response)
 async def reject(
     request: Request,
     break_id: str,
     caller: Approver,
-    body: Annotated[Reason, Depends(body_of(Reason))],
+    body: Annotated[Answer, Depends(body_of(Answer))],
     once: Once = None,
 ) -> Response:
     """Refuse what waits for a break."""
     head = await _head(request, break_id, caller, Permission.APPROVE)
     people = desk_of(request).people
-    return _said(
-        await people.reject(head.discrepancy_id, actor=caller.name, why=body.reason, once=said_once(caller, once))
+    said = await people.reject(
+        head.discrepancy_id, actor=caller.name, why=body.reason, once=said_once(caller, once), plan=body.plan
     )
+    return _said(said)
 
 
 @router.post("/{break_id}/accept", responses=_SAYS, openapi_extra=takes(Acceptance), response_class=Response)

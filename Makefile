@@ -26,7 +26,7 @@ check: $(VENV)/.develop
 # The pages are looked at with Debian's browser; where it is lacking and may not be installed, their tests say so and skip.
 .PHONY: browser
 browser:
-	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium >/dev/null 2>&1 || true
+	@command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; } >/dev/null 2>&1 || true
 
 # Hours of proof: interrupted, it goes on where it was, for as long as the source is the same.
 prove: $(VENV)/.develop

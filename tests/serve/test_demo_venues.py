@@ -73,7 +73,7 @@ def test_a_page_of_html_concludes_nothing_and_an_empty_list_books_nothing(played
     street, _stands, _told = played
     savings, futures = street.readings["savings"][1], street.readings["futures"][1]
     assert (savings.report.status, savings.report.coverage["balances"]) == ("incomplete", "failed")
-    assert savings.failures == {"malformed": 4} and not savings.report.discrepancies
+    assert set(savings.failures) == {"malformed"} and not savings.report.discrepancies
     done = [action for action in futures.report.actions if action.status is ActionStatus.DONE]
     assert [action.action for action in done if action.action is not ActionKind.ALERT] == []
 

@@ -50,7 +50,7 @@ from tieout.record.writer import Rows, Unit, Writer
 
 T = TypeVar("T")
 # What others signed, who may what, and what other programs push: written by other parts than those that a desk runs.
-ELSEWHERE = {"attestations", "tokens", "users", "sessions", "pushed_books"}
+ELSEWHERE = {"attestations", "tokens", "users", "sessions", "pushed_books", "shard_leases", "workers"}
 
 
 @pytest.fixture

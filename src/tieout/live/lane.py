@@ -24,6 +24,7 @@ Answer = ReconciliationReport | Unfinished
 # What one reconciliation is called that several asked for.
 _RANK: dict[Trigger, int] = {"replay": 0, "schedule": 1, "event": 2, "manual": 3, "startup": 4}
 STOPPED = Unfinished("the schedule is stopped")
+COARSE_S = 1  # a venue's clock may count in no less
 
 
 class Reconciles(Protocol):
@@ -235,7 +236,8 @@ class Lane:
             return
         if self._later is None and any(action.action is ActionKind.WAIT for action in answer.actions):
             # What is still too young by the venue's own clock, which may count in seconds, is not waited for twice as long.
-            wait = self._pace.settle_seconds / (2 if self._followed else 1)
+            settle = self._pace.settle_seconds
+            wait = max(settle / 2, min(settle, COARSE_S)) if self._followed else settle
             self._followed += 1
             self._later = asyncio.get_running_loop().call_later(wait, self._again, "schedule")
         elif self._later is None and answer.trigger == "event" and answer.status in ("incomplete", "failed"):

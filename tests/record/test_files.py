@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -280,7 +281,7 @@ def test_a_large_head_is_never_overwritten_in_place(tmp_path: Path) -> None:
 def test_a_reader_beside_the_writer_meets_whole_heads(tmp_path: Path) -> None:
     """While another thread writes 20,000 heads, every one that is read is one that was written."""
     side = SideFile(tmp_path / "head")
-    heads = [note(1, "A"), note(2, "B")]
+    heads = [note(1, "A"), note(10, "B")]
     side.write(heads[0], durable=False)
 
     def work() -> None:
@@ -382,3 +383,18 @@ def test_ballast_that_finds_no_room_takes_none(tmp_path: Path) -> None:
     (tmp_path / "ballast").mkdir()
     with pytest.raises(RecordUnavailable, match="ballast cannot be deleted"):
         ballast.free()
+
+
+def test_two_writers_of_one_head_do_not_take_each_others_files(tmp_path: Path) -> None:
+    """A command beside the service writes the same head: each write succeeds, and the file is always one of the two."""
+    notes = [note(1), note(10, "B")]  # of two lengths, so that each takes a file of its own
+    sides = [SideFile(tmp_path / "head"), SideFile(tmp_path / "head")]
+
+    def write(each: int) -> None:
+        for _ in range(200):
+            sides[each].write(notes[each], durable=True)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(write, (0, 1)))
+    assert sides[0].read() in notes
+    assert [path.name for path in tmp_path.iterdir()] == ["head"]

@@ -123,17 +123,19 @@ def _forget(path: Path) -> None:
 class SideFile:
     """The last signed checkpoint, kept outside the database: what a database that was set back cannot take along.
 
-    One writer, which writes heads in their order, after each commit. Replacing a file costs as much as the commit itself,
-    for ext4 then starts to write it out, so most heads overwrite the last one in place: it is as long, and fits into the
-    first sector, which a disk writes wholly or not at all. After a power cut the file may hold an older head, then, which
-    is still one that the log must be past. After the kill of a process it holds the last one.
+    Each process writes heads in their order, after each commit of its own; where several do, any may be the last. Replacing
+    a file costs as much as the commit itself, for ext4 then starts to write it out, so most heads overwrite the last one in
+    place: it is as long, and fits into the first sector, which a disk writes wholly or not at all. After a power cut the
+    file may hold an older head, then, which is still one that the log must be past. After the kill of a process it holds
+    the last one.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._target = Path(os.path.realpath(path))
-        # Always the same name: with one writer nobody else has it, and a crash leaves at most one, which is written over.
-        self._fresh = self._target.with_name(f".{self._target.name}.new")
+        # A name of its own: another process on the same log, such as a command beside the service, would rename what this
+        # one is writing. A crash leaves at most one.
+        self._fresh = self._target.with_name(f".{self._target.name}.{secrets.token_hex(4)}.new")
 
     def read(self) -> bytes | None:
         """The note as it was written; None only where there is no file.

@@ -237,7 +237,7 @@ class LoopbackVenue(ABC):
     def fresh(self, told: datetime, *, behind: timedelta, ahead: timedelta) -> bool:
         """Whether a signature's time is near enough to the venue's, by the clock of signatures or by the world's own."""
         clocks = (self._clock.now() + self.skew, self.present())
-        return any(now - behind <= told <= now + ahead for now in clocks)
+        return any(present - behind <= told <= present + ahead for present in clocks)
 
     def _serving(self, route: Route) -> Callable[[web.Request], Any]:
         async def serve(request: web.Request) -> web.StreamResponse:

@@ -5,18 +5,29 @@ BIN := $(VENV)/bin
 # --without-pip: slim Debian images have no ensurepip; the outer pip installs into the environment instead.
 INSTALL := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check install --quiet --root-user-action=ignore
 
-.PHONY: demo test check prove bench mutants conform lock clean
+# Tests start hundreds of processes, which would each compile the same again where the environment forbids to keep it.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test long check judged prove bench mutants conform lock clean
 
 # The whole service on this machine; Ctrl-C ends it, or DEMO_SECONDS=60 does.
 demo: $(VENV)/.runtime
 	@$(BIN)/tieout demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
+# Four at a time on two cores: many tests wait for real time, as what they test does.
 # What judges money is measured by its own tests alone: to trace the others takes twice their time, and shows nothing more.
 JUDGES := $(addprefix tests/,model compare explain decide observe identity)
-test: check browser
+test: $(VENV)/.develop browser
+	@$(MAKE) --no-print-directory -j 2 -O check judged
+	$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not long" $(addprefix --ignore=,$(JUDGES)) tests
+
+# What takes as long as hundreds of others: processes that are killed, outages, walks through all that may be told.
+long: $(VENV)/.develop
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m long tests
+
+judged: $(VENV)/.develop
 	$(BIN)/python -m pytest -n 2 --cov --cov-report= $(JUDGES)
 	$(BIN)/python tests/coverage_gate.py
-	$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(JUDGES)) tests
 
 check: $(VENV)/.develop
 	$(BIN)/ruff format --check src tests
@@ -50,7 +61,7 @@ conform: $(VENV)/.develop
 lock: # refresh the pinned requirements; `uv` must be on the path
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra service --extra brokers --extra live --group build pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements-dev.txt
-	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra service --extra brokers --extra ib --extra statements --extra timestamps --group build pyproject.toml -o deploy/docker/requirements.txt
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra service --extra brokers --extra ib --extra statements --extra timestamps --extra traces --extra oidc --group build pyproject.toml -o deploy/docker/requirements.txt
 
 clean:
 	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
@@ -65,6 +76,6 @@ $(VENV)/.runtime: $(BIN)/python requirements.txt pyproject.toml
 	@touch $@
 
 $(VENV)/.develop: $(BIN)/python requirements-dev.txt pyproject.toml
-	$(INSTALL) --require-hashes -r requirements-dev.txt
+	$(INSTALL) --no-compile --require-hashes -r requirements-dev.txt
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/.runtime

@@ -12,12 +12,13 @@ from msgspec.structs import fields
 from tieout.config import Limits, ReconciliationSettings
 from tieout.config.environment import ADDRESSES, NAMES
 from tieout.config.nouns import BROKER_KINDS, HALTING_KINDS, LOCAL_KINDS, SecretsSettings, ServiceSettings
+from tieout.config.oidc import OidcGroup, OidcSettings
 from tieout.config.profiles import PROFILES
 from tieout.decide.policy import Policy
 from tieout.model.alerting import AlertSettings
 from tieout.model.settings import AssetSettings, Settings
 from tieout.serve.profiles import profile_rows, shown
-from tieout.serve.template import MEANINGS
+from tieout.serve.template import meaning
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
 MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -30,6 +31,8 @@ KINDS: dict[str, type[Struct]] = {
     "alerts": AlertSettings,
     "secrets": SecretsSettings,
     "service": ServiceSettings,
+    "oidc": OidcSettings,
+    "group": OidcGroup,
     **{f"local.{name}": kind for name, kind in LOCAL_KINDS.items()},
     **{f"halting.{name}": kind for name, kind in HALTING_KINDS.items()},
     **{f"broker.{name}": kind for name, kind in BROKER_KINDS.items()},
@@ -48,19 +51,21 @@ def table(name: str) -> str:
     if name == "environment":
         rows = ((f"`{each}`", f"`{meant.table}.{meant.setting}`") for each, meant in {**NAMES, **ADDRESSES}.items())
         return _markdown(("name", "counts over"), rows)
-    return _markdown(("setting", "default", "meaning"), _settings(KINDS[name]))
+    return _markdown(("setting", "default", "meaning"), _settings(KINDS[name], f"{name}."))
 
 
-def _settings(kind: type[Struct]) -> Iterator[tuple[str, ...]]:
-    nested = {"assets", "listed", "rules", "unmanaged", "scope"} if kind in (Settings, Policy) else set()
+def _settings(kind: type[Struct], of: str) -> Iterator[tuple[str, ...]]:
+    nested = {"assets", "listed", "rules", "unmanaged", "scope"} if kind in (Settings, Policy) else {"oidc", "groups"}
     for each in fields(kind):
         if each.name not in nested:
             default = "required" if each.required else _default(each.default)
-            yield f"`{each.name}`", default, MEANINGS[each.name] or "the same, in a file"
+            yield f"`{each.name}`", default, meaning(each.name, of) or "the same, in a file"
 
 
 def _default(value: object) -> str:
-    return "none" if value == () else shown(value)
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    return shown(value)
 
 
 def _markdown(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:

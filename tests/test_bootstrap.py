@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tests.decide.building import START, pos, side
 from tieout.books.durable import DurableBooks
-from tieout.bootstrap import opened
+from tieout.bootstrap import Built, Sides, opened
 from tieout.brokers.alpaca.adapter import AlpacaBroker
 from tieout.brokers.ccxt import adapter as ccxt_adapter
 from tieout.brokers.ccxt.adapter import CcxtBroker
@@ -23,9 +24,11 @@ from tieout.brokers.simulated.remote import RemoteSimulatedBroker
 from tieout.clock import SystemClock
 from tieout.config import Config, load
 from tieout.errors import BadInput, SourceUnreachable, StateError
+from tieout.live.account import Account
 from tieout.live.schedule import Cadence
 from tieout.model.amounts import dec
 from tieout.observe.reading import Reach
+from tieout.sides import Making
 
 SIDES = '[accounts.main.local]\nkind = "file"\npath = "local.json"\n[accounts.main.broker]\n'
 HELD = side(pos("X", "1")).said("local", START, "main")
@@ -246,3 +249,27 @@ async def test_the_venues_stream_is_listened_to_unless_the_file_says_no(
         assert {name: [stream.name for stream in each] for name, each in streams.items()} == {"main": heard}
         for stream in streams["main"]:
             await stream.close()
+
+
+async def test_a_side_that_cannot_be_closed_leaves_no_other_open() -> None:
+    """Each is let go of all the same; and one that takes the place of such a one is kept, to be closed at the end."""
+    sides, ended = Sides(cast(Making, None), {}), list[str]()
+
+    def built(name: str, *, broken: bool) -> Built:
+        async def end() -> None:
+            ended.append(name)
+            if broken:
+                raise OSError("no")
+
+        closing = AsyncExitStack()
+        closing.push_async_callback(end)
+        return Built(cast(Account, None), None, closing, None)
+
+    for name in ("a", "b", "c"):
+        await sides.keep(name, built(name, broken=name == "a"))
+    with pytest.raises(OSError):
+        await sides.keep("a", built("another a", broken=True))
+    with pytest.raises(OSError):
+        await sides.close()
+    assert sorted(ended) == ["a", "another a", "b", "c"]
+    await sides.close()

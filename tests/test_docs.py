@@ -132,14 +132,13 @@ def public(tree: ast.Module) -> list[tuple[int, str, str | None]]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=ids)
-def test_what_is_public_says_what_it_is(path: Path) -> None:
+def test_what_is_public_says_what_it_is() -> None:
     """Every public module, class, function and method has a docstring whose first line is a sentence."""
-    text = path.read_bytes()
-    if not text.strip():
-        return
+    texts = {path: path.read_bytes() for path in SOURCE.rglob("*.py")}
     wrong = [
         f"{ids(path)}:{line} {name}"
+        for path, text in texts.items()
+        if text.strip()
         for line, name, said in public(ast.parse(text))
         if not said or not said.strip().splitlines()[0].rstrip().endswith((".", "?", "!", "::", ":"))
     ]
@@ -151,15 +150,13 @@ def suites() -> list[Path]:
     return sorted((ROOT / "tests").rglob("test_*.py"))
 
 
-@pytest.mark.parametrize("path", suites(), ids=ids)
-def test_every_test_states_its_promise(path: Path) -> None:
+def test_every_test_states_its_promise() -> None:
     """A test's docstring says in a sentence what it holds the house to."""
-    found = [
-        node
-        for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    ]
     silent = [
-        f"{node.lineno} {node.name}" for node in found if node.name.startswith("test_") and not ast.get_docstring(node)
+        f"{ids(path)}:{node.lineno} {node.name}"
+        for path in suites()
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_")
+        if not ast.get_docstring(node)
     ]
     assert silent == []

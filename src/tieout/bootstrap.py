@@ -85,8 +85,9 @@ class Sides:
 
     async def keep(self, name: str, built: Built) -> None:
         """*built* is in use from now on; what was before is closed."""
-        await self.drop(name)
-        self._open[name] = built.closing
+        before, self._open[name] = self._open.get(name), built.closing
+        if before is not None:
+            await before.aclose()
 
     async def drop(self, name: str) -> None:
         """The sides of *name* are in use no more."""
@@ -94,9 +95,11 @@ class Sides:
             await self._open.pop(name).aclose()
 
     async def close(self) -> None:
-        """Let go of all of them."""
-        for name in tuple(self._open):
-            await self.drop(name)
+        """Let go of all of them, also where one cannot be closed in order."""
+        async with AsyncExitStack() as closing:
+            for each in self._open.values():
+                closing.push_async_callback(each.aclose)
+            self._open = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,16 @@ Findings (a difference, a doubt) are values and never raised; bugs are asserts. 
     │  └─ OutcomeUnknown(action)     nobody knows: stop acting on that scope and read back first
     ├─ WordRefused(why)              what a person says cannot count; nothing of it was kept, exit 2
     ├─ ReconciliationError(account)  one did not come to its end, and there is no report of it
-    ├─ ServiceError(why)             a service of Tieout that was asked, by `tieout.client`, did not do it
-   │  ├─ ServiceUnreachable         it did not answer; what was to be pushed is kept, and pushed later
-   │  └─ ServiceRefused(status)     it said no, and why
-   ├─ AlertUndelivered(channel)     a person was not told: it is kept, and tried again
+    ├─ ServiceError(why)             a service of Tieout did not do what `tieout.client` asked, or does not listen
+    │  ├─ ServiceUnreachable         it did not answer; what was to be pushed is kept, and pushed later
+    │  └─ ServiceRefused(status)     it said no, and why
+    ├─ AlertUndelivered(channel)     a person was not told: it is kept, and tried again
     ├─ StateError(why)               what an engine has to remember cannot be kept, or had, now
     │  └─ StateLost                  it was kept, and cannot be had whole any more: NEVER read as an empty one
     └─ RecordError(why)              no audit, no action: checking goes on, acting stops
        ├─ RecordUnavailable          it cannot be written or read now: database away, read-only
        │  └─ StorageExhausted        its disk is full
-       ├─ AccountTaken              another process reconciles this account
+       ├─ AccountTaken               another process reconciles this account
        ├─ KeyUnusable                a key file is missing, damaged, or open to others
        ├─ LogBehind                  the log is shorter than, or differs from, a head that it once signed
        ├─ LogBroken(entry)           what is stored is not what was signed
@@ -186,7 +186,7 @@ class ReconciliationError(TieoutError):
 
 
 class ServiceError(TieoutError):
-    """A service of Tieout did not do what it was asked; *why* is a sentence of its own, or ours."""
+    """A service of Tieout did not do what it was asked, or does not listen; *why* is a sentence of its own, or ours."""
 
     def __init__(self, why: str) -> None:
         self.why = why

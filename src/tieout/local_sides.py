@@ -58,6 +58,7 @@ def _pushed(name: str, told: LocalPushed, making: Making, *, recorded: bool) -> 
     bell = None
     if told.hook_url is not None:
         bell = WebhookBell(told.hook_url, making.clock, secret=None if secret is None else secret.reveal())
+        making.closing.push_async_callback(bell.close)
     return PushedBooks(
         name,
         making.shelf,

@@ -40,6 +40,19 @@ def test_a_change_costs_the_same_after_months() -> None:
     assert peak_of_a_change(2000) < 2 * peak_of_a_change(10)
 
 
+def test_the_way_back_does_not_grow_with_what_is_kept() -> None:
+    """What is settled is not remembered to be taken back; what comes after it can be, to there."""
+    orders = OrderManager()
+    for number in range(50):
+        orders.register(replace(NEW, client_order_id=f"c-{number}"))
+        orders.settle()
+        assert len(orders._index._trail) == 0
+    kept, back = orders.export(), orders.saved()
+    orders.register(replace(NEW, client_order_id="d"))
+    back()
+    assert orders.export() == kept
+
+
 name = st.sampled_from(["1", "2", "3"])
 ids = st.one_of(st.none(), name)
 step = st.one_of(

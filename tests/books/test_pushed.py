@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar, cast
 
+import msgspec
 import pytest
 
 from tieout.act import Effect, apply, recover, withdraw
@@ -14,7 +15,7 @@ from tieout.books.corrections import CorrectionState
 from tieout.books.pushed import PushedBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.clock import VirtualClock
-from tieout.errors import BookError, RecordUnavailable
+from tieout.errors import AccountTaken, BookError, RecordUnavailable
 from tieout.model.case import Approved
 from tieout.model.changes import BookFill, SetPosition
 from tieout.model.discrepancy import ReconciliationStrategy
@@ -46,7 +47,8 @@ class Shelf:
 class Journal:
     """A journal that remembers, and fails or dies where it is told to."""
 
-    def __init__(self, fails: bool = False) -> None:
+    def __init__(self, fails: bool = False, taken: bool = False) -> None:
+        self.taken = taken
         self.fails, self.open, self.ended = fails, dict[str, Intent](), list[Ended]()
 
     async def intend(self, intent: Intent) -> None:
@@ -57,7 +59,9 @@ class Journal:
         self.open[intent.id] = intent
 
     async def confirm(self, account: str) -> None:
-        """Nobody else acts."""
+        """Nobody else acts, unless it is told so."""
+        if self.taken:
+            raise AccountTaken("another process reconciles main")
 
     async def conclude(self, intent: Intent, ended: Ended, why: str | None) -> None:
         """Keep its end."""
@@ -69,6 +73,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.clock, self.shelf, self.journal = VirtualClock(START), Shelf(), Journal()
+        self.readings = 0
         self.books = PushedBooks("main", self.shelf, self.clock, correction_seconds=60)
 
     async def hold(self, amount: str) -> None:
@@ -83,8 +88,10 @@ class Desk:
 
     async def act(self, *plans: Approved) -> tuple[Effect, ...]:
         """One reading that wants just these."""
-        assert await withdraw(plans, self.books, "main") is None
-        return await apply(plans, account="main", report_id="r", books=self.books, broker=NOBODY, journal=self.journal)
+        await withdraw(plans, self.books, "main")
+        self.readings += 1
+        told = f"r{self.readings}"
+        return await apply(plans, account="main", report_id=told, books=self.books, broker=NOBODY, journal=self.journal)
 
     async def waiting(self) -> list[str]:
         """What is listed to be fetched, by the reason it bears."""
@@ -155,15 +162,59 @@ async def test_nothing_new_is_asked_for_beside_what_was_taken(desk: Desk) -> Non
 
 
 async def test_what_no_reading_wants_is_taken_back_and_asked_for_again(desk: Desk) -> None:
-    """Withdrawn where the break is gone, and waiting again where it is back, under the same id and one intent."""
+    """Withdrawn where the break is gone, and waiting again where it is back, under the same id and an intent of its own."""
     await desk.act(setting("3"))
     (first,) = await desk.books.corrections()
+    for turn in range(2, 5):
+        await desk.act()
+        assert await desk.waiting() == []
+        (effect,) = await desk.act(setting("3"))
+        assert (effect.ended, effect.handed) == (Ended.HANDED, first.id)
+        assert [each.id for each in await desk.books.corrections()] == [first.id]
+        assert len(desk.journal.open) == len(desk.journal.ended) == turn
+
+
+async def test_asking_again_is_an_act_as_the_first_time(desk: Desk) -> None:
+    """Where its intent cannot be kept, or another process has the account by now, what was taken back stays so."""
+    await desk.act(setting("3"))
     await desk.act()
-    assert await desk.waiting() == []
+    for broken in (Journal(fails=True), Journal(taken=True)):
+        desk.journal = broken
+        (effect,) = await desk.act(setting("3"))
+        assert (effect.ended, effect.why) == (None, "no_audit")
+        assert await desk.waiting() == []
+    (intent,) = broken.open.values()
+    desk.journal = Journal()
+    (ended,) = await recover([intent], desk.books, NOBODY, desk.journal)
+    assert ended.ended is Ended.UNDONE
+
+
+async def test_time_in_which_it_was_not_wanted_does_not_count(desk: Desk) -> None:
+    """After an outage longer than its patience it waits on; what it waited in all is counted, and told as it is."""
+    await desk.act(setting("3"))
+    desk.clock.advance(40)
+    await desk.act()  # the venue is away
+    desk.clock.advance(3600)
+    await desk.hold("2")
+    await desk.act(setting("3"))
+    desk.clock.advance(10)
     (effect,) = await desk.act(setting("3"))
-    assert effect.why == "handed over again"
-    assert [each.id for each in await desk.books.corrections()] == [first.id]
-    assert len(desk.journal.open) == 1
+    assert (effect.ended, effect.why) == (Ended.HANDED, "it has waited for 50 seconds, and nobody took it yet")
+    desk.clock.advance(20)
+    (effect,) = await desk.act(setting("3"))
+    assert (effect.ended, effect.why) == (Ended.FAILED, "it has waited for 70 seconds, and nobody took it in time")
+
+
+async def test_what_waits_for_another_was_not_handed_over(desk: Desk) -> None:
+    """It has no id there, and a crash before it was handed over is read back as that, whatever else was taken."""
+    await desk.act(setting("3"))
+    (first,) = await desk.books.corrections()
+    await desk.books.acknowledge(first.id, by="engine")
+    (effect,) = await desk.act(setting("9", "two", "another"))
+    assert (effect.ended, effect.handed) == (Ended.HANDED, None)
+    (intent,) = desk.journal.open.values()
+    never = msgspec.structs.replace(intent, id="another", plan=setting("9", "two", "another"))
+    assert [each.ended for each in await recover([never], desk.books, NOBODY, desk.journal)] == [Ended.UNDONE]
 
 
 async def test_without_a_record_nothing_is_asked_for(desk: Desk) -> None:

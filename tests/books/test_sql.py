@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.proving import PROVE
 from tests.record import postgres
@@ -147,6 +149,35 @@ async def test_nothing_is_written(database: Path) -> None:
 def test_a_query_is_one_select(query: str, reads: bool) -> None:
     """Whatever else is refused when the configuration is read."""
     assert reads_only(query) is reads
+
+
+class OtherDatabase(SQLiteDialect_pysqlite):
+    """A database of another name."""
+
+    name = "otherdb"
+    supports_statement_cache = True
+
+
+class TornDatabase(SQLiteDialect_pysqlite):
+    """A database whose transactions see what is committed meanwhile."""
+
+    name = "torndb"
+    supports_statement_cache = True
+
+    def get_isolation_level_values(self, dbapi_conn: object) -> list[str]:  # type: ignore[override]
+        """All that it offers."""
+        return ["READ COMMITTED"]
+
+
+async def test_a_database_that_is_not_known_states_one_moment_or_nothing(database: Path) -> None:
+    """It is asked for serializable transactions; where it has none its sections might not belong together."""
+    registry.register("otherdb", __name__, "OtherDatabase")
+    registry.register("torndb", __name__, "TornDatabase")
+    source = SqlSource(f"otherdb:///{database}")
+    assert await source.read(lambda connection: connection.get_isolation_level()) == "SERIALIZABLE"
+    assert (await SqlBooks("main", source, VirtualClock(NOW), queries=ALL).read()).positions
+    with pytest.raises(SourceUnreachable, match="at one moment"):
+        await SqlBooks("main", SqlSource(f"torndb:///{database}"), VirtualClock(NOW), queries=ALL).read()
 
 
 def test_an_address_is_never_shown() -> None:

@@ -19,6 +19,7 @@ from tests.canary.desks import CASH, READS, START, TOLD, MarkedDesk, differing
 from tests.canary.ear import Ear
 from tests.live.feeding import feed
 from tests.record.postgres import Server
+from tests.record.test_migrations import VERSIONS, by_migrations
 from tieout.clock import VirtualClock
 from tieout.decide import Policy
 from tieout.errors import (
@@ -32,13 +33,14 @@ from tieout.errors import (
     SourceUnreachable,
     TieoutError,
 )
-from tieout.live.keeping import Configuration
+from tieout.live.configuration import Configuration
 from tieout.model.settings import Settings
 from tieout.record import keys
 from tieout.record.opening import open_record
 from tieout.record.patient import PatientRecord
 from tieout.record.recorder import StoreRecord
 from tieout.record.settings import RecordSettings
+from tieout.record.store.database import open_database
 from tieout.record.store.schema import actions, live_positions, payloads
 
 FAILURES = ("database or disk is full", "attempt to write a readonly database", "disk I/O error", "no such table")
@@ -92,6 +94,16 @@ async def differing_sides(ground: Ground) -> None:
         async with opened(ground.settings(kind), clock) as record:
             told = await feed(record, made, Configuration(Settings(), Policy()), clock, restarts=(len(made) // 2,))
         ground.ear.marks.amount(*told)
+
+
+async def older_records(ground: Ground) -> None:
+    """A record that an older version made is brought forward, on both databases."""
+    for kind in ("sqlite", "postgres"):
+        settings = ground.settings(kind)
+        database = open_database(settings.store)
+        await database.write(lambda connection: by_migrations(connection, VERSIONS[-2]))
+        await database.close()
+        await (await open_record(settings, VirtualClock(START))).close()
 
 
 async def failing_sides(ground: Ground) -> None:
@@ -209,4 +221,4 @@ async def broken_constraints(ground: Ground) -> None:
             )
 
 
-WALKS = (differing_sides, failing_sides, failing_acts, failing_statements, broken_constraints)
+WALKS = (older_records, differing_sides, failing_sides, failing_acts, failing_statements, broken_constraints)

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,7 +15,9 @@ import pytest
 
 from tests.serve.api.pushing import books, fill
 from tieout.client import AsyncBooksClient, BooksClient
-from tieout.errors import ServiceRefused, ServiceUnreachable
+from tieout.client.outbox import AT_ONCE
+from tieout.clock import SystemClock
+from tieout.errors import BookError, ServiceRefused, ServiceUnreachable
 
 STATE = {
     "account": "main", "established": True, "why": None, "as_of": None, "stream": "s", "sequence": 0,
@@ -158,6 +161,98 @@ def test_more_than_it_holds_is_replaced_by_a_snapshot() -> None:
         assert service.asked[-2][1].endswith("sequence=5")
 
 
+async def add_while_a_snapshot_goes_out(service: Service, client: AsyncBooksClient, name: str) -> None:
+    """A fill of that name is added after a snapshot was handed over, and before the service has it."""
+    service.wait.clear()
+    pushing = asyncio.create_task(client.push_snapshot(books()))
+    await asyncio.sleep(0)
+    client.add_fill(fill(name), event_id=name)
+    service.wait.set()
+    await pushing
+
+
+async def test_an_overflow_ends_with_a_snapshot_behind_it_however_busy_the_program_is() -> None:
+    """Events that come while the snapshot goes out are still there, and are pushed; what was lost is what matters."""
+    with serving() as service:
+        client = AsyncBooksClient(service.url, "t", "main", every=3600, most=3)
+        await client.push_snapshot(books())
+        for number in range(4):
+            client.add_fill(fill(str(number)))
+        assert client.snapshot_wanted
+        await add_while_a_snapshot_goes_out(service, client, "b")
+        assert not client.snapshot_wanted
+        await client.flush()
+        assert service.events == ["b"]
+
+
+def test_an_overflow_while_a_snapshot_goes_out_outlives_it() -> None:
+    """What was given up after the snapshot was taken is not in it."""
+    with serving() as service:
+        client = quick(service, most=3)
+        taken = client.last
+        for number in range(4):
+            client.add_fill(fill(str(number)))
+        client.push_snapshot_of(books(), taken)
+        assert client.snapshot_wanted
+
+
+def test_a_text_that_cannot_be_written_is_refused_where_it_is_added() -> None:
+    """Half a character in an event would keep back everything behind it, and end the thread that pushes."""
+    with serving() as service:
+        client = BooksClient(service.url, "t", "main", every=3600)
+        client.push_snapshot(books())
+        with client:
+            with pytest.raises(BookError, match="no text that can be written"):
+                client.add_fill(fill("\ud800"))
+            with pytest.raises(BookError):
+                client.add_fill(fill("a"), event_id="\ud800")
+            client.add_fill(fill("b"), event_id="b")
+        assert (service.events, service.asked[-1][2]["through"], client.trouble) == (["b"], 1, None)
+
+
+@pytest.mark.parametrize("header", [("Retry-After", "9" * 5000), ("Location", "http://[")])
+def test_an_answer_out_of_its_senses_is_trouble_and_no_end(header: tuple[str, str]) -> None:
+    """Whatever stands in its head, it is an answer that did not come."""
+    with serving() as service:
+        client = quick(service, tries=1)
+        client.push_snapshot(books())
+        service.answers = [(302 if header[0] == "Location" else 503, dict([header]), b"{}")]
+        with pytest.raises(ServiceUnreachable):
+            client._flushed()
+        assert client.trouble is not None
+
+
+def test_a_push_that_ends_by_a_fault_is_trouble() -> None:
+    """A bug of ours is not taken for a push that went through."""
+
+    class Broken(SystemClock):
+        def now(self) -> datetime:
+            raise ZeroDivisionError
+
+    with serving() as service:
+        client = quick(service, clock=Broken())
+        client.push_snapshot(books())
+        with pytest.raises(ZeroDivisionError):
+            client._flushed()
+        assert client.trouble == "the last push ended by a fault of this client"
+
+
+def test_more_than_one_request_holds_is_no_gap() -> None:
+    """A backlog goes out in several requests: that the service misses the rest after the first asks for no snapshot."""
+    with serving() as service:
+        client = quick(service)
+        client.push_snapshot(books())
+        for number in range(AT_ONCE + 2):
+            client.add_fill(fill(str(number)))
+        behind = {**STATE, "established": False, "snapshot_wanted": True}
+        service.answers = [(200, {}, json.dumps({"books": behind}).encode())]
+        assert client.flush() is not None
+        assert (client.snapshot_wanted, len(service.events)) == (False, 2)
+        service.answers = [(200, {}, json.dumps({"books": behind}).encode())]
+        client.flush()
+        assert client.snapshot_wanted
+
+
 def test_the_token_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not in the open beyond this machine, not after a redirection, and not through a proxy of the environment."""
     with pytest.raises(ValueError, match="https"):
@@ -188,12 +283,7 @@ async def test_an_event_that_comes_while_a_snapshot_goes_out_is_not_lost() -> No
     with serving() as service:
         client = AsyncBooksClient(service.url, "t", "main", every=3600)
         client.add_fill(fill("a"), event_id="a")
-        service.wait.clear()
-        pushing = asyncio.create_task(client.push_snapshot(books()))
-        await asyncio.sleep(0)
-        client.add_fill(fill("b"), event_id="b")
-        service.wait.set()
-        await pushing
+        await add_while_a_snapshot_goes_out(service, client, "b")
         async with client:
             pass
         assert service.events == ["b"]

@@ -37,7 +37,7 @@ from tieout.clock import VirtualClock
 from tieout.model.snapshot import Balance, Fill, Order, Position, Row, Section, Snapshot
 
 SEED = 7
-PATIENCE_S, PATIENT_S = 0.6, 5
+PATIENCE_S, PATIENT_S = 1.0, 5
 SECTIONS: frozenset[Section] = frozenset(("positions", "balances", "orders", "fills"))
 MIDNIGHT = datetime(2026, 11, 20, 5, tzinfo=UTC)  # in New York: since when TWS knows executions
 

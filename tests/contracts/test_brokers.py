@@ -7,6 +7,7 @@ truth at the adapter, by their nature; what is tested of them is that they pass 
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from msgspec.structs import replace
@@ -29,6 +30,7 @@ from tests.contracts.steps import (
     unheard_of,
 )
 from tests.contracts.venues import Venue
+from tests.proving import sample
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated import Fault, FaultRule
@@ -82,8 +84,8 @@ async def test_an_empty_account_is_empty(venue: Venue, call: Call) -> None:
             await ROWS[call](venue)
 
 
-@pytest.mark.parametrize("call", READS)
-@pytest.mark.parametrize("fault", FAILURES)
+@pytest.mark.prove
+@pytest.mark.parametrize(("call", "fault"), sample(list(product(READS, FAILURES)), 3))
 async def test_a_failed_read_raises_its_kind(venue: Venue, call: Call, fault: Fault) -> None:
     """A failed read raises the member of the family that fits, also for an empty account; the next one answers."""
     if call in venue.traits.local:
@@ -122,8 +124,8 @@ async def test_a_partial_answer_raises_with_its_rows(venue: Venue, ticker: str, 
     assert await ROWS[call](venue) == whole
 
 
-@pytest.mark.parametrize("fault", [Fault.EMPTY, Fault.DROPPED])
-@pytest.mark.parametrize("call", ROWS)
+@pytest.mark.prove
+@pytest.mark.parametrize(("call", "fault"), sample(list(product(ROWS, [Fault.EMPTY, Fault.DROPPED])), 3))
 async def test_a_lie_lasts_one_answer(venue: Venue, ticker: str, call: Call, fault: Fault) -> None:
     """Rows that the venue hides without a word cannot be missed here; the next answer is whole again."""
     if not told(venue, call) or not least(venue, call):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import Any
 from aiohttp import web
 
 from tests.books.freqtrade.bot import SHORT, Bot, listening
-from tieout.books.bell import SIGNATURE, signature
 from tieout.books.freqtrade.rest import Freqtrade
+from tieout.books.posting import SIGNATURE, signature
 from tieout.clock import VirtualClock
 from tieout.halts.freqtrade import FreqtradeHalts
 from tieout.halts.simple import Command, FlagFile, Webhook
@@ -101,9 +102,12 @@ class Ear:
     def __init__(self) -> None:
         self.heard: list[tuple[bytes, str]] = []
         self.answer: web.Response | None = None
+        self.tell: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
 
-    async def hear(self, request: web.Request) -> web.Response:
+    async def hear(self, request: web.Request) -> web.StreamResponse:
         """One message."""
+        if self.tell is not None:
+            return await self.tell(request)
         self.heard.append((await request.read(), request.headers.get(SIGNATURE, "")))
         told = json.loads(self.heard[-1][0])
         return self.answer or web.json_response({"halts": [each["id"] for each in told["halts"]]})
@@ -141,6 +145,23 @@ async def test_a_webhook_answers_what_it_obeys() -> None:
             assert await hook.follow([WHOLE], lifts=True) is not None
     gone = await hook.follow([WHOLE], lifts=True)
     assert gone is not None and "s3cret" not in gone and url not in gone
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:
+    """A program writes as it pleases: half of what it obeys is not taken for all of it."""
+
+    async def pieces(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for piece in (b'{"halts": ', b'["h1"', b"]}"):
+            await answer.write(piece)
+            for _ in range(50):  # whoever asked reads it
+                await asyncio.sleep(0)
+        return answer
+
+    async with heard() as (ear, url):
+        ear.tell = pieces
+        assert await Webhook("main", url).follow([WHOLE], lifts=True) is None
 
 
 def halting(bot: Bot, **settings: Any) -> FreqtradeHalts:
@@ -196,3 +217,67 @@ async def test_a_halt_of_an_asset_locks_its_pairs() -> None:
         assert [lock["pair"] for lock in bot.locks] == ["SOL/USDT:USDT"]
         assert await halts.follow([XRP], lifts=True) is None
         assert bot.state == "paused"
+
+
+async def test_assets_are_halted_also_where_the_account_is_not() -> None:
+    """A pause that is not seen to work keeps no lock from being set, and a list of pairs that fails keeps no bot running."""
+    async with listening(Bot(SHORT)) as bot:
+        bot.deaf_to = {"pause"}
+        said = await halting(bot).follow([WHOLE, ETH], lifts=True)
+        assert said == "freqtrade was told to pause, and is running"
+        assert [lock["pair"] for lock in bot.locks] == ["ETH/USDT:USDT"]
+        bot.deaf_to = set()
+        bot.gone = {"whitelist"}
+        said = await halting(bot).follow([WHOLE, ETH], lifts=True)
+        assert said is not None and "cannot be asked" in said
+        assert bot.state == "paused"
+
+
+async def test_nonsense_of_a_lock_is_said_and_not_raised() -> None:
+    """A lock whose end or number is no number is an answer that cannot be believed."""
+    async with listening(Bot(SHORT)) as bot:
+        good = {
+            "id": 9,
+            "pair": "ETH/USDT:USDT",
+            "side": "*",
+            "reason": "tieout h9",
+            "active": True,
+            "lock_end_timestamp": 1,
+        }
+        for wrong in ({"lock_end_timestamp": "soon"}, {"id": "x"}):
+            bot.locks = [{**good, **wrong}]
+            halts = [] if "id" in wrong else [ETH]
+            assert await halting(bot).follow(halts, lifts=True) == "freqtrade does not answer as it should"
+
+
+async def test_a_bot_is_started_from_the_state_that_we_made_and_no_other() -> None:
+    """A pause whose answer was lost is ours; what a person stopped after it, or had paused before our stop, stays so."""
+    async with listening(Bot(SHORT)) as bot:
+        halts = halting(bot)
+        bot.lost = {"pause"}
+        assert "cannot be asked" in (await halts.follow([WHOLE], lifts=True) or "")
+        bot.lost = set()
+        assert bot.state == "paused"
+        assert await halts.follow([WHOLE], lifts=True) is None
+        assert await halts.follow([], lifts=True) is None
+        assert bot.state == "running"
+        assert await halts.follow([WHOLE], lifts=True) is None
+        bot.state = "stopped"  # by a person
+        assert await halts.follow([], lifts=True) is None
+        assert bot.state == "stopped"
+        bot.state = "paused"  # by a person
+        stops = halting(bot, account="stop")
+        assert await stops.follow([WHOLE], lifts=True) is None
+        assert bot.state == "stopped"
+        assert await stops.follow([], lifts=True) is None
+        assert (bot.state, bot.asked.count("POST start")) == ("stopped", 1)
+
+
+async def test_a_bot_that_adds_to_its_trades_is_paused() -> None:
+    """A lock keeps it from opening a trade, not from adding to one: then a halt of an asset pauses it, too."""
+    async with listening(Bot(SHORT)) as bot:
+        bot.adds, halts = True, halting(bot)
+        assert await halts.follow([ETH], lifts=True) is None
+        assert ([lock["pair"] for lock in bot.locks], bot.state) == (["ETH/USDT:USDT"], "paused")
+        assert await halts.follow([], lifts=True) is None
+        assert (bot.locks, bot.state) == ([], "running")

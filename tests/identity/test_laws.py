@@ -172,6 +172,16 @@ def test_balances_of_twins_add_up() -> None:
     assert after.balances == (Balance("SOL", Decimal(3), Decimal("2.4"), None),)
 
 
+def test_records_that_one_name_brings_together_do_not_contradict_each_other() -> None:
+    """A record without its order's id that now stands beside another trade's is refused; beside its own it stays."""
+    named = Fill("7", "XBT/USD", "buy", Decimal(1), Decimal(100), NOW, "o-1")
+    identity = identity_of({"BTC/USD": AssetSettings(aliases=("XBT/USD",))})
+    bare = replace(named, asset="BTC/USD", broker_order_id=None)
+    assert len(identified(holding(fills=(named, bare)), identity).fills or ()) == 2
+    with pytest.raises(SourceMalformed, match="records of one fill with different values"):
+        identified(holding(fills=(named, replace(bare, price=Decimal(101)))), identity)
+
+
 def test_two_trades_of_twins_are_never_one() -> None:
     """Venues that number by symbol give one id to two trades: they are refused, not counted once, nor as booked twice."""
     rows = tuple(Fill("7", name, "buy", Decimal(1), Decimal(100), NOW) for name in ("BTC/USD", "WBTC/USD"))

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from tieout.errors import RecordUnavailable
 from tieout.model.intent import Ended, Intent
-from tieout.record.base import Reading, Restored, Word
+from tieout.record.base import Reading, Restored, Waits, Word
 from tieout.record.recorder import StoreRecord
 
 T = TypeVar("T")
@@ -64,6 +64,12 @@ class FailingRecord:
 
     async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
         return await self._through("words", self.record.words(account, after=after))
+
+    async def waits(self, account: str, *, after: int) -> Waits:
+        return await self._through("waits", self.record.waits(account, after=after))
+
+    async def spoken(self) -> Mapping[str, int]:
+        return await self._through("spoken", self.record.spoken())
 
     async def permit(self) -> None:
         await self._through("permit", self.record.permit())

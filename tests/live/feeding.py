@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 from tieout.books.engine_books import EngineBooks
 from tieout.brokers.simulated import SimulatedBroker, World
 from tieout.clock import VirtualClock
-from tieout.live.keeping import Configuration, Keeping
+from tieout.live.configuration import Configuration
+from tieout.live.keeping import Keeping
 from tieout.live.road import State, reconcile_observation
 from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation

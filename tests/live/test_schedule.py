@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -52,6 +52,7 @@ class Table:
         cadence: Cadence = QUICK,
         own: Mapping[str, Cadence] | None = None,
         reconciler: SlowReconciler | None = None,
+        beginning: asyncio.Semaphore | None = None,
     ) -> None:
         self.clock = clock
         self.reconciler = reconciler or SlowReconciler(clock)
@@ -59,12 +60,31 @@ class Table:
         self.timer = SchedulerTimer()
         accounts = {name: account(name) for name in names or ("main",)}
         self.schedule = Schedule(
-            self.reconciler, accounts, cadence, own=own, clock=clock, alarm=self.alarm, timer=self.timer
+            self.reconciler,
+            accounts,
+            cadence,
+            own=own,
+            clock=clock,
+            alarm=self.alarm,
+            timer=self.timer,
+            beginning=beginning,
         )
 
     async def passes(self, seconds: float) -> None:
         """Time passes."""
         await self.clock.sleep(seconds)
+
+
+class LeavingReconciler(SlowReconciler):
+    """A reconciler that lets accounts go, as a roster does."""
+
+    gone: frozenset[str] = frozenset()
+
+    async def listen(self, accounts: Collection[str]) -> Collection[str]:
+        """Words of those that it has."""
+        if self.gone & set(accounts):
+            raise KeyError(accounts)
+        return await super().listen(accounts)
 
 
 # What calls for a reconciliation
@@ -78,6 +98,18 @@ async def test_a_start_reconciles_every_account_once_side_by_side(clock: LoopClo
     assert clock.passed() == 2
     assert {name: report.trigger for name, report in reports.items()} == dict.fromkeys(FIVE, "startup")
     assert (table.reconciler.most_together, len(table.reconciler.runs)) == (5, 5)
+    await table.schedule.stop()
+
+
+@virtual
+async def test_a_start_of_many_begins_a_few_at_a_time(clock: LoopClock) -> None:
+    """Of five accounts two begin at once, the others as these end; and a slow one keeps its place for a second alone."""
+    quick = dict.fromkeys(FIVE, 0.2)
+    reconciler = SlowReconciler(clock, reads={**quick, "a": 30}, acts=quick)
+    table = Table(clock, *FIVE, reconciler=reconciler, beginning=asyncio.Semaphore(2))
+    reports = await table.schedule.start()
+    assert {name: round(reconciler.begins(name)[0], 1) for name in FIVE} == {"a": 0, "b": 0, "c": 0.4, "d": 0.8, "e": 1}
+    assert set(reports) == set(FIVE)
     await table.schedule.stop()
 
 
@@ -131,7 +163,7 @@ async def test_a_request_returns_the_report(clock: LoopClock) -> None:
     asked = clock.now()
     report = await table.schedule.request("main")
     assert (report.trigger, report.finished_at - asked) == ("manual", timedelta(seconds=2))
-    with pytest.raises(KeyError):
+    with pytest.raises(ReconciliationError, match="not watched"):
         await table.schedule.request("nobody's")
     await table.schedule.stop()
 
@@ -148,6 +180,21 @@ async def test_words_of_people_are_heard_soon_and_those_that_are_not_are_asked_f
     before = table.reconciler.triggers().count("event")
     await table.passes(3600)
     assert 10 < table.reconciler.triggers().count("event") - before < 25
+    await table.schedule.stop()
+
+
+@virtual
+async def test_words_of_all_accounts_are_looked_for_at_once(clock: LoopClock) -> None:
+    """However many accounts there are, the record is asked once in five seconds, and of one that left no more."""
+    table = Table(clock, *FIVE)
+    await table.schedule.start()
+    await table.passes(61)
+    assert table.reconciler.listened == 12
+    table.reconciler.words.update({"b": 1, "d": 1})
+    await table.schedule.drop("d")
+    await table.passes(6)
+    heard = {run.account for run in table.reconciler.runs if run.trigger == "event"}
+    assert (heard, table.reconciler.words["d"]) == ({"b"}, 1)
     await table.schedule.stop()
 
 
@@ -600,3 +647,42 @@ async def test_the_scheduler_itself_in_real_time() -> None:
         await ran.wait()
     await schedule.stop()
     assert began[2] - began[0] > 900_000_000
+
+
+@virtual
+async def test_accounts_come_and_go_while_the_first_ones_are_reconciled(clock: LoopClock) -> None:
+    """A start goes on to its end, and gives the reports of those that it began with and that came to theirs."""
+    table = Table(clock, "main", "other")
+    starting = asyncio.create_task(table.schedule.start())
+    await table.passes(0.5)  # they read
+    table.schedule.put(account("new"), QUICK)
+    await table.schedule.drop("other")
+    assert set(await starting) == {"main", "other"}
+    await table.schedule.stop()
+
+
+@virtual
+async def test_an_account_that_goes_while_it_is_first_reconciled_is_gone(clock: LoopClock) -> None:
+    """Nobody listens to it, calls for it or tells of it any more; where it comes back changed, its new interval counts."""
+    reconciler = LeavingReconciler(clock)
+    table = Table(clock, reconciler=reconciler)
+    await table.schedule.start()
+    for _ in range(2):
+        reconciler.gone = frozenset()
+        table.schedule.put(account("new"), QUICK)
+        await table.passes(1.5)  # it acts
+        await table.schedule.drop("new")
+        reconciler.gone = frozenset({"new"})
+        runs = len(reconciler.of("new"))
+        await table.passes(3600)
+        assert len(reconciler.of("new")) == runs
+    assert table.alarm.sentences == []
+    reconciler.gone = frozenset()
+    table.schedule.put(account("new"), QUICK)
+    await table.passes(1.5)
+    await table.schedule.drop("new")
+    table.schedule.put(account("new"), replace(QUICK, reconciliation_interval=60))
+    runs = len(reconciler.of("new"))
+    await table.passes(600)
+    assert len(reconciler.of("new")) - runs in (10, 11)
+    await table.schedule.stop()

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
+import threading
 
 import pytest
 
 from tests.live.virtual import Listening, LoopClock, report_of, virtual
+from tieout.clock import SystemClock
 from tieout.errors import RecordUnavailable
+from tieout.live.alarm import LoggedAlarm
 from tieout.live.watch import Trouble, Unfinished, Watch, caught
 
 HOUR = 3600
@@ -138,6 +142,18 @@ async def test_stopping_does_not_wait_for_an_alarm_that_swallows_its_cancellatio
 
 
 @virtual
+async def test_of_an_account_that_was_let_go_nothing_is_kept(clock: LoopClock) -> None:
+    """What still comes in of it is told to nobody, and does not stand as trouble."""
+    watch, alarm, _ = watching(clock)
+    watch.start()
+    watch.drop("main")
+    watch.begin("main", Trouble.DEAF, "too late")
+    await clock.sleep(2 * HOUR)
+    assert (watch.troubles("main"), alarm.said) == ({}, [])
+    await watch.stop()
+
+
+@virtual
 async def test_what_was_not_told_yet_is_told_on_stopping(clock: LoopClock) -> None:
     """A trouble that begins in the moment of stopping reaches a person."""
     watch, alarm, _ = watching(clock)
@@ -169,3 +185,32 @@ async def test_a_cancellation_is_not_caught() -> None:
     asyncio.get_running_loop().call_soon(task.cancel)
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_troubles_are_asked_by_another_thread_while_they_come_and_go() -> None:
+    """A scrape of the metrics at the moment in which a venue goes away for many accounts does not fail."""
+    names, done = [f"a{number}" for number in range(300)], threading.Event()
+    watch = Watch(dict.fromkeys(names, 720), SystemClock(), LoggedAlarm(), overdue=Called())
+
+    def scrape() -> int:
+        seen = 0
+        while not done.is_set():
+            seen += sum(len(watch.troubles(name)) for name in names[:20])
+        return seen
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        asked = asyncio.get_running_loop().run_in_executor(None, scrape)
+        for _ in range(5):
+            for trouble in Trouble:
+                for name in names:
+                    watch.begin(name, trouble, "away")
+            for trouble in Trouble:
+                for name in names:
+                    watch.end(name, trouble)
+    finally:
+        done.set()
+        sys.setswitchinterval(before)
+    assert await asked > 0
+    assert all(watch.troubles(name) == {} for name in names)

@@ -126,7 +126,7 @@ async def test_an_approval_is_used_once_across_a_restart(floor: Floor) -> None:
     await halted_by_a_stranger(floor)
     await floor.say(Verdict.APPROVE, plan=floor.waiting())
     await floor.start()
-    assert await floor.reconciler.listen("main") is False  # nothing was restored yet
+    assert await floor.reconciler.listen(["main"]) == set()  # nothing was restored yet
     await floor.read()
     assert await floor.held() == floor.stated()
     entries = len(floor.books.ledger.entries)

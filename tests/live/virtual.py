@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -197,6 +197,7 @@ class SlowReconciler:
         self.endings: list[tuple[Status | Exception, bool]] = []
         self.words: Counter[str] = Counter()
         self.deaf: Exception | None = None
+        self.listened = 0
         self.acting: Callable[[str], None] = lambda _: None
         self.looks: list[tuple[float, frozenset[Section]]] = []
         self.glances: list[bool | None] = []  # how looks end: None, or a report that waits or does not
@@ -233,11 +234,12 @@ class SlowReconciler:
         waits = self.glances.pop(0) if self.glances else False
         return None if waits is None else report_of(account, self._clock.now(), trigger="event", waits=waits)
 
-    async def listen(self, account: str) -> bool:
-        """Whether there are words; each run hears one."""
+    async def listen(self, accounts: Collection[str]) -> Collection[str]:
+        """Of which there are words; each run hears one."""
+        self.listened += 1
         if self.deaf is not None:
             raise self.deaf
-        return self.words[account] > 0
+        return {account for account in accounts if self.words[account] > 0}
 
     def _ending(self, account: str, trigger: Trigger) -> ReconciliationReport:
         status, waits = self.endings.pop(0) if self.endings else ("matched", False)

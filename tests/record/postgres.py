@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import shutil
@@ -11,6 +12,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tieout.record.store.database import open_database
+from tieout.record.store.migrations import migrate
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a desktop session's folder, which a build machine has not
@@ -24,13 +28,24 @@ class Server:
     """A running server."""
 
     def __init__(self, server: PostgresServer, data: Path) -> None:
-        self._server, self._data = server, data
+        self._server, self._data, self._made = server, data, ""
 
     def fresh(self) -> str:
         """The URL of a new, empty database."""
+        return self.url(self._create("template1"))
+
+    def made(self) -> str:
+        """The URL of a new database that has the record's tables, and no row; they are made once, and copied."""
+        if not self._made:
+            made = self._create("template1")
+            asyncio.run(_make(self.url(made)))
+            self._made = made
+        return self.url(self._create(self._made))
+
+    def _create(self, template: str) -> str:
         name = f"record_{os.getpid()}_{next(_numbers)}"
-        self._server.psql(f"CREATE DATABASE {name};")
-        return self.url(name)
+        self._server.psql(f"CREATE DATABASE {name} TEMPLATE {template};")
+        return name
 
     def url(self, name: str) -> str:
         """The URL of a database by name."""
@@ -55,6 +70,12 @@ class Server:
     def start(self) -> None:
         """Start it again on the same data."""
         self._server.ensure_postgres_running()
+
+
+async def _make(url: str) -> None:
+    database = open_database(url)
+    await database.write(migrate)
+    await database.close()
 
 
 def _memory() -> str | None:

@@ -14,7 +14,7 @@ from tests.record.conftest import START
 from tests.record.observing import reading
 from tieout.clock import VirtualClock
 from tieout.errors import RecordUnavailable
-from tieout.record.beating import RETRY, Duty, beat, duties, keep_alive
+from tieout.record.beating import RETRY, Duty, beat, duties
 from tieout.record.entry import EntryKind, decode
 from tieout.record.opening import open_record
 from tieout.record.recorder import StoreRecord
@@ -197,9 +197,8 @@ async def test_a_record_beats_and_forgets(settings: RecordSettings, clock: Virtu
 
     more = Duty("attesting", timedelta(hours=12), attest)
     start = clock.now()
-    await run_for(
-        lambda stop: keep_alive(record, where, clock, tell=tell, others=(more, stop)), timedelta(days=3, minutes=1)
-    )
+    what = (*duties(record, where, clock), more)
+    await run_for(lambda stop: beat((*what, stop), clock, tell), timedelta(days=3, minutes=1))
     beats, erasures = await logged(record, EntryKind.HEARTBEAT), await logged(record, EntryKind.ERASE)
     await record.close()
     assert beats == [start + timedelta(hours=number) for number in range(1, 73)]
@@ -217,7 +216,8 @@ async def test_a_record_that_fails_is_told_of_once(settings: RecordSettings, clo
     async def tell(sentence: str) -> None:
         said.append(sentence)
 
-    await run_for(lambda stop: keep_alive(record, settings, clock, tell=tell, others=(stop,)), timedelta(days=2))
+    what = duties(record, settings, clock)
+    await run_for(lambda stop: beat((*what, stop), clock, tell), timedelta(days=2))
     assert len(said) == 2
     assert sum("erasing" in each for each in said) == sum("heartbeat" in each for each in said) == 1
     assert all(each.endswith("was closed") for each in said)

@@ -8,14 +8,18 @@ import sys
 from asyncio.subprocess import PIPE, Process
 
 import pytest
+from sqlalchemy import text
 
 from tests.live.recorded import RecordedDesk
+from tests.record import postgres
 from tests.record.test_recording import missed_fill
 from tieout.clock import SystemClock
 from tieout.errors import AccountTaken
 from tieout.model.discrepancy import ActionKind, ActionStatus
 from tieout.record.opening import open_record
 from tieout.record.settings import RecordSettings
+from tieout.record.store.database import open_database
+from tieout.record.store.migrations import migrate
 
 CHILD = """
 import asyncio, sys
@@ -93,3 +97,14 @@ async def test_beside_another_process_nothing_is_recorded_and_nothing_acted_on(s
     assert await desk.held() == desk.stated()
     assert len((await record.restore("main")).readings) == 1
     await record.close()
+
+
+async def test_claims_that_are_made_at_once_are_of_one_session(server: postgres.Server) -> None:
+    """A session that was forgotten would lose its claims some time later, while this process still writes those accounts."""
+    database = open_database(server.fresh())
+    await database.write(migrate)
+    assert all(await asyncio.gather(*(database.claim(account) for account in range(1, 9))))
+    here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    held = text(f"SELECT count(*), count(DISTINCT pid) FROM pg_locks WHERE locktype = 'advisory' AND database = {here}")
+    assert await database.read(lambda seen: tuple(seen.execute(held).one())) == (8, 1)
+    await database.close()

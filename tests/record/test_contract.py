@@ -110,6 +110,10 @@ class Lossy:
         """Read."""
         return await self._inner.read(work)
 
+    async def ask(self, work: Work[T]) -> T:
+        """Ask."""
+        return await self._inner.ask(work)
+
     async def claim(self, account: int) -> bool:
         """Claim."""
         return await self._inner.claim(account)

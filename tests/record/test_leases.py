@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -11,33 +12,42 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection
+from sqlalchemy.util import await_
 
 from tests.record import postgres
 from tieout.clock import SystemClock
 from tieout.errors import AccountTaken, RecordUnavailable
+from tieout.live.alarm import LoggedAlarm
+from tieout.live.lane import Reconciles
+from tieout.live.schedule import Schedule
 from tieout.record import keys
 from tieout.record.entry import Draft, EntryKind
 from tieout.record.leases import Leases
 from tieout.record.opening import open_record
 from tieout.record.recorder import StoreRecord
 from tieout.record.settings import RecordSettings
+from tieout.record.store import claims
 from tieout.record.store.database import Database, open_database
-from tieout.record.store.leasing import fair_share
+from tieout.record.store.leasing import end_expired, fair_share
 from tieout.record.writer import Unit
+from tieout.serve.workers.shared import SharedEngine
 
 BRIEF = timedelta(milliseconds=300)
 LONG = timedelta(hours=1)
 STOPPED = """
 import asyncio, os, signal, sys
-from tieout.record.log import lock_head
+from sqlalchemy import select
 from tieout.record.store.database import open_database
+from tieout.record.store.schema import log_head
 
 def work(connection):
-    lock_head(connection)
+    connection.execute(select(log_head.c.size).with_for_update()).one()
     print("holds the end of the log", flush=True)
     os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -49,7 +59,7 @@ asyncio.run(open_database(sys.argv[1]).write(work))
 def settings(server: postgres.Server, tmp_path: Path) -> RecordSettings:
     """A record on PostgreSQL."""
     keys.create(tmp_path / "keys", "tieout-test")
-    return RecordSettings(store=server.fresh(), keys=str(tmp_path / "keys"))
+    return RecordSettings(store=server.made(), keys=str(tmp_path / "keys"))
 
 
 class Worker:
@@ -176,6 +186,67 @@ async def test_workers_divide_alike_or_not_at_all(settings: RecordSettings) -> N
             assert set((await bob.leases.turn()).epochs) == set(range(8))
             with pytest.raises(AccountTaken):
                 await ann.record.claim("main")
+
+
+async def test_who_wakes_up_after_a_division_has_no_part_in_it(settings: RecordSettings) -> None:
+    """One that slept while others divided anew takes nothing of it, is not counted, and hears why; epochs only ever grow."""
+    async with working(settings, "ann", lasting=BRIEF) as (ann,), contextlib.AsyncExitStack() as later:
+        before = (await ann.leases.turn()).epochs
+        await ann.record.claim("main")
+        await ran_out()
+        (bob,) = await later.enter_async_context(working(settings, "bob", total=8))
+        with pytest.raises(AccountTaken, match="into 8 shards, and this one divides them into 4"):
+            await ann.leases.turn()
+        with pytest.raises(AccountTaken, match="another worker reconciles main"):
+            await ann.record.claim("main")
+        turn = await bob.leases.turn()
+        assert (set(turn.epochs), turn.live, turn.surplus) == (set(range(8)), 1, ())
+        assert min(turn.epochs.values()) > max(before.values())
+        with pytest.raises(AccountTaken):
+            await ann.record.configure("main", b"after")
+
+
+async def test_a_worker_of_an_old_division_watches_nothing_more(settings: RecordSettings) -> None:
+    """Its schedules end with the turn that is refused: it neither reads nor acts beside those who divided anew."""
+    async with working(settings, "ann", lasting=BRIEF) as (ann,), contextlib.AsyncExitStack() as later:
+        engine = SharedEngine(ann.leases, ["main"], lambda _: Schedule(cast(Reconciles, None), {}), LoggedAlarm())
+        await engine._turn()
+        assert set(engine.accounts) == {"main"}
+        await ran_out()
+        await later.enter_async_context(working(settings, "bob", total=8))
+        with pytest.raises(AccountTaken, match="into 8 shards"):
+            await engine._turn()
+        assert set(engine.accounts) == set()
+        await engine.stop()
+
+
+async def test_a_worker_that_wakes_up_while_an_account_is_taken_alone_keeps_it_or_writes_nothing(
+    settings: RecordSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However its renewing falls between what a command looks at: one of both has the account, and never both."""
+    alone = await open_record(settings, SystemClock())
+    async with working(settings, "ann", lasting=BRIEF) as (ann,), contextlib.AsyncExitStack() as stack:
+        await ann.leases.turn()
+        await ann.record.claim("main")
+        await ran_out()
+
+        class Waking:
+            def __init__(self, connection: Connection) -> None:
+                self._connection, self._woke = connection, False
+
+            def execute(self, *what: Any) -> Any:
+                found = self._connection.execute(*what)
+                if not self._woke:
+                    self._woke = True
+                    await_(ann.leases.turn())
+                return found
+
+        monkeypatch.setattr(claims, "end_expired", lambda connection: end_expired(cast(Connection, Waking(connection))))
+        stack.push_async_callback(alone.close)
+        with contextlib.suppress(AccountTaken):
+            await alone.claim("main")
+            with pytest.raises(AccountTaken):
+                await ann.record.configure("main", b"after")
 
 
 async def test_a_process_alone_and_workers_keep_from_each_other(settings: RecordSettings) -> None:

@@ -7,7 +7,8 @@ import contextlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, Table, event, inspect, select
 from sqlalchemy.sql.type_api import TypeEngine
 
+from tests.proving import sample
 from tests.record.faults import Crash
 from tieout.clock import VirtualClock
 from tieout.errors import RecordUnavailable
@@ -69,7 +71,7 @@ VERSIONS = [script.revision for script in reversed(list(scripts().walk_revisions
 
 def make(connection: Connection, version: str) -> None:
     """The tables as they were in a version, made by its own migrations, with a row in each."""
-    command.upgrade(_config(FOLDER, connection), version)
+    by_migrations(connection, version)
     tables = _reflected(connection)
     for table in tables.sorted_tables:
         connection.execute(table.insert().values({column.name: _value(column.type) for column in table.columns}))
@@ -115,6 +117,12 @@ def next_version(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def where(bare: str) -> str:
+    """A database without a table."""
+    return bare
+
+
+@pytest.fixture
 async def database(where: str) -> Database:
     """An empty database."""
     return open_database(where)
@@ -126,11 +134,17 @@ def test_there_is_one_line_of_versions() -> None:
     assert [scripts().get_revision(version).down_revision for version in VERSIONS] == [None, *VERSIONS[:-1]]
 
 
-async def test_the_migrations_make_the_schema(database: Database) -> None:
-    """Tables, columns, types, keys and indexes made by the migrations are those that the code is written against."""
+def by_migrations(connection: Connection, version: str = HEAD) -> None:
+    """The tables of a version by all migrations up to it, as a store has them that was made by the first one."""
+    command.upgrade(_config(FOLDER, connection), version)
+
+
+@pytest.mark.parametrize("made", [migrate, by_migrations])
+async def test_the_tables_are_those_of_the_schema(database: Database, made: Callable[[Connection], None]) -> None:
+    """Tables, columns, types, keys and indexes are those that the code is written against, in a new store and an old one."""
 
     def differences(connection: Connection) -> list[object]:
-        migrate(connection)
+        made(connection)
         options = {"compare_type": True, "compare_server_default": True}
         return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
@@ -139,7 +153,8 @@ async def test_the_migrations_make_the_schema(database: Database) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.prove
+@pytest.mark.parametrize("version", sample(VERSIONS, 3))
 async def test_every_version_is_brought_forward(database: Database, version: str) -> None:
     """A store of any version that ever was, a row in each table, becomes one of this version and loses no row."""
 
@@ -154,6 +169,60 @@ async def test_every_version_is_brought_forward(database: Database, version: str
     assert set(before.values()) == {2}  # its columns and one row
     assert before.items() <= after.items()
     assert reached == HEAD
+
+
+async def test_a_new_store_is_as_an_old_one_to_the_letter(where: str) -> None:
+    """Each table of a new store has the columns, keys and indexes, in name and kind, that all migrations lead to."""
+
+    def described(connection: Connection) -> dict[str, object]:
+        seen = inspect(connection)
+        names = seen.get_table_names()
+        return {
+            name: (
+                {
+                    each["name"]: (str(each["type"]), each["nullable"], each["default"])
+                    for each in seen.get_columns(name)
+                },
+                seen.get_pk_constraint(name),
+                sorted(map(str, seen.get_foreign_keys(name))),
+                sorted(map(str, seen.get_unique_constraints(name))),
+                sorted(map(str, seen.get_indexes(name))),
+            )
+            for name in names
+        }
+
+    def all_gone(connection: Connection) -> None:
+        found = MetaData()
+        found.reflect(connection)
+        found.drop_all(connection)
+
+    database = open_database(where)
+    await database.write(migrate)
+    new = await database.read(described)
+    await database.write(all_gone)
+    await database.write(by_migrations)
+    old = await database.read(described)
+    await database.close()
+    assert new == old
+
+
+async def test_a_migration_may_be_slow(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store is brought forward also on a machine that takes longer to load what does that than a write may pause."""
+    upgrade = command.upgrade
+
+    def late(config: Config, revision: str) -> None:
+        time.sleep(0.5)
+        upgrade(config, revision)
+
+    old = open_database(where)
+    await old.write(lambda connection: make(connection, VERSIONS[-2]))
+    await old.close()
+    monkeypatch.setattr("tieout.record.store.database.STOPPED_MS", 50)
+    monkeypatch.setattr(command, "upgrade", late)
+    opened = open_database(where)
+    await opened.write(migrate)
+    assert await opened.read(version_of) == HEAD
+    await opened.close()
 
 
 async def test_migrating_again_changes_nothing(database: Database) -> None:

@@ -439,3 +439,21 @@ async def test_an_answer_is_to_the_plan_that_was_shown(house: House) -> None:
     assert shown is not None
     said = await house.people.reject(name, actor="ann", why=WHY, plan=shown.plan)
     assert said.plan == shown
+
+
+async def test_a_key_is_for_one_word_to_the_letter(house: House) -> None:
+    """The same key with another assignee, another date or another plan is refused, and not told as done."""
+    report = await house.floor.strange()
+    name, people, day = position(report), house.people, house.floor.clock.now() + timedelta(days=1)
+    await people.assign(name, to="ben", actor="ann", why=WHY, once="k1")
+    await people.accept(name, until=day, actor="ann", why=WHY, once="k2")
+    approved = await people.approve(name, actor="ann", why=WHY, once="k3")
+    other = "something else was said under that key"
+    assert other in await refusal(people.assign(name, to="eve", actor="ann", why=WHY, once="k1"))
+    later = day + timedelta(days=7)
+    assert other in await refusal(people.accept(name, until=later, actor="ann", why=WHY, once="k2"))
+    assert other in await refusal(people.approve(name, actor="ann", why=WHY, once="k3", plan="not that one"))
+    assert (await people.assign(name, to="ben", actor="ann", why=WHY, once="k1")).again
+    assert (await people.accept(name, until=day, actor="ann", why=WHY, once="k2")).again
+    assert (await people.approve(name, actor="ann", why=WHY, once="k3", plan=approved.word.plan)).again
+    assert await words(house) == 3

@@ -7,14 +7,19 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from tests.live.test_reconciler import actions
+from tests.proving import sample
+from tests.record import postgres
 from tests.record.test_people import Floor, position
 from tieout.clock import SystemClock
 from tieout.model.discrepancy import ActionKind, ActionStatus
 from tieout.record.settings import RecordSettings
 from tieout.record.store.schema import approvals, reports
+
+pytestmark = [pytest.mark.long, pytest.mark.prove]
 
 ROOT = Path(__file__).parents[2]
 WORDS = 6
@@ -40,6 +45,15 @@ async def today(settings: RecordSettings) -> Floor:
     await floor.start()
     await floor.read()
     return floor
+
+
+@pytest.fixture(params=sample(["postgres", "sqlite"], 2))
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where they meet: on a server, and in `make prove` in a file, too."""
+    if request.param == "sqlite":
+        return str(tmp_path / "tieout.db")
+    server: postgres.Server = request.getfixturevalue("server")
+    return server.made()
 
 
 async def test_words_from_other_processes_and_readings_share_one_log(settings: RecordSettings) -> None:
@@ -71,13 +85,14 @@ async def test_a_command_is_heard_by_the_service_that_runs(settings: RecordSetti
     """`tieout breaks approve` in a process of its own: the service that has the record open hears it and books."""
     floor = await today(settings)
     report = await floor.strange()
-    assert not await floor.reconciler.listen("main")
+    assert not await floor.reconciler.listen(["main"])
     place = ("--store", settings.store, "--keys", settings.keys)
     code, printed = await run(
         "tieout", "breaks", "approve", position(report)[:8], "--actor", "ann", "--reason", "seen", *place
     )
     assert (code, "ann approved" in printed) == (0, True)
-    assert await floor.reconciler.listen("main")
+    floor.clock.advance(1)
+    assert await floor.reconciler.listen(["main"]) == {"main"}
     report = await floor.read()
     assert actions(report, ActionKind.BOOK_FILL) == [ActionStatus.DONE]
     assert await floor.held() == floor.stated()

@@ -29,6 +29,12 @@ MARKED = "48151623.42"  # an amount that may be read nowhere
 
 
 @pytest.fixture
+def where(bare: str) -> str:
+    """A database without a table."""
+    return bare
+
+
+@pytest.fixture
 async def database(where: str) -> AsyncIterator[Database]:
     """A database with the tables of a record."""
     opened = open_database(where)

@@ -41,6 +41,7 @@ async def test_breaks_are_reckoned_from_the_reading_before_to_their_end(house: H
     floor = house.floor
     began = floor.clock.now()
     floor.clock.advance(600)
+    assert await floor.reconciler.look("main", frozenset(["orders"])) is not None  # it saw nothing of the positions
     report = await floor.strange()
     other = house.other
 

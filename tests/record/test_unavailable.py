@@ -33,7 +33,9 @@ from tieout.record import keys
 from tieout.record.files import MIB
 from tieout.record.patient import open_patiently
 from tieout.record.settings import RecordSettings
-from tieout.record.store import database
+from tieout.record.store import database, sqlite_files
+
+pytestmark = pytest.mark.long
 
 DONE, SKIPPED = [ActionStatus.DONE], [ActionStatus.SKIPPED]
 
@@ -290,7 +292,7 @@ async def test_a_database_that_falls_silent(
 # The same on a SQLite file, and with its keys and the head besides it.
 async def test_another_process_holds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SQLite file that somebody else keeps locked is waited for, and then given up on until the next reading."""
-    monkeypatch.setattr(database, "BUSY_MS", 50)
+    monkeypatch.setattr(sqlite_files, "BUSY_MS", 50)
     async with working(made(str(tmp_path / "tieout.db"), tmp_path)) as desk:
         kept = (await desk.log()).events
         with closing(sqlite3.connect(tmp_path / "tieout.db", isolation_level=None)) as other:

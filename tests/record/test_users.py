@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
+from sqlalchemy import select
 
 from tests.record.conftest import START
 from tieout.clock import VirtualClock
@@ -12,7 +15,8 @@ from tieout.errors import WordRefused
 from tieout.record.grants import Grants, TokenRow
 from tieout.record.opening import open_record
 from tieout.record.settings import RecordSettings
-from tieout.record.users import TRIES, UserRow, Users
+from tieout.record.store.schema import sessions
+from tieout.record.users import IDLE, LASTS, TRIES, UserRow, Users
 
 TOKEN = TokenRow(
     id="0123456789ab",
@@ -33,7 +37,7 @@ async def test_what_was_granted_is_there_after_a_restart(settings: RecordSetting
     record = await open_record(settings, clock)
     await Grants(record).add_token(TOKEN)
     await Users(record).add(USER)
-    await Users(record).begin("ann", b"s" * 32, "csrf", clock.now())
+    await Users(record).begin("ann", b"s" * 32, "csrf", clock.now(), password=USER.password)
     await record.close()
     record = await open_record(settings, clock)
     assert await Grants(record).token(TOKEN.id) == TOKEN
@@ -70,6 +74,41 @@ async def test_wrong_passwords_are_counted_until_a_right_one(settings: RecordSet
     told = [await users.failed("ann", START) for _ in range(TRIES)]
     assert told == [None] * (TRIES - 1) + [START + timedelta(minutes=1)]
     assert await users.failed("nobody", START) is None
-    await users.begin("ann", b"s" * 32, "csrf", START)
+    await users.begin("ann", b"s" * 32, "csrf", START, password=USER.password)
     assert await users.user("ann") == USER
     await record.close()
+
+
+async def test_sessions_that_count_no_more_are_forgotten_at_the_next_login(
+    settings: RecordSettings, clock: VirtualClock
+) -> None:
+    """One that ended, one not used for an hour and one of yesterday are gone; those that count, and other people's, stay."""
+    record = await open_record(settings, clock)
+    users, old = Users(record), START - LASTS
+    for name in ("ann", "bob"):
+        await users.add(replace(USER, name=name))
+    await users.begin("bob", b"b" * 32, "csrf", START - timedelta(days=3), password=USER.password)
+    for digest, began, seen in (
+        (b"1" * 32, old, START),
+        (b"2" * 32, START - IDLE, START - IDLE),
+        (b"3" * 32, START, START),
+    ):
+        await users.begin("ann", digest, "csrf", began, password=USER.password)
+        await users.seen(digest, seen)
+    await users.begin("ann", b"4" * 32, "csrf", START, password=USER.password)
+    await users.end(b"4" * 32, START)
+    await users.begin("ann", b"5" * 32, "csrf", START, password=USER.password)
+    rows = await record.database.read(lambda connection: connection.execute(select(sessions.c.digest)).scalars().all())
+    await record.close()
+    assert sorted(rows) == [b"3" * 32, b"5" * 32, b"b" * 32]
+
+
+async def test_of_two_who_add_one_name_at_once_one_is_refused(settings: RecordSettings, clock: VirtualClock) -> None:
+    """Nobody is told that somebody may log in by a password that was not kept."""
+    record = await open_record(settings, clock)
+    rows = [replace(USER, password=f"$argon2id${number}") for number in range(2)]
+    ends = await asyncio.gather(*(Users(record).add(row) for row in rows), return_exceptions=True)
+    kept = await Users(record).user("ann")
+    await record.close()
+    assert [row for row, end in zip(rows, ends, strict=True) if end is None] == [kept]
+    assert sum(isinstance(end, WordRefused) for end in ends) == 1

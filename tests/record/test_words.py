@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from tests.live.recorded import RecordedDesk
@@ -66,3 +67,24 @@ async def test_nothing_is_adopted_that_cannot_be_recorded(settings: RecordSettin
     await record.close()
     assert [(row.subject, row.verdict, row.actor) for row in said] == [("main", "adopt", "ann")]
     assert await desk.held() != ({}, {})
+
+
+async def test_who_was_spoken_of_is_known_whoever_wrote_it(settings: RecordSettings, clock: VirtualClock) -> None:
+    """A word said here is known at once, one of another process a second later; each account's last one counts."""
+    here, there = await open_record(settings, clock), await open_record(settings, clock)
+    assert await here.spoken() == {}
+    first = Word(id="w1", account="main", subject="main", verdict=Verdict.HALT, actor="ann", text="")
+    await here.say(first)
+    said = dict(await here.spoken())
+    assert said.keys() == {"main"}
+    assert await there.spoken() == said
+    await there.say(replace(first, id="w2", verdict=Verdict.RESUME))
+    await there.say(replace(first, id="w3", account="other", subject="other"))
+    assert await here.spoken() == said
+    clock.advance(1)
+    both = await here.spoken()
+    assert both.keys() == {"main", "other"}
+    assert said["main"] < both["main"] < both["other"]
+    assert await there.spoken() == both
+    await here.close()
+    await there.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_without_a_yes_nothing_is_written(desk: Path, monkeypatch: pytest.Monkey
     assert not (desk / "main-local.json").exists()
 
 
-@pytest.mark.parametrize("broken", ["writable", "broker", "name", "one file"])
+@pytest.mark.parametrize("broken", ["writable", "broker", "name", "one file", "record", "folder"])
 def test_what_cannot_be_opened_is_refused_in_a_sentence(
     desk: Path, broken: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,9 +62,29 @@ def test_what_cannot_be_opened_is_refused_in_a_sentence(
         file.write_text(file.read_text("utf-8").replace("accounts.main", "accounts.other"), "utf-8")
     if broken == "one file":
         more += ["--local", str(desk / "main-local.json")]
+    if broken == "record":
+        file.write_text(re.sub(r"\[record\]\n.*\n.*\n", "", file.read_text("utf-8")), "utf-8")
+    if broken == "folder":
+        file.write_text(file.read_text("utf-8").replace("main-local", "nowhere/main-local"), "utf-8")
     assert said(desk, *more) == (3 if broken == "broker" else 2)
-    assert capsys.readouterr().err.count("tieout:") == 1
+    told = capsys.readouterr().err
+    assert told.count("tieout:") == 1
+    assert "first start" not in told and (broken == "writable" or "another program" not in told)
     assert not (desk / "main-local.json").exists()
+
+
+def test_what_was_agreed_to_is_what_is_adopted(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trade while the question stands is not adopted with it: it is a difference, as any other."""
+
+    class Thinking(io.StringIO):
+        def readline(self, *_: object) -> str:  # type: ignore[override]
+            write_side(desk, "main", "broker", "5")
+            return "y\n"
+
+    monkeypatch.setattr("sys.stdin", Thinking())
+    assert said(desk) == 0
+    held = json.loads((desk / "main-local.json").read_text("utf-8"))
+    assert [row["amount"] for row in held["positions"]] == ["2"]
 
 
 def test_books_that_only_tieout_writes_count_as_of_now(desk: Path) -> None:

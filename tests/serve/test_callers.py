@@ -15,8 +15,8 @@ from tieout.record import keys
 from tieout.record.grants import Grants, TokenRow
 from tieout.record.opening import open_record
 from tieout.record.settings import RecordSettings
-from tieout.record.users import UserRow, Users
-from tieout.serve.access.callers import IDLE, LASTS, Callers
+from tieout.record.users import IDLE, LASTS, UserRow, Users
+from tieout.serve.access.callers import Callers
 from tieout.serve.access.pace import Pace
 from tieout.serve.access.passwords import Passwords
 from tieout.serve.access.tokens import make_token
@@ -27,8 +27,8 @@ START, PASSWORD = datetime(2026, 11, 20, 10, tzinfo=UTC), "four words make one"
 class Door:
     """A store with one user, ann, and whoever looks them up, on a clock of ours."""
 
-    def __init__(self, callers: Callers, grants: Grants, clock: VirtualClock) -> None:
-        self.callers, self.grants, self.clock = callers, grants, clock
+    def __init__(self, callers: Callers, grants: Grants, users: Users, clock: VirtualClock) -> None:
+        self.callers, self.grants, self.users, self.clock = callers, grants, users, clock
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     callers.passwords = QUICK
     hashed = await QUICK.hash(PASSWORD)
     await users.add(UserRow(name="ann", roles=("viewer",), created_at=START, created_by="test", password=hashed))
-    yield Door(callers, grants, clock)
+    yield Door(callers, grants, users, clock)
     await record.close()
 
 
@@ -72,6 +72,22 @@ async def test_a_lock_opens_again_and_grows(door: Door) -> None:
     assert locks == [timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15)]
     assert (await door.callers.login("ann", PASSWORD)).session is not None
     assert (await door.callers.login("ann", "w" * 12)).again_at is None
+
+
+async def test_a_password_that_changes_while_it_is_compared_opens_nothing(door: Door) -> None:
+    """Whoever waits in line with the old one has no session after its owner was given another."""
+
+    class Slow(Passwords):
+        async def fits(self, password: str, stored: str | None) -> bool:
+            right = await QUICK.fits(password, stored)
+            await door.users.set_password("ann", await QUICK.hash("another one of mine"), actor="ann", at=START)
+            return right
+
+    door.callers.passwords = Slow()
+    login = await door.callers.login("ann", PASSWORD)
+    assert (login.session, login.why) == (None, "the name or the password is wrong")
+    door.callers.passwords = QUICK
+    assert (await door.callers.login("ann", "another one of mine")).session is not None
 
 
 async def test_a_token_counts_until_its_moment_and_no_longer(door: Door) -> None:

@@ -10,12 +10,14 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from threading import Timer
 from urllib.request import urlopen
 
 import pytest
 
+from tieout.clock import SystemClock
 from tieout.record.breaks import list_breaks
 from tieout.record.history import Wanted
 from tieout.record.looking import look
@@ -68,20 +70,17 @@ def pages_of(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 def test_what_goes_wrong_is_named_cured_and_told_as_the_record_has_it(tmp_path: Path) -> None:
     """Its record holds the causes, cures that closed and what waits, just as it was told; then Ctrl-C ends it in seconds."""
-    kept, due = (
-        tmp_path / "kept",
-        {"closes  order SOL-PERP", "gamma closes  balance USD", "beta  asks", "does    take a booking"},
-    )
+    kept = tmp_path / "kept"
     with playing(tmp_path, every=1.2, folder=str(kept)) as process:
         assert process.stdout is not None
         lines = []
         for line in process.stdout:
             lines.append(line)
-            due -= {each for each in due if each in line}
-            if not due:
+            if _all_went_wrong("".join(lines)):
                 break
+        late = SystemClock().now() - timedelta(seconds=4)
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=5)
+        rest, _ = process.communicate(timeout=30)  # a busy machine takes its time
     told = "".join(lines) + rest
     assert process.returncode == 0, told
     rows = look(
@@ -91,16 +90,25 @@ def test_what_goes_wrong_is_named_cured_and_told_as_the_record_has_it(tmp_path: 
     closed = {row.cause for row in rows if row.closed_at is not None}
     assert {"MISSED_FILL", "DEPOSIT", "LOST_SUBMISSION"} <= closed
     assert [row.cause for row in rows if row.closed_at is None and row.account == "beta"] == ["UNKNOWN"]
-    for row in rows:
+    # Something goes wrong all the time: what was seen in the last seconds need not have its name yet.
+    early = [row for row in rows if row.first_seen < late]
+    for row in early:
         if row.cause != "IN_FLIGHT":
             assert f"{row.account:5} names   {row.cause}" in told
     assert "beta  asks    set the position in the books to a figure (SOL-PERP)?" in told
     table = {line.split()[0]: line.split()[1:] for line in told.rpartition("breaks by cause")[2].splitlines()[2:]}
     assert table["UNKNOWN"] == ["1", ".", "1", "."]
     for cause in closed - {"IN_FLIGHT"}:
-        assert table[cause][0] == str(sum(row.cause == cause for row in rows))
+        seen = [sum(row.cause == cause for row in some) for some in (early, rows)]
+        assert seen[0] <= int(table[cause][0]) <= seen[1]
     assert "\x1b" not in told
     assert "Traceback" not in told + (kept / "service.log").read_text("utf-8")
+
+
+def _all_went_wrong(told: str) -> bool:
+    _, _, after = told.partition("gamma names   DEPOSIT")  # a fill that was missed moves that balance, too
+    due = ("closes  order SOL-PERP", "beta  asks", "does    take a booking")
+    return "gamma closes  balance USD" in after and all(each in told for each in due)
 
 
 def test_it_ends_by_itself_and_nothing_stays(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,7 +20,7 @@ from fastapi import FastAPI, Request, Response, WebSocket
 from websockets.asyncio.client import connect
 
 from tieout.config.nouns import ServiceSettings
-from tieout.errors import BadInput
+from tieout.errors import BadInput, ServiceError
 from tieout.serve import patience
 from tieout.serve.api.guard import origin_of
 from tieout.serve.listening import listening
@@ -190,3 +191,36 @@ async def test_one_address_does_not_take_all_connections(monkeypatch: pytest.Mon
         assert await told(url) == ("http 127.0.0.1", False)
         for _, writer in held:
             await ended(writer)
+
+
+@pytest.mark.parametrize("broken", ["raises", "says no"])
+async def test_an_interface_that_does_not_begin_ends_the_start(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an error at once, and no service that waits for ever while it seems to start."""
+
+    async def failing(self: uvicorn.Server, sockets: object = None) -> None:
+        self.should_exit = True
+        if broken == "raises":
+            raise OSError("no")
+
+    monkeypatch.setattr(uvicorn.Server, "startup", failing)
+    failure, why = (OSError, "^no$") if broken == "raises" else (ServiceError, "did not begin to listen")
+    with pytest.raises(failure, match=why):
+        async with asyncio.timeout(5), listening(app(), ServiceSettings(listen="127.0.0.1:0"), "tieout.toml"):
+            raise AssertionError("unreachable")
+
+
+async def test_an_interface_that_ends_before_the_service_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs beside it goes on, and a person hears that nobody can look any more."""
+    told = asyncio.Queue[str]()
+
+    class Heard:
+        async def raise_alarm(self, account: str, sentence: str) -> None:
+            await told.put(f"{account}: {sentence}")
+
+    async def failing(self: uvicorn.Server) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(uvicorn.Server, "main_loop", failing)
+    async with listening(app(), ServiceSettings(listen="127.0.0.1:0"), "tieout.toml", Heard()):
+        said = await asyncio.wait_for(told.get(), 5)
+    assert said.startswith("service: listening has ended, by a fault: OSError")

@@ -8,6 +8,8 @@ from tests.proving import PROVE
 from tests.workload.breaks import KINDS
 from tests.workload.run import Told, run, summary
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.prove
 async def test_what_may_heal_heals_and_nothing_else_is_touched() -> None:

@@ -22,18 +22,26 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tieout.act.carry import carry_out, read_back
-from tieout.act.handing import BOOKS_READ_ONLY, correction_id, elsewhere, giving_up, handing_over, standing, withdraw
+from tieout.act.handing import (
+    correction_id,
+    elsewhere,
+    giving_up,
+    handing_over,
+    unwanted,
+    withdraw,
+)
 from tieout.act.sending import Waiting, already_there, client_order_id
 from tieout.act.touched import Seen, digest, look, objection
 from tieout.act.venue import BOOKS_MOVED
 from tieout.books.base import BooksElsewhere, CanApply, LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.errors import BookError, RecordError, SourceError
-from tieout.model.case import Approved
+from tieout.model.case import BOOKS_READ_ONLY, Approved
 from tieout.model.intent import Ended, Intent
 from tieout.model.snapshot import Snapshot
+from tieout.spans import span
 
-__all__ = ["Effect", "Journal", "Unrecorded", "Waiting", "apply", "read_back", "recover", "withdraw"]
+__all__ = ["Effect", "Journal", "Unrecorded", "Waiting", "apply", "read_back", "recover", "unwanted", "withdraw"]
 
 NO_AUDIT, OUTCOME_UNKNOWN, NOT_READ = "no_audit", "outcome_unknown", "not_read"
 
@@ -141,6 +149,14 @@ async def apply(
         observed=observed,
         waiting=waiting or Waiting(),
     )
+    approved = tuple(plans)
+    if not approved:
+        return ()
+    with span("act"):
+        return await _in_order(approved, acting)
+
+
+async def _in_order(plans: Iterable[Approved], acting: _Round) -> tuple[Effect, ...]:
     effects: list[Effect] = []
     stop: str | None = None
     for plan in plans:
@@ -209,11 +225,14 @@ async def _hand_over(intent: Intent, keeper: BooksElsewhere, seen: Seen, acting:
     """A plan for books that are kept elsewhere: handed over, or waited for, or given up."""
     plan, name = intent.plan, correction_id(acting.account, intent.plan)
     try:
-        handed = await standing(plan, keeper, acting.account)
+        handed = await keeper.handed(name)
+        if handed is None or handed.withdrawn:
+            first = await keeper.held_up()
+            if first is not None:
+                return Effect(plan, Ended.HANDED, first), None
+            return await _carried_out(handing_over(intent), seen, acting)
     except BookError as error:
         return Effect(plan, None, f"{NOT_READ}: {error.why}"), None
-    if handed is None:
-        return await _carried_out(handing_over(intent), seen, acting)
     if not handed.over:
         return Effect(plan, Ended.HANDED, handed.said, handed=name), None
     final = giving_up(intent)

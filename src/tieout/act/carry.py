@@ -69,7 +69,7 @@ async def _end_elsewhere(intent: Intent, books: LocalBooks) -> tuple[Ended, str 
         handed = await books.handed(correction_id(intent.account, intent.plan))
     except BookError as error:
         return Ended.UNKNOWN, error.why
-    if handed is None:
+    if handed is None or handed.withdrawn:  # nobody takes anything back before its end is known
         return Ended.UNDONE, "it was not handed over"
     return (Ended.FAILED, handed.said) if handed.over else (Ended.HANDED, None)
 

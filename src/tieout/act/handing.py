@@ -8,12 +8,9 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from tieout.books.base import BooksElsewhere, CanApply, Handed, LocalBooks
-from tieout.errors import BookError
-from tieout.model.case import Approved, Refused
+from tieout.books.base import BooksElsewhere, CanApply, LocalBooks
+from tieout.model.case import Approved
 from tieout.model.intent import Intent
-
-BOOKS_READ_ONLY = "books_read_only"
 
 
 def correction_id(account: str, plan: Approved) -> str:
@@ -34,9 +31,9 @@ def elsewhere(plan: Approved, books: LocalBooks) -> BooksElsewhere | None:
 
 
 def handing_over(intent: Intent) -> Intent:
-    """The intent to hand over just these changes."""
-    name = hashlib.sha256(f"{intent.id} {correction_id(intent.account, intent.plan)}".encode()).hexdigest()[:40]
-    return replace(intent, id=name)
+    """The intent to hand over just these changes. Each reading's is another one: what was taken back is handed over again."""
+    said = f"{intent.id} {correction_id(intent.account, intent.plan)} {intent.report_id}"
+    return replace(intent, id=hashlib.sha256(said.encode()).hexdigest()[:40])
 
 
 def giving_up(intent: Intent) -> Intent:
@@ -45,30 +42,24 @@ def giving_up(intent: Intent) -> Intent:
     return replace(intent, id=name)
 
 
-async def standing(plan: Approved, books: BooksElsewhere, account: str) -> Handed | None:
-    """What became of a plan that was handed over before; one that was taken back meanwhile is handed over again.
+async def unwanted(plans: Sequence[Approved], books: LocalBooks, account: str) -> bool:
+    """Whether a correction waits that none of *plans* wants.
 
     Raises:
-        BookError: It cannot be asked, or not be handed over.
+        BookError: It cannot be asked.
     """
-    name = correction_id(account, plan)
-    handed = await books.handed(name)
-    if handed is not None and handed.withdrawn:
-        await books.hand_over(name, plan.bookings, reason=plan.reason)
-        return Handed(said="handed over again")
-    return handed
+    if books.can_apply is not CanApply.ELSEWHERE:
+        return False
+    assert isinstance(books, BooksElsewhere)
+    return not await books.waiting() <= {correction_id(account, plan) for plan in plans}
 
 
-async def withdraw(plans: Sequence[Approved | Refused], books: LocalBooks, account: str) -> str | None:
-    """Take back the corrections that no plan of this reading wants, where nobody has taken them yet.
+async def withdraw(plans: Sequence[Approved], books: LocalBooks, account: str) -> None:
+    """Take back the corrections that none of *plans* wants, where nobody has taken them yet.
 
-    Returns:
-        Why that cannot be kept; None where it is, or there is nothing to take back.
+    Raises:
+        BookError: That cannot be kept.
     """
     if books.can_apply is CanApply.ELSEWHERE:
         assert isinstance(books, BooksElsewhere)
-        try:
-            await books.withdraw({correction_id(account, plan) for plan in plans if isinstance(plan, Approved)})
-        except BookError as error:
-            return error.why
-    return None
+        await books.withdraw({correction_id(account, plan) for plan in plans})

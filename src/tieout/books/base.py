@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -72,6 +72,12 @@ class BooksElsewhere(LocalBooks, Protocol):
 
     async def handed(self, correction: str) -> Handed | None:
         """What became of a correction; None where it was never handed over."""
+
+    async def held_up(self) -> str | None:
+        """Why nothing that is new can be handed over yet, in a sentence; None where it can."""
+
+    async def waiting(self) -> Set[str]:
+        """The ids of the corrections that nobody has taken yet, and that can be taken back."""
 
     async def withdraw(self, but: Collection[str]) -> None:
         """Take back every correction that nobody has taken yet, but those whose ids are given: they are still wanted."""

@@ -60,7 +60,7 @@ class Correction(Struct, frozen=True, kw_only=True):
         counts: How often the books had the record of each change when it was handed over.
         held: The number that each change sets, as the books then had it; whoever books it looks whether it still is. None
             where a change sets none.
-        first_at: When its case was first handed over, with these changes or others.
+        first_at: Since when its case has waited, with these changes or others; time in which it was not wanted is left out.
     """
 
     id: str
@@ -94,7 +94,7 @@ def with_correction(
     if known is not None and known.state is not S.WITHDRAWN:
         return tuple(held)
     counts = tuple(_count(change, books) for change in changes)
-    same = [each.first_at or each.handed_at for each in held if each.case == name.partition("-")[0]]
+    waited = [_waited(each, now) for each in held if each.case == name.partition("-")[0]]
     fresh = Correction(
         id=name,
         changes=tuple(changes),
@@ -102,9 +102,16 @@ def with_correction(
         handed_at=now,
         counts=counts,
         held=tuple(_number(change, books) for change in changes),
-        first_at=min([*same, now]),
+        first_at=now - max(waited, default=timedelta(0)),
     )
     return _kept([*(each for each in held if each.id != name), fresh])
+
+
+def _waited(correction: Correction, now: datetime) -> timedelta:
+    """How long its case had waited when it ended, or has by now."""
+    since = correction.first_at or correction.handed_at
+    ended = now if correction.open else correction.changed_at or since
+    return max(ended - since, timedelta(0))  # a clock may be set back
 
 
 def acknowledged(
@@ -158,8 +165,9 @@ def handed(
         case S.REFUSED:
             return Handed(said="whoever keeps the books refused it", over=True)
         case S.WAITS:
-            late = now - (correction.first_at or since) > patience
-            said = f"handed over {seconds} seconds ago, and nobody took it"
+            waited = _waited(correction, now)
+            said = f"it has waited for {waited // timedelta(seconds=1)} seconds, and nobody took it"
+            late = waited > patience
             return Handed(said=said + (" in time" if late else " yet"), over=late)
         case S.ACKNOWLEDGED:
             newer = books_at is not None and books_at > since
@@ -170,14 +178,14 @@ def handed(
             return Handed(said="the books show it, and the difference stands", over=late)
 
 
-def taken(held: Sequence[Correction], patience: timedelta, now: datetime) -> Handed | None:
+def taken(held: Sequence[Correction], patience: timedelta, now: datetime) -> str | None:
     """What a new correction waits for: one that was taken, and that the books may show at any moment; None where none was.
 
     It may book a part of what the new one would book again.
     """
     for each in held:
         if each.state is S.ACKNOWLEDGED and each.changed_at is not None and now - each.changed_at <= patience:
-            return Handed(said=f"not handed over before the books show correction {each.id}, which was taken")
+            return f"not handed over before the books show correction {each.id}, which was taken"
     return None
 
 

@@ -199,6 +199,7 @@ class DurableBooks:
             if perform(self._books, event):
                 self._append(event, durable=durable)
             is_kept = True
+            self._books.orders.settle()
         finally:
             if not is_kept:
                 back()

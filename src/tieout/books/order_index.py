@@ -102,6 +102,10 @@ class OrderIndex:
 
         return back
 
+    def settle(self) -> None:
+        """Forget the way back: no point that was saved is gone back to any more."""
+        self._trail.clear()
+
     def _stand(self, key: int, tracked: Tracked) -> None:
         self.tracked[key] = tracked
         (self._live.add if tracked.order.live else self._live.discard)(key)

@@ -217,6 +217,10 @@ class OrderManager:
 
         return back
 
+    def settle(self) -> None:
+        """What was changed stays: no point that was saved is gone back to any more."""
+        self._index.settle()
+
     def _insert(self, kind: EventKind, order: Order, tracked: Tracked, reason: str = "") -> Order:
         if self._index.place(order.client_order_id, order.broker_order_id) is not None:
             raise BookError(f"order {order.name}", "it is in the books already")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -33,8 +33,8 @@ T = TypeVar("T")
 class Bell(Protocol):
     """Whom corrections are told to, besides being there to be fetched."""
 
-    async def ring(self, account: str, waiting: int) -> None:
-        """Say that corrections wait. MUST NOT raise: they can be fetched all the same."""
+    def ring(self, account: str, waiting: int) -> None:
+        """Have it said that so many corrections wait. Returns at once, for they can be fetched all the same."""
 
 
 class BooksState(Struct, frozen=True, kw_only=True):
@@ -133,23 +133,26 @@ class PushedBooks:
 
         waiting = await self._keep(add)
         if self._bell is not None:
-            await self._bell.ring(self._account, waiting)
+            self._bell.ring(self._account, waiting)
 
     async def handed(self, correction: str) -> Handed | None:
         """What became of a correction."""
         held = await self._held()
         found = next((each for each in held.corrections if each.id == correction), None)
-        if found is None or found.state is CorrectionState.WITHDRAWN:
-            first = taken(held.corrections, self._patience, self._clock.now())
-            if first is not None:
-                return first
         return handed(found, self._patience, held.as_of, self._clock.now())
+
+    async def held_up(self) -> str | None:
+        """That another one was taken, where the books may show it at any moment."""
+        return taken((await self._held()).corrections, self._patience, self._clock.now())
+
+    async def waiting(self) -> Set[str]:
+        """What waits to be taken."""
+        return frozenset(each.id for each in (await self._held()).corrections if each.state is CorrectionState.WAITS)
 
     async def withdraw(self, but: Collection[str]) -> None:
         """Take back what waits and is wanted no more."""
-        if any(each.state is CorrectionState.WAITS and each.id not in but for each in (await self._held()).corrections):
-            wanted, now = frozenset(but), self._clock.now()
-            await self._keep(lambda held: (replace(held, corrections=withdrawn(held.corrections, wanted, now)), None))
+        wanted, now = frozenset(but), self._clock.now()
+        await self._keep(lambda held: (replace(held, corrections=withdrawn(held.corrections, wanted, now)), None))
 
     async def put(self, snapshot: Snapshot, *, stream: str = "", sequence: int = 0) -> BooksState:
         """Take a whole snapshot, which contains its stream of events up to *sequence*.

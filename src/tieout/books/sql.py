@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tieout.books.base import CanApply
 from tieout.books.sql_connection import SqlSource
 from tieout.clock import Clock
-from tieout.errors import BookError, SourceError, SourceMalformed, SourceUnreachable
+from tieout.errors import BookError, SourceMalformed, SourceUnreachable
 from tieout.model.amounts import dec, fits
 from tieout.model.changes import Change
 from tieout.model.codec import sound
@@ -206,6 +206,3 @@ def _statement(query: str, said: Mapping[str, str]) -> Any:
 def reads_only(query: str) -> bool:
     """Whether a query is one SELECT, as far as its words tell; the transaction that it runs in may only read besides."""
     return READS.fullmatch(query) is not None
-
-
-__all__ = ["Query", "SourceError", "SqlBooks", "reads_only"]

@@ -81,9 +81,19 @@ class SqlSource:
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise _away(error) from None
         with connection:
-            if self._kind in ("mysql", "mariadb"):
-                connection.execute(text("SET TRANSACTION READ ONLY"))
+            if self._kind != "sqlite":  # whose transactions see one moment, whatever they are told
+                self._at_one_moment(connection)
             return work(connection)  # never committed: leaving takes everything back
+
+    def _at_one_moment(self, connection: Connection) -> None:
+        own = self._kind in ("mysql", "mariadb")
+        try:
+            connection.execution_options(isolation_level="REPEATABLE READ" if own else "SERIALIZABLE")
+        except (ArgumentError, RuntimeError):  # the latter of a dialect that knows no levels at all
+            why = f"{self._kind} does not say what all of its tables held at one moment"
+            raise SourceUnreachable("local", "SQL books", why) from None
+        if own:
+            connection.execute(text("SET TRANSACTION READ ONLY"))
 
 
 def _away(error: Exception) -> SourceUnreachable:

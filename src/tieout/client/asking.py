@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from http.client import HTTPException
 from typing import TypeVar
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
@@ -93,7 +93,7 @@ class Asking:
                     if error.code not in LATER:
                         raise ServiceRefused(error.code, why) from None
                     pause = max(pause, _asked_to_wait(error))
-            except (URLError, HTTPException, TimeoutError, OSError) as error:
+            except (HTTPException, OSError, ValueError) as error:  # the last of an address that it was sent on to
                 reason = getattr(error, "reason", None)
                 why = f"no answer ({type(reason if isinstance(reason, Exception) else error).__name__})"
         raise ServiceUnreachable(why)
@@ -126,4 +126,4 @@ def _said(error: HTTPError) -> str:
 
 def _asked_to_wait(error: HTTPError) -> int:
     told = error.headers.get("Retry-After", "")
-    return int(told) if told.isdecimal() else 0
+    return int(told) if told.isdecimal() and len(told) < 10 else 0

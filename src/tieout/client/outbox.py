@@ -6,7 +6,10 @@ import secrets
 import threading
 from datetime import datetime
 
+import msgspec
+
 from tieout.books.pushes import ActivityPushed, Batch, Event, FillPushed, OrderPushed
+from tieout.errors import BookError
 from tieout.model.snapshot import Activity, Fill, Order
 
 AT_ONCE = 500  # events in one request
@@ -24,14 +27,23 @@ class Outbox:
         self.stream = secrets.token_hex(8) if stream is None else stream
         self._most, self._lock = most, threading.Lock()
         self._waiting: list[Event] = []
-        self.last = 0
-        self.overflown = False
+        self.last = self._contained = 0
+        self._lost = 0  # the last event that was given up
+
+    @property
+    def overflown(self) -> bool:
+        """Whether events were given up that no whole snapshot contains."""
+        return self._lost > self._contained
 
     def add(self, row: Fill | Activity | Order, name: str | None) -> int:
-        """Keep what happened; returns its number."""
+        """Keep what happened; returns its number.
+
+        Raises:
+            BookError: A text in it is none that can be written; it is not kept.
+        """
         with self._lock:
-            self.last += 1
-            told = {"id": name or f"{self.stream}-{self.last}", "sequence": self.last}
+            number = self.last + 1
+            told = {"id": name or f"{self.stream}-{number}", "sequence": number}
             match row:
                 case Fill():
                     event: Event = FillPushed(fill=row, **told)  # type: ignore[arg-type]
@@ -39,11 +51,13 @@ class Outbox:
                     event = ActivityPushed(activity=row, **told)  # type: ignore[arg-type]
                 case Order():
                     event = OrderPushed(order=row, **told)  # type: ignore[arg-type]
+            _require_writable(event)
+            self.last = number
             self._waiting.append(event)
             if len(self._waiting) > self._most:
                 self._waiting.clear()
-                self.overflown = True
-            return self.last
+                self._lost = number
+            return number
 
     def batch(self, now: datetime) -> Batch:
         """The next that are to be pushed, none where nothing waits."""
@@ -60,5 +74,12 @@ class Outbox:
         """A whole snapshot contains everything up to *number*."""
         self.taken(number)
         with self._lock:
-            if not self._waiting and number >= self.last:
-                self.overflown = False
+            self._contained = max(self._contained, number)
+
+
+def _require_writable(event: Event) -> None:
+    """Whoever adds it hears it: on its way out it would keep back everything behind it."""
+    try:
+        msgspec.json.encode(event)
+    except UnicodeEncodeError:
+        raise BookError("event", "a text in it is no text that can be written") from None

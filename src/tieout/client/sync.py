@@ -100,7 +100,11 @@ class BooksClient:
         return self._wanted or self._outbox.overflown
 
     def add_fill(self, fill: Fill, *, event_id: str | None = None) -> None:
-        """A fill was booked. It is pushed with the next flush."""
+        """A fill was booked. It is pushed with the next flush.
+
+        Raises:
+            BookError: A text in it is none that can be written; it is not kept.
+        """
         self._outbox.add(fill, event_id)
 
     def add_activity(self, activity: Activity, *, event_id: str | None = None) -> None:
@@ -156,7 +160,9 @@ class BooksClient:
                     self._wanted = self._wanted or error.status == NO_SNAPSHOT
                     raise
                 more = bool(batch.events) and self._outbox.taken(batch.events[-1].sequence)
-                self._wanted = self._wanted or self.state.snapshot_wanted
+                # What it misses because it was told of more than one request holds is pushed next.
+                whole = not batch.events or batch.events[-1].sequence == batch.through
+                self._wanted = self._wanted or (whole and self.state.snapshot_wanted)
             return self.state
 
     def corrections(self) -> tuple[Correction, ...]:
@@ -206,9 +212,12 @@ class BooksClient:
 
     def _flushed(self) -> None:
         """Flush, and remember why it did not go."""
+        why: str | None = "the last push ended by a fault of this client"
         try:
             self.flush()
+            why = "a whole snapshot is wanted" if self.snapshot_wanted else None
         except ServiceError as error:
-            self.trouble = error.why
+            why = error.why
             raise
-        self.trouble = "a whole snapshot is wanted" if self.snapshot_wanted else None
+        finally:
+            self.trouble = why

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import cache
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
@@ -36,17 +37,23 @@ class Notes:
         if not isinstance(table, dict):
             self.add(place, "not a table", f"write [{place}]")
             return {}
-        known = {each.name: each for each in fields(kind)}
+        known = _settings(kind)
         good: Table = {}
         for name, value in table.items():
             if name not in known:
                 self.add(f"{place}.{name}", "unknown setting", _mend(name, tuple(known)))
                 continue
             try:
-                good[name] = converted(value, known[name].type)
+                good[name] = converted(value, known[name])
             except ValueError as error:  # msgspec's own are of this kind
                 self.add(f"{place}.{name}", _said(error), "see `tieout init`")
         return good
+
+
+@cache
+def _settings(kind: type[Struct]) -> Table:
+    """The settings of a table with their types; found out once, for thousands of accounts have the same tables."""
+    return {each.name: each.type for each in fields(kind)}
 
 
 def converted(value: object, kind: Any) -> object:
@@ -87,6 +94,8 @@ def _mend(name: str, known: tuple[str, ...]) -> str:
 
 def _said(error: ValueError) -> str:
     said = str(error).split(" - at ")[0].split(" '")[0]  # without what was written there: it may be secret
+    if "matching regex '^https?:" in str(error):
+        return "no address of the web, such as http://127.0.0.1:8080, without a password"
     return "not the name of an environment variable" if "matching regex '^[A-Za-z_]" in str(error) else said.lower()
 
 

@@ -9,7 +9,8 @@ from msgspec import Meta, Struct, field
 
 from tieout.config.halting import HALTING_KINDS, HaltingSource
 from tieout.config.local import LOCAL_KINDS, LocalEngine, LocalFile, LocalPushed, LocalSource
-from tieout.config.words import Seconds, Text, VariableName
+from tieout.config.oidc import OidcSettings
+from tieout.config.words import Seconds, Text, Url, VariableName
 from tieout.decide.policy import Policy
 from tieout.model.alerting import AlertSettings
 from tieout.model.codec import MAX_BYTES
@@ -210,6 +211,8 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
         workers: "solo" watches all accounts in this one process; "shared" shares them with every other process that is
             started on the same PostgreSQL record with the same accounts, and goes on for those that die.
         shards: Into how many parts shared accounts are divided; the same for all processes, and no fewer than those.
+        traces: The collector that is told what takes time (OpenTelemetry, OTLP over HTTP); None tells nobody.
+        oidc: Through whom people may sign in besides by a password; None is nobody.
     """
 
     listen: Annotated[str, Meta(pattern=r"^[^:\s]+:[0-9]{1,5}$|^\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}$")] = "127.0.0.1:8710"
@@ -220,6 +223,8 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     heartbeat_url_file: Text | None = None
     workers: Literal["solo", "shared"] = "solo"
     shards: Annotated[int, Meta(ge=1, le=4096)] = 64
+    traces: Url | None = None
+    oidc: OidcSettings | None = None
 
 
 BrokerSource = BrokerFile | BrokerSimulated | BrokerStatement | BrokerCcxt | BrokerDydx | BrokerAlpaca | BrokerIb

@@ -28,9 +28,9 @@ from tieout.config.nouns import (
     Limits,
     ReconciliationSettings,
     SecretsSettings,
-    ServiceSettings,
 )
 from tieout.config.profiles import BALANCED, PROFILES
+from tieout.config.service import service_of
 from tieout.decide.policy import Policy, Rule
 from tieout.errors import BadInput, Problem
 from tieout.model.alerting import AlertSettings
@@ -123,7 +123,7 @@ class _Reader:
             str(config) if config is not None else "configuration",
             self._alerts(tables),
             _convert(SecretsSettings, self.notes.fields(SecretsSettings, tables.get("secrets", {}), "secrets")),
-            _convert(ServiceSettings, self.notes.fields(ServiceSettings, tables.get("service", {}), "service")),
+            service_of(self.notes, tables),
         )
 
     def general(self, tables: Table) -> AccountConfig:

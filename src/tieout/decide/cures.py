@@ -14,7 +14,7 @@ from tieout.decide.sending import send
 from tieout.decide.verdicts import Judged
 from tieout.decide.words import Words
 from tieout.model.amounts import ZERO, ratio
-from tieout.model.case import Approved, Case, Refused
+from tieout.model.case import BOOKS_READ_ONLY, Approved, Case, Refused
 from tieout.model.changes import (
     KIND_OF_CHANGE,
     AdoptOrder,
@@ -43,7 +43,7 @@ from tieout.model.report import Action
 
 S = ReconciliationStrategy
 PLANNED, AWAITING = ActionStatus.PLANNED, ActionStatus.AWAITING_APPROVAL
-NOTHING_TO_BOOK, OWN_ORDER, BOOKS_READ_ONLY = "nothing_to_book", "own_order", "books_read_only"
+NOTHING_TO_BOOK, OWN_ORDER = "nothing_to_book", "own_order"
 
 
 class Cure(Struct, frozen=True):

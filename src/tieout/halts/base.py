@@ -35,12 +35,15 @@ class Halts(Protocol):
         """Have just *halts* stand there, and look whether they do. It is asked again at each reading; MUST NOT raise.
 
         Args:
-            halts: Those that stand.
+            halts: Those that stand. Without *lifts* they halt no less than those of the time before.
             lifts: Whether what stands there besides is lifted; without it nothing is.
 
         Returns:
             Why it is not shown that they took effect, in a sentence without secrets; None where it was seen.
         """
+
+    def forget(self) -> None:
+        """Another process may have halted there, or lifted, since: nothing that is remembered of it counts."""
 
 
 def told(account: str, halts: Sequence[Halt]) -> bytes:

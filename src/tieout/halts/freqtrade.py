@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Literal
 
@@ -22,7 +22,7 @@ class FreqtradeHalts:
     """One bot (`halts.base.Halts`).
 
     A halt of an asset locks its pairs for entries; one of an account pauses the bot (no entries, exits go on) or stops it
-    (nothing is watched any more, also no stop that is not on the exchange).
+    (nothing is watched any more, also no stop that is not on the exchange). What rests at the venue already, rests on.
 
     Args:
         bot: Its interface.
@@ -32,24 +32,32 @@ class FreqtradeHalts:
 
     def __init__(self, bot: Freqtrade, clock: Clock, *, account: AccountHalt = "pause") -> None:
         self._bot, self._clock, self._account = bot, clock, account
-        self._ours = False  # a bot that a person paused is never started
+        self._ours = False  # a bot that a person paused or stopped is never started
 
     async def follow(self, halts: Sequence[Halt], *, lifts: bool) -> str | None:
         """Lock, pause or stop as *halts* want, and read back what the bot says of itself."""
-        try:
-            pairs = await self._pairs(halts)
-            whole = any(each.asset is None or not pairs.get(each.id) for each in halts)
-            wanted = {pair: name for name, found in pairs.items() for pair in found}
-            trouble = await self._stop() if whole else None
-            return (
-                trouble
-                or await self._lock(wanted, lifts=lifts)
-                or (await self._start() if lifts and not whole else None)
-            )
-        except SourceError as error:
-            return f"freqtrade cannot be asked: {why(error)}"
-        except (KeyError, TypeError, AttributeError):
-            return "freqtrade does not answer as it should"
+        troubles = []
+        whole = any(each.asset is None for each in halts)
+        if whole:  # first of all, and whatever becomes of the rest
+            troubles.append(await _tried(self._stop()))
+        troubles.append(await _tried(self._follow(halts, lifts=lifts, stopped=whole)))
+        return "; ".join(dict.fromkeys(each for each in troubles if each is not None)) or None
+
+    async def _follow(self, halts: Sequence[Halt], *, lifts: bool, stopped: bool) -> str | None:
+        """The halts of assets, and the end of those that are over."""
+        pairs = await self._pairs(halts)
+        # A lock keeps it from opening a trade, not from adding to one: where its strategy does that, the bot is stopped, too.
+        elsewhere = not all(pairs.values()) or (bool(pairs) and (await self._bot.about()).adds)
+        wanted = {pair: name for name, found in pairs.items() for pair in found}
+        troubles = [await _tried(self._stop())] if elsewhere and not stopped else []
+        troubles.append(await _tried(self._lock(wanted, lifts=lifts)))
+        if lifts and not stopped and not elsewhere:
+            troubles.append(await self._start())
+        return "; ".join(each for each in troubles if each is not None) or None
+
+    def forget(self) -> None:
+        """Whoever paused the bot since is not known: it is not started."""
+        self._ours = False
 
     async def _pairs(self, halts: Sequence[Halt]) -> dict[str, set[str]]:
         """The pairs that each halt of an asset is about; one without any is a halt of the account."""
@@ -64,23 +72,28 @@ class FreqtradeHalts:
         }
 
     async def _stop(self) -> str | None:
-        state, _ = await self._bot.state()
+        state = await self._state()
         if state in STATES[self._account]:
             return None
+        # Before it is told: an answer that is lost leaves it stopped by us all the same. Who finds it paused, and stops it
+        # besides, has not to start what a person paused.
+        self._ours = state != "paused"
         await self._bot.ask("POST", self._account)
-        self._ours = True
-        state, _ = await self._bot.state()
+        state = await self._state()
         return None if state in STATES[self._account] else f"freqtrade was told to {self._account}, and is {state}"
 
     async def _start(self) -> str | None:
         if not self._ours:
             return None
-        state, _ = await self._bot.state()
-        if state != "running":
+        state = await self._state()
+        if state == STATES[self._account][0]:  # in another one a person has it by now
             await self._bot.ask("POST", "start")
-            state, _ = await self._bot.state()
-        self._ours = state != "running"
+            state = await self._state()
+        self._ours = state == STATES[self._account][0]
         return f"freqtrade was told to start, and is {state}" if self._ours else None
+
+    async def _state(self) -> str:
+        return (await self._bot.about()).state
 
     async def _lock(self, wanted: dict[str, str], *, lifts: bool) -> str | None:
         if not wanted and not lifts:
@@ -114,3 +127,13 @@ class FreqtradeHalts:
             lock["pair"] == pair and lock.get("side", "*") == "*" and int(lock["lock_end_timestamp"]) >= ends
             for lock in locks
         )
+
+
+async def _tried(step: Awaitable[str | None]) -> str | None:
+    """Why a step is not seen to have taken effect, whether it says so or fails."""
+    try:
+        return await step
+    except SourceError as error:
+        return f"freqtrade cannot be asked: {why(error)}"
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return "freqtrade does not answer as it should"

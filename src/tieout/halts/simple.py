@@ -8,15 +8,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
-
-from tieout.books.bell import SIGNATURE, signature
+from tieout.books.posting import MOST, post
 from tieout.errors import BadInput
 from tieout.halts.base import told, unproven
 from tieout.model.codec import read_bytes
 from tieout.model.halt import Halt
 
-SECONDS, MOST = 10, 64 * 1024
+SECONDS = 10
 
 
 class FlagFile:
@@ -37,6 +35,9 @@ class FlagFile:
             return await asyncio.to_thread(self._follow, halts, lifts)
         except (OSError, BadInput) as error:
             return f"the flag file cannot be written or read ({type(error).__name__})"
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
 
     def _follow(self, halts: Sequence[Halt], lifts: bool) -> str | None:
         if halts:
@@ -95,6 +96,9 @@ class Command:
             return f"the command ended with {process.returncode}"
         return unproven(answer, halts) if halts else None
 
+    def forget(self) -> None:
+        """Nothing is remembered."""
+
 
 class Webhook:
     """An address that is told of the halts, and answers which it obeys.
@@ -112,18 +116,10 @@ class Webhook:
         """Tell it: all halts that stand, none where trading may go on."""
         if not halts and not lifts:
             return None
-        body = told(self._account, halts)
-        headers = {"Content-Type": "application/json"}
-        if self._secret is not None:
-            headers[SIGNATURE] = signature(self._secret, body)
-        try:
-            async with (
-                ClientSession(timeout=ClientTimeout(total=SECONDS)) as session,
-                session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer,
-            ):
-                if answer.status >= 300:
-                    return f"the webhook answered {answer.status}"
-                said = await answer.content.read(MOST)
-        except (ClientError, TimeoutError, OSError) as error:
-            return f"the webhook did not answer ({type(error).__name__})"
+        said, why = await post(self._url, told(self._account, halts), secret=self._secret, seconds=SECONDS)
+        if why:
+            return f"the webhook {why}"
         return unproven(said, halts) if halts else None
+
+    def forget(self) -> None:
+        """Nothing is remembered."""

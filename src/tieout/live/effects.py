@@ -35,11 +35,6 @@ def not_acted_on(report: ReconciliationReport, why: str) -> ReconciliationReport
     return replace(report, actions=tuple(actions))
 
 
-def was_refused(report: ReconciliationReport) -> bool:
-    """Whether a report says that nothing was acted on, for the record failed."""
-    return any(warning.startswith(NOT_ACTED) for warning in report.summary.warnings)
-
-
 def refused(report: ReconciliationReport, why: str) -> ReconciliationReport:
     """The report with a warning that nothing was acted on."""
     warnings = (*report.summary.warnings, f"{NOT_ACTED}: {why}.")

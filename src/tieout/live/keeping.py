@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from tieout.act import Effect, Unrecorded, Waiting, apply, recover, withdraw
+from tieout.act import Effect, Unrecorded, Waiting, apply, recover, unwanted, withdraw
 from tieout.act.terms import Terms
 from tieout.books.base import LocalBooks
 from tieout.brokers.base import BrokerAdapter
 from tieout.clock import Clock, SystemClock
-from tieout.decide import Policy, attempted
-from tieout.errors import AccountTaken, RecordError
+from tieout.errors import AccountTaken, BookError, RecordError
 from tieout.live.alarm import Alarm
+from tieout.live.configuration import Configuration, decode_configuration
 from tieout.live.journal import RecordJournal
+from tieout.live.rejudging import after, judge_again, state_before
 from tieout.live.restarting import renamed, with_recovered
-from tieout.live.road import Outcome, State, reconcile_observation
+from tieout.live.road import Outcome, State
 from tieout.model.case import Approved
 from tieout.model.intent import Ended
 from tieout.model.report import ReconciliationReport
-from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation
-from tieout.record.base import Past, Reading, Record, Verdict, Word
+from tieout.record.base import Reading, Record, Verdict, Waits, Word
 
 NO_AUDIT, SHADOW = "no_audit", "shadow"
+ALL = Waits(intents=True, words=True)
 WHOLE_EVERY = 100  # readings between two states that are kept whole; a start judges at most that many again
-
-
-class Configuration(Struct, frozen=True):
-    """What an account is judged by."""
-
-    settings: Settings
-    policy: Policy
 
 
 class Keeping:
@@ -91,14 +84,19 @@ class Keeping:
             await self._claim(self._record)
             # First of all: what a restored state counts as attempted depends on what became of it. A crash in here leaves the
             # intents that were not concluded yet to the next start; nothing was sent meanwhile.
-            recovered = await self._recover(self._record, books, broker)
-            if self._name is None:
+            begun = self._name is not None
+            waits = await self._record.waits(self._account, after=state.history.words.heard) if begun else ALL
+            recovered = await self._recover(self._record, books, broker) if waits.intents else ()
+            if not begun:
                 state = await self._start(self._record, state)
             else:
                 undone = {effect.plan.fingerprint for effect in recovered if effect.ended is Ended.UNDONE}
                 tried = [effect.plan for effect in recovered if effect.ended is not Ended.HANDED]
                 state = with_recovered(state, tried, undone)
-            self._waiting = await self._record.words(self._account, after=state.history.words.heard)
+            # Looking up takes its time: what was said meanwhile is heard, too.
+            heard = state.history.words.heard
+            asked = waits.words or waits.intents
+            self._waiting = await self._record.words(self._account, after=heard) if asked else ()
             self.established = True
             return state
         except RecordError as error:
@@ -119,6 +117,11 @@ class Keeping:
             await self._refuse(error.why)
 
     @property
+    def sure(self) -> bool:
+        """Whether every halt that stands is known: what the record holds was read, and it took what came since."""
+        return self.established and self.refusal is None
+
+    @property
     def tells(self) -> bool:
         """Whether what a reading calls for goes into the outbox with it."""
         kept = self._record is not None and self._name is not None and self.refusal is None
@@ -137,6 +140,12 @@ class Keeping:
             return bool(await self._record.words(self._account, after=state.history.words.heard))
         except RecordError:
             return False  # the next reconciliation says so
+
+    def waits(self, state: State, said: Mapping[str, int]) -> bool:
+        """Whether the last word of those *said* by account is one that *state* has not heard."""
+        if self._record is None or self._name is None:
+            return bool(self.words(state))
+        return said.get(self._account, -1) > state.history.words.heard
 
     def end(self) -> None:
         """What was begun came to its end: the next one goes on from the state that it left."""
@@ -204,13 +213,15 @@ class Keeping:
         """Act on what was approved: each intent on the disk before it, its outcome after; nothing where that cannot be."""
         plans = [plan for plan in outcome.decided.plans if isinstance(plan, Approved)]
         shadow = self._configuration.policy.mode == SHADOW
-        if (unsaid := await withdraw([] if shadow else plans, books, self._account)) is not None:
-            await self._refuse(unsaid)
+        wanted = [] if shadow else plans
+        unwanted = await self._unwanted(wanted, books)
+        attempts = await self._permitted() if wanted or unwanted else {}
+        if unwanted and self.refusal is None:
+            await self._take_back(wanted, books)
         if not plans:
             return ()
         if shadow:
             return tuple(Effect(plan, None, SHADOW) for plan in plans)
-        attempts = await self._permitted()
         if self.refusal is not None:
             return tuple(Effect(plan, None, NO_AUDIT) for plan in plans)
         books, broker = self.terms.sides(books, broker, observation)
@@ -225,6 +236,24 @@ class Keeping:
             observed=self.terms.local(observation),
             waiting=self._patience,
         )
+
+    async def _unwanted(self, wanted: Sequence[Approved], books: LocalBooks) -> bool:
+        """Whether something waits to be booked elsewhere that no plan wants; who may not act leaves it to who may."""
+        if self.refusal is not None:
+            return False
+        try:
+            return await unwanted(wanted, books, self._account)
+        except BookError as error:
+            await self._refuse(error.why)
+            return False
+
+    async def _take_back(self, wanted: Sequence[Approved], books: LocalBooks) -> None:
+        try:
+            if self._record is not None:
+                await self._record.confirm(self._account)
+            await withdraw(wanted, books, self._account)
+        except (BookError, RecordError) as error:
+            await self._refuse(error.why)
 
     async def _permitted(self) -> Mapping[str, int]:
         """How often each case was tried and never happened, where acting is allowed; else the refusal stands."""
@@ -286,37 +315,4 @@ class Keeping:
             await self._alarm.raise_alarm(self._account, f"acting is stopped: {why}")
 
 
-def judge_again(past: Past, state: State, configuration: Configuration) -> Outcome:
-    """The outcome of a reading that was kept, judged by *configuration*."""
-    return reconcile_observation(
-        past.observation,
-        state,
-        configuration.settings,
-        configuration.policy,
-        trigger=past.report.trigger,
-        finished_at=past.report.finished_at,
-        words=past.words,
-    )
-
-
-def state_before(past: Past, state: State) -> State:
-    """The state that a reading started from: *state*, which those before it left, unless one of them could not be kept."""
-    return state if past.state_before is None else _state.decode(past.state_before)
-
-
-def after(past: Past, outcome: Outcome) -> State:
-    """The state that a reading left, with what was acted on after it."""
-    plans = [
-        plan for plan in outcome.decided.plans if isinstance(plan, Approved) and plan.fingerprint in past.attempted
-    ]
-    history = attempted(outcome.state.history, plans)
-    return State(outcome.state.memory, replace(history, attempted=history.attempted - past.undone))
-
-
-_encoder = msgspec.msgpack.Encoder()
-_state, _configuration = msgspec.msgpack.Decoder(State), msgspec.msgpack.Decoder(Configuration)
-
-
-def decode_configuration(raw: bytes) -> Configuration:
-    """Settings and policy, as they were kept."""
-    return _configuration.decode(raw)
+_encoder, _state = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(State)

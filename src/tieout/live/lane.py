@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -43,8 +43,8 @@ class Reconciles(Protocol):
     async def look(self, account: str, sections: frozenset[Section]) -> ReconciliationReport | None:
         """A look at *sections*, followed by nothing; None where it shows what only a whole reconciliation can judge."""
 
-    async def listen(self, account: str) -> bool:
-        """Whether words of people wait that no reconciliation has heard yet."""
+    async def listen(self, accounts: Collection[str]) -> Collection[str]:
+        """Those of *accounts* of which words of people wait that no reconciliation has heard yet."""
 
 
 class Pace(Struct, frozen=True, kw_only=True):
@@ -119,6 +119,11 @@ class Lane:
         self._followed = 0
         self._ended_ns: int | None = None
         self._stopped = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it begins nothing more."""
+        return self._stopped
 
     def ask(
         self, trigger: Trigger, *, follow_up: bool = False, prompt: bool = False, touched: Touched = EVERYTHING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from msgspec.structs import replace
@@ -12,13 +12,16 @@ from msgspec.structs import replace
 from tieout.act import Effect
 from tieout.clock import Clock, SystemClock
 from tieout.decide import attempted
-from tieout.errors import SourceIncomplete, WordRefused
+from tieout.errors import WordRefused
 from tieout.live.account import Account
 from tieout.live.alarm import Alarm, LoggedAlarm, Standing
+from tieout.live.configuration import Configuration
+from tieout.live.ear import spoken
 from tieout.live.effects import not_acted_on, refused, with_effects
-from tieout.live.keeping import SHADOW, Configuration, Keeping
+from tieout.live.keeping import SHADOW, Keeping
 from tieout.live.listing import Listing
 from tieout.live.looking import can_stand, name_of, only, part_of
+from tieout.live.opening import read_opening
 from tieout.live.quiet import stands
 from tieout.live.road import Outcome, State, reconcile_observation
 from tieout.live.touched import Touched
@@ -28,7 +31,7 @@ from tieout.model.intent import Ended
 from tieout.model.report import ReconciliationReport, Trigger
 from tieout.model.snapshot import Observation, Section, SideError, Snapshot
 from tieout.observe import required_of
-from tieout.observe.reading import READ_AT_ONCE, READ_ORDER, ReadOrder, Statement, read_account, read_broker
+from tieout.observe.reading import READ_AT_ONCE, READ_ORDER, ReadOrder, Statement, read_account
 from tieout.record.base import Record, Verdict, Word
 
 __all__ = ["BY_HAND", "HALTS_UNKNOWN", "LOOK", "Account", "PositionReconciler", "Reported"]
@@ -61,11 +64,10 @@ class PositionReconciler:
     ) -> None:
         assert all(name == each.name for name, each in accounts.items()), "an account goes by its own name"
         self._accounts = dict(accounts)
-        self._clock = clock or SystemClock()
+        self._clock, self._record = clock or SystemClock(), record
         self._states = {name: State() for name in self._accounts}
-        self._judging = asyncio.Lock()
-        self._turns = {name: asyncio.Lock() for name in self._accounts}
-        self._keepings = {
+        self._judging, self._turns = asyncio.Lock(), {name: asyncio.Lock() for name in self._accounts}
+        self.keepings = {
             name: Keeping(
                 each.name, Configuration(each.settings, each.policy), record, alarm or LoggedAlarm(), self._clock
             )
@@ -75,8 +77,7 @@ class PositionReconciler:
             each.name: Listing(each.broker, each.settings, self._clock, each.reach.timeout_seconds)
             for each in self._accounts.values()
         }
-        # Halts not heard yet: are they kept?
-        self._ahead: dict[str, dict[str, bool]] = {name: {} for name in self._accounts}
+        self._ahead: dict[str, dict[str, bool]] = {name: {} for name in self._accounts}  # halts not heard yet: kept?
         self._whole: dict[str, ReconciliationReport] = {}  # the last whole one of each, where that came to its end
         self._quiet: set[str] = set()  # accounts whose last reading, taken once, left nothing open
         self._reported, self._remarked = reported, Standing(alarm or LoggedAlarm())
@@ -97,7 +98,7 @@ class PositionReconciler:
             KeyError: There is no such account.
         """
         async with self._turns[account]:
-            known, keeping = self._accounts[account], self._keepings[account]
+            known, keeping = self._accounts[account], self.keepings[account]
             self._whole.pop(account, None)
             kept = [name for name, is_kept in self._ahead[account].items() if is_kept]
             before = await keeping.begin(self._states[account], known.local, known.broker)
@@ -125,7 +126,7 @@ class PositionReconciler:
         """
         async with self._turns[account]:
             whole, state = self._whole.get(account), self._states[account]
-            if whole is None or whole.status != "matched" or await self._keepings[account].listen(state):
+            if whole is None or whole.status != "matched" or await self.keepings[account].listen(state):
                 return None  # it would say less than is known, or somebody's word is to be heard first
             self._quiet.discard(account)
             # The record is not begun with: nothing is sent, and what the next reading starts from stays what it is.
@@ -135,7 +136,7 @@ class PositionReconciler:
                 return None
             name = name_of(account, sections, observation.at, state.memory.readings)
             report = not_acted_on(replace(outcome.report, report_id=name, notices=()), LOOK)
-            await self._keepings[account].look(observation, report)
+            await self.keepings[account].look(observation, report)
             return await self._report(report)
 
     async def say(self, word: Word) -> None:
@@ -153,7 +154,7 @@ class PositionReconciler:
         if gate is not None and word.verdict is Verdict.HALT:
             gate.close(BY_HAND, to="all" if known.policy.halt_mode == "all" else "opening")
             ahead[word.id] = False
-        await self._keepings[word.account].say(word)
+        await self.keepings[word.account].say(word)
         if word.id in ahead:
             ahead[word.id] = True
         if gate is not None and word.verdict is Verdict.RESUME:
@@ -167,17 +168,21 @@ class PositionReconciler:
         if gate is not None and words and not self._ahead[account]:
             gate.open(BY_HAND)
 
-    async def listen(self, account: str) -> bool:
-        """Whether somebody said something that no reconciliation of *account* has heard yet."""
-        return await self._keepings[account].listen(self._states[account])
+    async def listen(self, accounts: Collection[str]) -> Collection[str]:
+        """Those of *accounts* of which somebody said something that no reconciliation has heard yet."""
+        said = await spoken(self._record)
+        return {name for name in accounts if self.keepings[name].waits(self._states[name], said)}
 
-    async def adopt(self, account: str, *, actor: str = "owner", why: str = "") -> Snapshot:
+    async def adopt(
+        self, account: str, *, actor: str = "owner", why: str = "", stated: Snapshot | None = None
+    ) -> Snapshot:
         """Take what the broker holds as the opening entries of empty books. Ask the person first; it happens once.
 
         Args:
             account: Whose books.
             actor: Who says so.
             why: Their reason.
+            stated: The statement of the broker that they agreed to, as `read_opening` gave it; None reads it now.
 
         Returns:
             The statement that was adopted.
@@ -185,20 +190,16 @@ class PositionReconciler:
         Raises:
             SourceError: The broker could not be read whole; nothing was adopted.
             RecordError: That it was asked for cannot be recorded; nothing was adopted.
-            BookError: The books hold something already.
+            BookError: The books hold something already, or cannot be written.
         """
         async with self._turns[account]:
             known = self._accounts[account]
-            stated = await read_broker(account, known.broker, known.reach)
-            if isinstance(stated, SideError):
-                raise SourceIncomplete("broker", "account", f"not read ({stated.error})")
-            if "failed" in (stated.coverage or {}).values() or "partial" in (stated.coverage or {}).values():
-                raise SourceIncomplete("broker", "account", "not read whole")
+            stated = stated or await read_opening(known)
             name = hashlib.sha256(f"{account} {stated.as_of.isoformat()}".encode()).hexdigest()[:32]
             word = Word(id=name, account=account, subject=account, verdict=Verdict.ADOPT, actor=actor, text=why)
-            await self._keepings[account].say(word)
+            await self.keepings[account].say(word)
             # A crash here leaves a wish and empty books: the person is asked again. Books refuse a second adoption.
-            return await self._keepings[account].terms.adopt(stated, known.local)
+            return await self.keepings[account].terms.adopt(stated, known.local)
 
     async def reconcile_positions(self, account: str) -> ReconciliationReport:
         """Compare positions alone. Looks and reports; what it finds is acted on by a whole reconciliation only."""
@@ -217,7 +218,7 @@ class PositionReconciler:
         base, state = self._states[account], self._states[account]
         if account in self._dry and self._dry[account][0] is base:
             state = self._dry[account][1]
-        outcome, keeping = await self._judge(account, observation, trigger, state), self._keepings[account]
+        outcome, keeping = await self._judge(account, observation, trigger, state), self.keepings[account]
         self._dry[account] = base, outcome.state
         await keeping.look(observation, outcome.report)
         keeping.end()
@@ -225,7 +226,7 @@ class PositionReconciler:
 
     async def _look(self, account: str, section: Section) -> ReconciliationReport:
         async with self._turns[account]:
-            known, keeping = self._accounts[account], self._keepings[account]
+            known, keeping = self._accounts[account], self.keepings[account]
             # A look is judged by what the record kept, too: the same break has the same id.
             state = self._states[account] = await keeping.begin(self._states[account], known.local, known.broker)
             observation = only(await self._observe(account), section)
@@ -268,7 +269,7 @@ class PositionReconciler:
         settings = await self._listings[account].learn(observation)
         if settings != known.settings:
             self._accounts[account] = replace(known, settings=settings)
-            await self._keepings[account].judge_by(Configuration(settings, known.policy))
+            await self.keepings[account].judge_by(Configuration(settings, known.policy))
         if order is READ_ORDER:
             self.observed[account] = observation
         return observation
@@ -290,7 +291,7 @@ class PositionReconciler:
             known.policy,
             trigger=trigger,
             finished_at=self._clock.now(),
-            words=self._keepings[account].words(state) if part is None else (),
+            words=self.keepings[account].words(state) if part is None else (),
         )
         # Orders do not wait for it: it is pure, so a thread may have it. One at a time: two would only share a core.
         async with self._judging:
@@ -304,7 +305,7 @@ class PositionReconciler:
             return
         identity = identity_of(self._accounts[account].settings.assets)
         gate.follow(outcome.state.history.halts.values(), mode=policy.halt_mode, identity=identity)
-        if self._keepings[account].established:
+        if self.keepings[account].established:
             gate.open(HALTS_UNKNOWN)
         else:
             gate.close(HALTS_UNKNOWN)

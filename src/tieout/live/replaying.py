@@ -8,7 +8,8 @@ from functools import cache
 import msgspec
 from msgspec import Struct
 
-from tieout.live.keeping import Configuration, after, decode_configuration, judge_again, state_before
+from tieout.live.configuration import Configuration, decode_configuration
+from tieout.live.rejudging import after, judge_again, state_before
 from tieout.live.road import State
 from tieout.model.codec import encode
 from tieout.model.report import ReconciliationReport

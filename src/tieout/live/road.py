@@ -24,6 +24,7 @@ from tieout.model.settings import Settings
 from tieout.model.snapshot import Observation, SideError, Snapshot
 from tieout.model.word import Word
 from tieout.observe import coverage_of, is_complete, is_empty, remember
+from tieout.spans import span
 
 NOTHING = Explanation({}, (), {}, {}, frozenset(), ids_unrelated=False)
 
@@ -68,7 +69,8 @@ def reconcile_observation(
     # What both sides said stays as they said it; from here on it goes by one name an asset, in local's units.
     seen, refusals = meant(observation, identity_of(settings.assets))
     reading = _reading(seen, state, settings, policy, settled=settled, words=words)
-    decided = decide(reading, state.history)
+    with span("decide"):
+        decided = decide(reading, state.history)
     at = finished_at or seen.at
     report = build_report(
         seen, reading, decided, trigger=trigger, finished_at=at, warnings=(*refusals, *decided.remarks)
@@ -128,8 +130,10 @@ def _established(
     local, broker = observation.local, observation.broker
     if isinstance(local, SideError) or isinstance(broker, SideError):
         return (), NOTHING
-    differences = compare(local, broker, coverage, settings, observation.lookups or ())
-    return differences, explain(observation, differences, memory, settings)
+    with span("compare"):
+        differences = compare(local, broker, coverage, settings, observation.lookups or ())
+    with span("explain"):
+        return differences, explain(observation, differences, memory, settings)
 
 
 def _unreadable(observation: Observation, coverage: dict[str, SectionCoverage]) -> str | None:

@@ -14,17 +14,19 @@ from tieout.brokers.streams.base import Stream
 from tieout.clock import Clock, SystemClock
 from tieout.errors import ReconciliationError
 from tieout.live.alarm import Alarm, LoggedAlarm
+from tieout.live.ear import Ear, Patience
 from tieout.live.fills import LargeFills
 from tieout.live.lane import Answer, Lane, Pace, Reconciles
 from tieout.live.listening import Listener
 from tieout.live.reconciler import Account
 from tieout.live.timer import SchedulerTimer, Timer
 from tieout.live.touched import EVERYTHING, Touched
-from tieout.live.watch import Trouble, Unfinished, Watch, caught
+from tieout.live.watch import Trouble, Unfinished, Watch
 from tieout.model.report import ReconciliationReport
 from tieout.model.settings import Settings
 from tieout.model.snapshot import Fill
 
+BEGINS_S = 1  # how long a first reconciliation counts as beginning: one of a slow venue keeps no others from theirs
 SETTLE_MARGIN = 0.1  # a reading again that came a hair before the settle window is over would confirm nothing
 
 
@@ -74,6 +76,7 @@ class Schedule:
         alarm: The way to a person.
         timer: Fires at the intervals; APScheduler unless told otherwise.
         streams: What tells of changes, of those accounts that have such: what it touched is read. Closed at the stop.
+        beginning: How many first reconciliations may be under way at once, also those of other schedules; None is any number.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Schedule:
         alarm: Alarm | None = None,
         timer: Timer | None = None,
         streams: Mapping[str, Sequence[Stream]] | None = None,
+        beginning: asyncio.Semaphore | None = None,
     ) -> None:
         general, self._clock = cadence or Cadence(), clock or SystemClock()
         self._cadences: dict[str, Cadence] = {}
@@ -96,8 +100,9 @@ class Schedule:
         self._fills: dict[str, LargeFills] = {}
         self._listeners: dict[str, Listener] = {}
         self._timer = timer or SchedulerTimer()
-        self._ears: dict[str, asyncio.Task[None]] = {}
+        self._ear = Ear(reconciler, self._heed, self.watch, self._clock)
         self._begun: set[asyncio.Task[Answer]] = set()
+        self._beginning: contextlib.AbstractAsyncContextManager[None] = beginning or contextlib.nullcontext()
         self._stopping = asyncio.Event()
         for name, account in accounts.items():
             self._join(account, (own or {}).get(name, general), (streams or {}).get(name))
@@ -110,8 +115,9 @@ class Schedule:
         """
         self.watch.start()
         self._timer.start(self._tick, self._lost)
-        answers = await asyncio.gather(*(self._begin(name) for name in self._lanes))
-        return {name: answer for name, answer in zip(self._lanes, answers, strict=True)
+        names = tuple(self._lanes)  # others may come and go meanwhile
+        answers = await asyncio.gather(*(self._begin(name) for name in names))
+        return {name: answer for name, answer in zip(names, answers, strict=True)
                 if isinstance(answer, ReconciliationReport)}  # fmt: skip
 
     async def stop(self) -> None:
@@ -120,11 +126,12 @@ class Schedule:
         self._timer.stop()
         for listener in self._listeners.values():
             await listener.stop()
-        ears, self._ears = (*self._ears.values(), *self._begun), {}
-        for ear in ears:
-            ear.cancel()
-        if ears:
-            await asyncio.wait(ears)
+        await self._ear.stop()
+        begun = tuple(self._begun)
+        for each in begun:
+            each.cancel()
+        if begun:
+            await asyncio.wait(begun)
         await asyncio.gather(*(self._end(name) for name in self._lanes))
         await self.watch.stop()
 
@@ -138,14 +145,11 @@ class Schedule:
 
     async def drop(self, account: str) -> None:
         """Reconcile *account* no more, and wait for what is under way; nothing is broken off that may be acting."""
+        await self._end(account)  # first of all: from here on nothing more is begun for it, its first one included
         self._timer.never(account)
         if account in self._listeners:
             await self._listeners.pop(account).stop()
-        ear = self._ears.pop(account, None)
-        if ear is not None:
-            ear.cancel()
-            await asyncio.wait({ear})
-        await self._end(account)
+        self._ear.drop(account)
         self.watch.drop(account)
         del self._lanes[account], self._fills[account], self._cadences[account]
 
@@ -161,7 +165,7 @@ class Schedule:
 
     def on_fill(self, account: str, fill: Fill) -> None:
         """The engine had a fill: a large one is followed by a reconciliation. Call it for each, small ones too."""
-        if self._fills[account].large(fill):
+        if account in self._fills and self._fills[account].large(fill):
             self._lanes[account].ask("event")
 
     def on_reconnect(self, account: str) -> None:
@@ -173,7 +177,8 @@ class Schedule:
 
         Where *touched* names sections, only those are read as long as they tell nothing that a whole reading has to judge.
         """
-        self._lanes[account].ask("event", prompt=True, touched=touched)
+        if account in self._lanes:
+            self._lanes[account].ask("event", prompt=True, touched=touched)
 
     def whenever(self, account: str, call: Callable[[], None]) -> None:
         """Have *call* called whenever the venue tells by itself that something changed; never, where it tells nothing."""
@@ -191,9 +196,10 @@ class Schedule:
             The report of a reconciliation that began after this call; others who asked meanwhile get the same.
 
         Raises:
-            KeyError: There is no such account.
-            ReconciliationError: It did not come to its end, or the schedule is stopped.
+            ReconciliationError: It did not come to its end, there is no such account, or the schedule is stopped.
         """
+        if account not in self._lanes:
+            raise ReconciliationError(account, "it is not watched, or not any more")
         answer = await asyncio.shield(self._lanes[account].ask("manual"))
         if isinstance(answer, Unfinished):
             raise ReconciliationError(account, answer.why)
@@ -201,11 +207,16 @@ class Schedule:
 
     async def _begin(self, account: str) -> Answer:
         lane = self._lanes[account]
-        answer = await asyncio.shield(lane.ask("startup"))
-        if not self._stopping.is_set() and self._lanes.get(account) is lane:
+        # Thousands at once would keep the loop from all else that a start does, and each of them from its end.
+        async with self._beginning:
+            asked = lane.ask("startup")
+            await asyncio.wait({asked}, timeout=BEGINS_S)
+        answer = await asyncio.shield(asked)
+        if not self._stopping.is_set() and not lane.stopped:
             # For each as soon as it is ready: a slow one does not keep the others from their interval.
-            self._timer.every(account, self._cadences[account].reconciliation_interval)
-            self._ears[account] = asyncio.create_task(self._listen(account), name=f"tieout listens to {account}")
+            cadence = self._cadences[account]
+            self._timer.every(account, cadence.reconciliation_interval)
+            self._ear.put(account, Patience(cadence.listen_seconds, cadence.reconciliation_interval))
             if account in self._listeners:
                 self._listeners[account].start()
         return answer
@@ -219,33 +230,12 @@ class Schedule:
         if account in self._lanes:
             self._lanes[account].ask("schedule")
 
+    def _heed(self, account: str) -> asyncio.Future[Answer]:
+        return self._lanes[account].ask("event")
+
     def _lost(self, account: str, sentence: str) -> None:
         if account in self._lanes:
             self.watch.begin(account, Trouble.SKIPPED, sentence)
-
-    async def _listen(self, account: str) -> None:
-        """Ask for a reconciliation while words wait; less and less often where that does not make them heard."""
-        cadence = self._cadences[account]
-        pause = cadence.listen_seconds
-        while not self._stopping.is_set():
-            await self._rest(pause)
-            waiting = await caught(self._words_wait(account, cadence.timeout_seconds))
-            if isinstance(waiting, Unfinished):
-                self.watch.begin(account, Trouble.DEAF, f"words of people cannot be heard: {waiting.why}")
-                continue
-            self.watch.end(account, Trouble.DEAF)
-            if waiting:
-                await asyncio.shield(self._lanes[account].ask("event"))
-            pause = min(2 * pause, cadence.reconciliation_interval) if waiting else cadence.listen_seconds
-
-    async def _words_wait(self, account: str, seconds: int) -> bool:
-        async with asyncio.timeout(seconds):
-            return await self._reconciler.listen(account)
-
-    async def _rest(self, seconds: int) -> None:
-        with contextlib.suppress(TimeoutError):  # rested
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
 
     def _judge_of_fills(self, account: str, settings: Settings) -> LargeFills:
         cadence, reconciler = self._cadences[account], self._reconciler

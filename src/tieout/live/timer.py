@@ -76,7 +76,8 @@ class SchedulerTimer:
         """Fire *name* each *seconds*, at its own phase."""
         self._wanted.add(name)
         start = EPOCH + phase(name, seconds)
-        self._scheduler.add_job(self._job, "interval", (name,), id=name, seconds=seconds, start_date=start)
+        told = {"id": name, "replace_existing": True, "seconds": seconds, "start_date": start}
+        self._scheduler.add_job(self._job, "interval", (name,), **told)
 
     def never(self, name: str) -> None:
         """Fire *name* no more."""

@@ -109,7 +109,7 @@ class Watch:
         self._finished_ns = dict.fromkeys(self._patience, clock.monotonic_ns())
         self._called_ns: dict[str, int] = {}
         self._incomplete = dict.fromkeys(self._patience, 0)
-        self._standing: dict[tuple[str, Trouble], _Told] = {}
+        self._standing: dict[str, dict[Trouble, _Told]] = {}
         self._sentences: deque[tuple[str, str]] = deque()
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -142,10 +142,8 @@ class Watch:
 
     def drop(self, account: str) -> None:
         """Watch *account* no more; what is wrong with it is nobody's concern any longer."""
-        for kept in (self._patience, self._finished_ns, self._called_ns, self._incomplete):
+        for kept in (self._patience, self._finished_ns, self._called_ns, self._incomplete, self._standing):
             kept.pop(account, None)
-        for key in [key for key in self._standing if key[0] == account]:
-            del self._standing[key]
 
     @property
     def accounts(self) -> Collection[str]:
@@ -153,8 +151,9 @@ class Watch:
         return self._patience.keys()
 
     def troubles(self, account: str) -> dict[Trouble, str]:
-        """What is wrong with an account's reconciliations now, each with its sentence."""
-        return {trouble: told.sentence for (name, trouble), told in self._standing.items() if name == account}
+        """What is wrong with an account's reconciliations now, each with its sentence. Other threads may ask, too."""
+        # A copy is made in one go; what is walked here may grow meanwhile.
+        return {trouble: told.sentence for trouble, told in self._standing.get(account, {}).copy().items()}
 
     def finished(self, account: str, report: ReconciliationReport) -> None:
         """A reconciliation came to its end."""
@@ -174,13 +173,16 @@ class Watch:
 
     def begin(self, account: str, trouble: Trouble, sentence: str) -> None:
         """Something is wrong. It is told now, and again after an hour; not each time that it is seen."""
-        if (account, trouble) not in self._standing:
-            self._standing[account, trouble] = _Told(sentence, self._clock.monotonic_ns())
+        if account not in self._patience:
+            return  # it was let go meanwhile
+        standing = self._standing.setdefault(account, {})
+        if trouble not in standing:
+            standing[trouble] = _Told(sentence, self._clock.monotonic_ns())
             self._say(account, sentence)
 
     def end(self, account: str, trouble: Trouble) -> None:
         """It is well again, as far as it was not."""
-        if self._standing.pop((account, trouble), None) is not None:
+        if self._standing.get(account, {}).pop(trouble, None) is not None:
             self._say(account, _WELL[trouble])
 
     def look(self) -> None:
@@ -191,7 +193,7 @@ class Watch:
             if waited >= patience:
                 self.begin(account, Trouble.OVERDUE, f"no reconciliation has come to its end for {waited} s")
                 self._call(account, now)
-        for (account, _), told in self._standing.items():
+        for account, told in ((account, told) for account, those in self._standing.items() for told in those.values()):
             if now - told.said_ns >= AGAIN_NS:
                 told.said_ns = now
                 self._say(account, f"still, after an hour or more: {told.sentence}")

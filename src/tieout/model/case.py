@@ -10,6 +10,8 @@ from msgspec import Struct
 from tieout.model.changes import CancelOrder, Change, Remedy, SubmitOrder
 from tieout.model.discrepancy import Cause, Key, ReconciliationStrategy
 
+BOOKS_READ_ONLY = "books_read_only"  # why a case is not acted on: a person has to book what it says
+
 
 class Case(Struct, frozen=True):
     """One case.

@@ -16,6 +16,7 @@ from tieout.errors import SourceMalformed
 from tieout.model.amounts import ZERO, divided, exact, fits
 from tieout.model.identity import Identity, Sayer
 from tieout.model.netted import netted
+from tieout.model.rules import contradictions
 from tieout.model.snapshot import (
     SECTIONS,
     Activity,
@@ -236,3 +237,8 @@ def _require_apart(said: Sequence[tuple[Fill, Fill]], sayer: Sayer) -> None:
         twins = {other.asset, row.asset} & sayer.identity.twins
         if twins or (sayer.source == "broker" and alike != meant):
             raise sayer.refuse("fills", f"{other.asset} and {row.asset} have different fills of one id")
+    if sayer.source != "broker" or all(row is meant for row, meant in said):
+        return
+    # A record without an order's id may only now stand beside the one that has it.
+    if any(contradictions([meant for _, meant in said])) and not any(contradictions([row for row, _ in said])):
+        raise sayer.refuse("fills", "under one name two of them are records of one fill with different values")

@@ -142,10 +142,10 @@ def snapshot_findings(snapshot: Snapshot) -> Iterator[Finding]:
                 "give the section, or do not call it complete",
             )
     if snapshot.source == "broker":
-        yield from _contradictions(snapshot.fills or ())
+        yield from contradictions(snapshot.fills or ())
 
 
-def _contradictions(fills: Sequence[Fill]) -> Iterator[Finding]:
+def contradictions(fills: Sequence[Fill]) -> Iterator[Finding]:
     """A broker's fills of one identity with other values; a record without an order id must fit one that has it."""
     finding = "two records of one fill with different values", "keep the one that is right"
     seen: dict[tuple[str, str, str], dict[str | None, Fill]] = {}

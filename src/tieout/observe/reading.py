@@ -17,6 +17,7 @@ from tieout.errors import SourceError, SourceIncomplete, SourceMalformed
 from tieout.model.codec import sound
 from tieout.model.snapshot import Coverage, Lookup, Observation, Order, Section, SideError, SideFailure, Snapshot
 from tieout.observe.patience import Patience
+from tieout.spans import span
 
 # Fills and orders are read before what they lead to: what a list shows, the holdings that are read after it hold already.
 # What stands together leads to nothing of its own row, and is read at once: it costs the time of its slowest.
@@ -98,7 +99,8 @@ async def _read_local(account: str, local: LocalBooks, clock: Clock, reach: Reac
             _require_sound("local", section, getattr(held, section))
         return held
 
-    return await _side(account, reach, read)
+    with span("fetch local"):
+        return await _side(account, reach, read)
 
 
 async def read_broker(
@@ -109,7 +111,7 @@ async def read_broker(
     Without a *clock* to wait on, nothing is tried again.
     """
     patience = _patience(clock, reach, tried_already=broker.capabilities().tries_again)
-    with patience.shared():
+    with patience.shared(), span("fetch broker"):
         if isinstance(broker, Statement):
             return await _side(account, reach, lambda: patience.ask(broker.get_statement))
         return await _side(account, reach, lambda: _sections(account, _Reading(broker, reach, patience, clock, order)))

@@ -16,7 +16,7 @@ from tieout.model.report import ReconciliationReport
 from tieout.model.snapshot import Observation
 from tieout.model.word import Verdict, Word
 
-__all__ = ["Past", "Reading", "Record", "Restored", "Verdict", "Word"]
+__all__ = ["Past", "Reading", "Record", "Restored", "Verdict", "Waits", "Word"]
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -71,6 +71,13 @@ class Restored(Struct, frozen=True):
     readings: tuple[Past, ...]
 
 
+class Waits(Struct, frozen=True):
+    """Whether an account has intents without an outcome, and words that were not heard."""
+
+    intents: bool
+    words: bool
+
+
 class Record(Protocol):
     """Where everything is kept. Each call that writes returns when what it wrote is on the disk."""
 
@@ -122,6 +129,20 @@ class Record(Protocol):
 
     async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
         """What people said of an account behind the entry *after*, in order and without the texts.
+
+        Raises:
+            RecordError: It cannot be read.
+        """
+
+    async def waits(self, account: str, *, after: int) -> Waits:
+        """Whether there are intents of an account without an outcome, and words of people behind the entry *after*.
+
+        Raises:
+            RecordError: It cannot be read.
+        """
+
+    async def spoken(self) -> Mapping[str, int]:
+        """Where the last word stands that people said of each account that they said anything of, as of a moment ago.
 
         Raises:
             RecordError: It cannot be read.

@@ -40,7 +40,11 @@ class Duty(Struct, frozen=True):
 
 
 def duties(record: StoreRecord, settings: RecordSettings, clock: Clock) -> tuple[Duty, ...]:
-    """What a record needs: the heartbeat, forgetting what has outlived its time, and having its heads attested where set."""
+    """What a record needs: the heartbeat, forgetting what has outlived its time, and having its heads attested where set.
+
+    Raises:
+        BadInput: The certificates of the timestamps' authority cannot be read.
+    """
 
     async def forget() -> None:
         await erase_expired(record, settings.retention, clock.now())
@@ -71,28 +75,16 @@ def _stamping(record: StoreRecord, settings: RecordSettings, authority: str) -> 
     )
 
 
-async def keep_alive(
-    record: StoreRecord, settings: RecordSettings, clock: Clock, *, tell: Tell, others: Sequence[Duty] = ()
-) -> None:
-    """Do what the record needs done, when it is due, until it is cancelled. Run it as a task beside the reconciler.
+async def beat(what: Sequence[Duty], clock: Clock, tell: Tell) -> None:
+    """Run duties when they are due, until it is cancelled; it never ends without having told so.
 
     A duty that fails is told of once for each reason, and tried again; the others go on. They run one after the other.
 
     Args:
-        record: What is kept alive.
-        settings: How often, and how long content is kept.
+        what: The duties, with names of their own.
         clock: Where time comes from.
         tell: The way to a person.
-        others: What else is due now and then.
-
-    Raises:
-        BadInput: The certificates of the timestamps' authority cannot be read.
     """
-    await beat((*duties(record, settings, clock), *others), clock, tell)
-
-
-async def beat(what: Sequence[Duty], clock: Clock, tell: Tell) -> None:
-    """Run duties when they are due, until it is cancelled; it never ends without having told so."""
     start = clock.monotonic_ns()
     due = {duty.name: start if duty.at_once else start + _ns(duty.every) for duty in what}
     assert len(due) == len(what), "duties with names of their own"

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select
 
 from tieout.model.discrepancy import SEVERITY_RANK, Severity
 from tieout.model.word import Verdict
@@ -41,15 +41,30 @@ class BreakRow(Struct, frozen=True, kw_only=True):
     awaits_until: datetime | None = None
 
 
-def list_breaks(connection: Connection, wanted: Wanted, *, closed: bool = False) -> tuple[BreakRow, ...]:
-    """The breaks that fit: open ones, the worst first; then, if *closed*, those that are closed, the latest first."""
-    filters = _break_filters(wanted)
-    if not closed:
-        filters.append(breaks.c.closed_at.is_(None))
-    rows = [_break_row(row) for row in connection.execute(_break_query().where(*filters))]
-    rows.sort(key=lambda row: row.last_seen, reverse=True)
-    rows.sort(key=lambda row: 1 if row.closed_at else -SEVERITY_RANK[Severity(row.severity)])
-    return tuple(rows[: wanted.limit or None])
+_WORST_FIRST = case(
+    (breaks.c.closed_at.is_not(None), 1), *((breaks.c.severity == each, -SEVERITY_RANK[each]) for each in Severity)
+)
+
+
+def list_breaks(
+    connection: Connection, wanted: Wanted, *, closed: bool = False, offset: int = 0
+) -> tuple[BreakRow, ...]:
+    """The breaks that fit: open ones, the worst first; then, if *closed*, those that are closed, the latest first.
+
+    The first *offset* of them are left out, and what is beyond the wanted limit.
+    """
+    query = _break_query().where(*_break_filters(wanted, closed))
+    # A position before the balance that moved with it; and the same order on each page.
+    alike = (breaks.c.domain.desc(), breaks.c.asset, breaks.c.id)
+    query = query.order_by(_WORST_FIRST, breaks.c.last_seen.desc(), *alike).offset(offset or None)
+    return tuple(_break_row(row) for row in connection.execute(query.limit(wanted.limit or None)))
+
+
+def count_breaks(connection: Connection, wanted: Wanted, *, closed: bool = False) -> int:
+    """How many breaks fit, whatever the wanted limit."""
+    joined = breaks.join(accounts, accounts.c.id == breaks.c.account)
+    query = select(func.count()).select_from(joined).where(*_break_filters(wanted, closed))
+    return connection.execute(query).scalar_one()
 
 
 def find_breaks(connection: Connection, prefix: str) -> tuple[BreakRow, ...]:
@@ -92,7 +107,7 @@ def _break_row(row: Row[tuple[object, ...]]) -> BreakRow:
     return BreakRow(**other, **same)
 
 
-def _break_filters(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _break_filters(wanted: Wanted, closed: bool) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [
         column.in_(values)
         for column, values in (
@@ -103,6 +118,8 @@ def _break_filters(wanted: Wanted) -> list[ColumnElement[bool]]:
         )
         if values
     ]
+    if not closed:
+        found.append(breaks.c.closed_at.is_(None))
     if wanted.since is not None:
         found.append(breaks.c.last_seen >= wanted.since)
     if wanted.until is not None:

@@ -49,7 +49,9 @@ def breaks_since(connection: Connection, names: Sequence[str], since: datetime, 
     )  # fmt: skip
     before = (
         select(reports.c.started_at)
+        .join(observations, observations.c.entry == reports.c.entry)
         .where(reports.c.account == breaks.c.account, reports.c.entry < first, reports.c.status.in_(COMPLETE))
+        .where(~observations.c.look)  # it saw a part of the account only
         .order_by(reports.c.entry.desc())
         .limit(1)
         .correlate(breaks)

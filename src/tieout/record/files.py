@@ -134,7 +134,7 @@ class SideFile:
         self.path = path
         self._target = Path(os.path.realpath(path))
         # A name of its own: another process on the same log, such as a command beside the service, would rename what this
-        # one is writing. A crash leaves at most one.
+        # one is writing. A crash leaves one of a few hundred bytes, which nobody takes for anything.
         self._fresh = self._target.with_name(f".{self._target.name}.{secrets.token_hex(4)}.new")
 
     def read(self) -> bytes | None:

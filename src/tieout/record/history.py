@@ -79,9 +79,11 @@ class Listed(Struct, frozen=True):
 
 def list_reports(connection: Connection, wanted: Wanted) -> Listed:
     """The last reports that fit, the newest last."""
-    query = _report_query().where(*_report_filters(wanted))
-    total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-    newest = query.order_by(reports.c.entry.desc())
+    filters = _report_filters(wanted)
+    # Only what is filtered by is joined: every report there ever was is counted.
+    among = reports.join(accounts, accounts.c.id == reports.c.account) if wanted.account else reports
+    total = connection.execute(select(func.count()).select_from(among).where(*filters)).scalar_one()
+    newest = _report_query().where(*filters).order_by(reports.c.entry.desc())
     rows = connection.execute(newest.limit(wanted.limit) if wanted.limit else newest).all()[::-1]
     counts = _counts(connection, rows[0].entry) if rows else {}
     return Listed(tuple(_report_row(row, counts.get(row.entry, 0)) for row in rows), total)
@@ -91,6 +93,12 @@ def find_reports(connection: Connection, prefix: str) -> tuple[ReportRow, ...]:
     """The reports whose id begins with *prefix*; two at most, which is one too many."""
     query = _report_query().where(reports.c.report_id.startswith(prefix, autoescape=True)).limit(2)
     return tuple(_report_row(row, 0) for row in connection.execute(query))
+
+
+def readings_behind(connection: Connection, entry: int, since: datetime) -> tuple[int, ...]:
+    """Where the readings stand behind *entry* that began at *since* or later, in the order of the log."""
+    query = select(reports.c.entry).where(reports.c.entry > entry, reports.c.started_at >= since)
+    return tuple(connection.execute(query.order_by(reports.c.entry)).scalars())
 
 
 def _report_query() -> Select[tuple[object, ...]]:

@@ -51,11 +51,18 @@ class Leases:
 
         Raises:
             RecordUnavailable: The store cannot be asked. What was held may be another's by now.
+            AccountTaken: Others divided the accounts anew. Nothing is held any more.
         """
-        name, lasting = self.name, self._lasting
-        turn = await self._database.write(lambda connection: take_turn(connection, name, lasting, leaving=leaving))
+        name, total, lasting = self.name, self.total, self._lasting
+        try:
+            turn = await self._database.write(
+                lambda connection: take_turn(connection, name, total, lasting, leaving=leaving)
+            )
+        except AccountTaken:
+            self._epochs = {}
+            raise
         # Behind the commit: a process that takes an account for itself alone looks at the leases after it took it.
-        self._alone = await self._database.read(claimed_alone)
+        self._alone = await self._database.ask(claimed_alone)
         self._epochs = turn.epochs
         return turn
 
@@ -116,7 +123,7 @@ class Leases:
             RecordUnavailable: The store cannot be asked.
         """
         self._require(
-            account, await self._database.read(lambda connection: self._stands(connection, account, hold=False))
+            account, await self._database.ask(lambda connection: self._stands(connection, account, hold=False))
         )
 
     def _stands(self, connection: Connection, account: str, *, hold: bool) -> bool:

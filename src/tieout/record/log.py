@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cache
 
 from msgspec import Struct
 from sqlalchemy import Connection, insert, select
@@ -16,8 +15,9 @@ from sqlalchemy import Connection, insert, select
 from tieout.clock import Clock
 from tieout.errors import LogBehind, LogBroken
 from tieout.record.entry import Draft, Stamp, encode, event_key
+from tieout.record.plain import among, change, change_each
 from tieout.record.store.schema import log_entries, log_head
-from tieout.record.store.types import EPOCH
+from tieout.record.store.types import EPOCH, micro
 from tieout.record.tlog import merkle, note
 from tieout.record.tlog.checkpoint import Checkpoint, format_checkpoint
 
@@ -79,26 +79,21 @@ def read_head(connection: Connection) -> Head:
     return Head(row.size, tuple(hashes[each] for each in coordinates), row.at)
 
 
-def lock_head(connection: Connection) -> Head:
-    """The head as the last commit left it; nobody else moves it before this transaction ends.
+def lock_head(connection: Connection, known: Head) -> Head:
+    """The head as the last commit left it, behind *known*, which it once was; nobody else moves it before this ends.
 
     Raises:
+        LogBehind: It is shorter, or another log by now.
         LogBroken: A subtree that it needs is not there.
     """
-    connection.execute(select(log_head.c.size).with_for_update()).one()
-    return read_head(connection)
-
-
-def check_extends(connection: Connection, known: Head) -> None:
-    """Hold the log against a head that it had.
-
-    Raises:
-        LogBehind: It is another log now.
-    """
-    coordinates = merkle.peak_nodes(known.size)
-    hashes = read_subtrees(connection, coordinates)
-    if tuple(hashes[each] for each in coordinates) != known.peaks:
+    row = connection.execute(select(log_head.c.size, log_head.c.at).with_for_update()).one()
+    if row.size < known.size:
+        raise LogBehind(f"the log has {row.size} entries, and had {known.size}: an older copy was put in place")
+    now, then = merkle.peak_nodes(row.size), merkle.peak_nodes(known.size)
+    hashes = read_subtrees(connection, tuple({*now, *then}))
+    if tuple(hashes[each] for each in then) != known.peaks:
         raise LogBehind(f"the first {known.size} entries of the log are not those that were there before")
+    return Head(row.size, tuple(hashes[each] for each in now), row.at)
 
 
 def read_subtrees(connection: Connection, coordinates: Sequence[merkle.Coordinate]) -> dict[merkle.Coordinate, bytes]:
@@ -107,9 +102,9 @@ def read_subtrees(connection: Connection, coordinates: Sequence[merkle.Coordinat
     Raises:
         LogBroken: One is not there.
     """
-    bodies = dict(_among(connection, _BODIES, [index for level, index in coordinates if level == 0]))
+    bodies: dict[int, bytes] = dict(among(connection, _BODIES, [index for level, index in coordinates if level == 0]))
     homes = {each: merkle.home(*each) for each in coordinates if each[0]}
-    stored = dict(_among(connection, _HASHES, [leaf for leaf, _ in homes.values()]))
+    stored: dict[int, bytes] = dict(among(connection, _HASHES, [leaf for leaf, _ in homes.values()]))
     found: dict[merkle.Coordinate, bytes] = {}
     for each in coordinates:
         if each in homes:
@@ -134,21 +129,18 @@ def append(connection: Connection, head: Head, drafts: Sequence[Draft], author: 
     now = author.clock.now()
     # The log's time never goes back: how far the wall clock was behind it stands in the entry instead.
     at = max(now, head.at)
-    run = connection.exec_driver_sql
-    moved = run(driver_sql(connection, _MOVE), (size, (at - EPOCH) // _MICROSECOND, HEAD_ROW, head.size))
-    if moved.rowcount != 1:
+    if change(connection, _MOVE, (size, micro(at), HEAD_ROW, head.size)) != 1:
         raise HeadMoved
     stamp = Stamp(at, (at - now) // _MICROSECOND, author.clock.monotonic_ns(), author.run, author.clock_name)
     bodies = [encode(draft, stamp) for draft in drafts]
     peaks, completed = merkle.extend_all(head.size, head.peaks, [merkle.leaf_hash(body) for body in bodies])
     places = range(head.size, size)
     entries = [(place, event_key(draft.event), body) for place, draft, body in zip(places, drafts, bodies, strict=True)]
-    run(driver_sql(connection, _ENTRY), entries)
+    change_each(connection, _ENTRY, entries)
     nodes = [(place, b"".join(made)) for place, made in zip(places, completed, strict=True) if made]
-    if nodes:
-        run(driver_sql(connection, _NODE), nodes)
+    change_each(connection, _NODE, nodes)
     signed = note.sign(format_checkpoint(Checkpoint(author.origin, size, merkle.root(peaks))), author.signer)
-    run(driver_sql(connection, _CHECKPOINT), (size, signed))
+    change(connection, _CHECKPOINT, (size, signed))
     return Appended(head.size, Head(size, peaks, at), signed)
 
 
@@ -168,23 +160,3 @@ _NODE = "INSERT INTO tree_nodes (leaf, hashes) VALUES (?, ?)"
 _BODIES = "SELECT entry, body FROM log_entries WHERE entry IN "
 _HASHES = "SELECT leaf, hashes FROM tree_nodes WHERE leaf IN "
 _CHECKPOINT = "INSERT INTO checkpoints (size, note) VALUES (?, ?)"
-
-
-def driver_sql(connection: Connection, text: str) -> str:
-    """*text* with its places for values as the database writes them."""
-    return text if connection.dialect.name == "sqlite" else _numbered(text)
-
-
-@cache
-def _numbered(text: str) -> str:
-    first, *rest = text.split("?")
-    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
-
-
-def _among(connection: Connection, text: str, wanted: Sequence[int]) -> Sequence[tuple[int, bytes]]:
-    """The rows of *text* whose number is one of *wanted*."""
-    if not wanted:
-        return ()
-    places = ", ".join("?" * len(wanted))
-    rows = connection.exec_driver_sql(driver_sql(connection, f"{text}({places})"), tuple(wanted)).all()
-    return [(row[0], row[1]) for row in rows]

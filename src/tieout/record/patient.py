@@ -9,7 +9,7 @@ from copy import copy
 from tieout.clock import Clock
 from tieout.errors import RecordError
 from tieout.model.intent import Ended, Intent
-from tieout.record.base import Reading, Restored, Word
+from tieout.record.base import Reading, Restored, Waits, Word
 from tieout.record.opening import open_record
 from tieout.record.recorder import StoreRecord
 from tieout.record.settings import RecordSettings
@@ -66,6 +66,14 @@ class PatientRecord:
     async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
         """What people said of an account."""
         return await (await self.opened()).words(account, after=after)
+
+    async def waits(self, account: str, *, after: int) -> Waits:
+        """What there is to look up of an account."""
+        return await (await self.opened()).waits(account, after=after)
+
+    async def spoken(self) -> Mapping[str, int]:
+        """Where the last word of each account stands."""
+        return await (await self.opened()).spoken()
 
     async def permit(self) -> None:
         """Return where acting is allowed."""

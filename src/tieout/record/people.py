@@ -195,5 +195,7 @@ def _require_same(wish: Wish, kept: Word) -> None:
         alike = (kept.account, kept.subject) == (wish.about, wish.asset or wish.about)
     else:
         alike = kept.subject.startswith(wish.about.lower())
-    if not alike or (kept.verdict, kept.strategy, kept.actor) != (wish.verdict, wish.strategy, wish.actor.strip()):
+    said = (wish.verdict, wish.strategy, wish.actor.strip(), wish.assignee and wish.assignee.strip(), wish.until)
+    alike &= said == (kept.verdict, kept.strategy, kept.actor, kept.assignee, kept.until)
+    if not alike or wish.plan not in (None, kept.plan):
         raise WordRefused("something else was said under that key before: give each word a key of its own")

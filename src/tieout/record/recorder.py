@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
@@ -16,7 +17,7 @@ from tieout.errors import RecordUnavailable, in_words
 from tieout.model.case import Approved
 from tieout.model.intent import Ended, Intent
 from tieout.record.accounts import Accounts
-from tieout.record.base import Reading, Restored, Word
+from tieout.record.base import Reading, Restored, Waits, Word
 from tieout.record.drafts import intent_draft, outcome_draft, reading_drafts, word_draft
 from tieout.record.entry import Draft, EntryKind
 from tieout.record.fence import Alone, Fence
@@ -36,13 +37,32 @@ from tieout.record.rows import (
 from tieout.record.states import keep_state
 from tieout.record.store.database import Database
 from tieout.record.store.schema import actions, configurations
-from tieout.record.words import insert_word, words_behind
+from tieout.record.words import Spoken, insert_word, what_waits, words_behind
 from tieout.record.writer import Overtaken, Unit, Writer
+from tieout.spans import span
 
 T = TypeVar("T")
+P = ParamSpec("P")
 TRIES = 3
 Guard = Callable[[], Awaitable[None]]
 Stands = Callable[[Connection], bool]
+
+
+def _made_anew(
+    keep: Callable[Concatenate[StoreRecord, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[StoreRecord, P], Coroutine[Any, Any, T]]:
+    """*keep*, repeated where another process stored, or erased, the same content after it was looked for."""
+
+    @wraps(keep)
+    async def kept(record: StoreRecord, /, *given: P.args, **named: P.kwargs) -> T:
+        for _ in range(TRIES):
+            try:
+                return await keep(record, *given, **named)
+            except (Overtaken, IntegrityError):
+                record.payloads.forget()
+        raise RecordUnavailable("another process changes the same rows all the time; let one process record an account")
+
+    return kept
 
 
 class StoreRecord:
@@ -64,6 +84,7 @@ class StoreRecord:
         self.writer, self._clock, self._run, self._guard = writer, clock, run, guard
         self._accounts = Accounts(database)
         self.fence: Fence = Alone(database, self._accounts)
+        self._spoken = Spoken(database, clock)
         self._decided: dict[str, bytes] = {}
         self._policies: dict[str, str] = {}
 
@@ -71,11 +92,9 @@ class StoreRecord:
         """Be the one process that reconciles an account, until this is closed, the process dies, or its lease runs out."""
         return await self.fence.claim(account)
 
+    @_made_anew
     async def configure(self, account: str, configuration: bytes) -> str:
         """Keep settings and policy, and that the account started under them."""
-        return await _made_anew(self.payloads, lambda: self._configure(account, configuration))
-
-    async def _configure(self, account: str, configuration: bytes) -> str:
         name = hashlib.sha256(configuration).hexdigest()[:12]
         row = await self._accounts.row(account)
         kept = (await self.payloads.share(account, {"configuration": configuration}))["configuration"]
@@ -111,15 +130,17 @@ class StoreRecord:
 
     async def reading(self, reading: Reading) -> None:
         """Keep one reconciliation in one transaction: the entries, what both sides said, and the rows people search."""
-        await _made_anew(self.payloads, lambda: self._reading(reading))
+        with span("record"):
+            await self._reading(reading)
 
+    @_made_anew
     async def _reading(self, reading: Reading) -> None:
         account, report = reading.observation.account, reading.report
         row = await self._accounts.row(account)
         said = await asyncio.to_thread(contents, reading.observation, report)  # orders do not wait for it
         sealed = await self.payloads.share(account, said)
         stored = store(reading.observation, report, sealed, heard=reading.heard)
-        decided = await self._changed_plans(account, reading)
+        decided = await _changed_plans(self.payloads, self._decided, reading)
         state = None if reading.state_before is None else self.payloads.seal(reading.state_before)
         drafts = reading_drafts(reading, stored.commitment, None if decided is None else decided.commitment)
         kept = [*stored.kept, *(each for each in (decided, state) if each is not None)]
@@ -169,10 +190,20 @@ class StoreRecord:
             insert_word(connection, row, entries[0], word, said_at=at, body=kept.id)
 
         await self.write(Unit((draft,), rows), [kept])
+        self._spoken.look_again()
 
     async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
         """What people said behind an entry."""
         return await self.database.read(lambda connection: words_behind(connection, account, after))
+
+    async def waits(self, account: str, *, after: int) -> Waits:
+        """What there is to look up of an account: most often nothing, which one short question finds out."""
+        row = await self._accounts.row(account)
+        return await self.database.ask(lambda connection: what_waits(connection, row, after))
+
+    async def spoken(self) -> Mapping[str, int]:
+        """Where the last word of each account stands."""
+        return await self._spoken.newest()
 
     async def permit(self) -> None:
         """Return where acting is allowed."""
@@ -250,24 +281,16 @@ class StoreRecord:
         await self.writer.close()
         await self.database.close()
 
-    async def _changed_plans(self, account: str, reading: Reading) -> Kept | None:
-        """The plans, where they are not those of the reading before: a decision that stands is logged once."""
-        if not reading.plans:
-            self._decided.pop(account, None)
-            return None
-        content = msgspec.json.encode([_tagged(plan) for plan in reading.plans])
-        kept = (await self.payloads.share(account, {"plans": content}))["plans"]
-        return None if self._decided.get(account) == kept.commitment else kept
 
-
-async def _made_anew(payloads: Payloads, keep: Callable[[], Awaitable[T]]) -> T:
-    """Repeat *keep* where another process stored, or erased, the same content after it was looked for."""
-    for _ in range(TRIES):
-        try:
-            return await keep()
-        except (Overtaken, IntegrityError):
-            payloads.forget()
-    raise RecordUnavailable("another process changes the same rows all the time; let one process record an account")
+async def _changed_plans(payloads: Payloads, decided: dict[str, bytes], reading: Reading) -> Kept | None:
+    """The plans, where they are not those that were *decided* before: a decision that stands is logged once."""
+    account = reading.observation.account
+    if not reading.plans:
+        decided.pop(account, None)
+        return None
+    content = msgspec.json.encode([_tagged(plan) for plan in reading.plans])
+    kept = (await payloads.share(account, {"plans": content}))["plans"]
+    return None if decided.get(account) == kept.commitment else kept
 
 
 def _tagged(plan: object) -> tuple[bool, object]:

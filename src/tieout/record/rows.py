@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tieout.model.amounts import plain
 from tieout.model.case import Approved
 from tieout.model.report import Discrepancy, ReconciliationReport
 from tieout.model.snapshot import Snapshot
 from tieout.record.base import Reading
 from tieout.record.payloads import id_of
+from tieout.record.plain import change, change_each, fetch
 from tieout.record.readings import Stored
 from tieout.record.store.schema import (
     alerts,
@@ -24,10 +26,8 @@ from tieout.record.store.schema import (
     decisions,
     halts,
     live_positions,
-    observations,
-    reports,
-    snapshots,
 )
+from tieout.record.store.types import micro
 
 LONGEST = 255  # of an asset's name, in a column
 SECTION_OF = {"position": "positions", "balance": "balances", "order": "orders", "fill": "fills"}
@@ -56,29 +56,13 @@ def upsert(
 
 def insert_reading(connection: Connection, account: int, entry: int, reading: Reading, stored: Stored) -> None:
     """The observation and its statements, and the report."""
-    for digest, body in stored.statements.items():
-        known = connection.execute(select(snapshots.c.id).where(snapshots.c.id == id_of(digest))).first()
-        if known is None:
-            connection.execute(insert(snapshots).values(id=id_of(digest), digest=digest, body=body))
-    connection.execute(
-        insert(observations).values(
-            entry=entry, account=account, at=reading.observation.at, look=reading.look, record=stored.record
-        )
-    )
-    report = reading.report
-    connection.execute(
-        insert(reports).values(
-            entry=entry,
-            account=account,
-            report_id=report.report_id,
-            trigger=report.trigger,
-            started_at=report.started_at,
-            finished_at=report.finished_at,
-            status=report.status,
-            severity=report.severity,
-            configuration=reading.configuration,
-        )
-    )
+    change_each(connection, _STATE, [(id_of(digest), digest, body) for digest, body in stored.statements.items()])
+    observation, report = reading.observation, reading.report
+    change(connection, _OBSERVE, (entry, account, micro(observation.at), reading.look, stored.record))
+    times = micro(report.started_at), micro(report.finished_at)
+    said = str(report.status), None if report.severity is None else str(report.severity)
+    values = (entry, account, report.report_id, report.trigger, *times, *said, reading.configuration)
+    change(connection, _REPORT, values)
 
 
 def follow_breaks(connection: Connection, account: int, entry: int, report: ReconciliationReport) -> None:
@@ -89,11 +73,9 @@ def follow_breaks(connection: Connection, account: int, entry: int, report: Reco
     )
     shown = {row.discrepancy_id for row in report.discrepancies}
     gone = [
-        row.id
-        for row in connection.execute(
-            select(breaks.c.id, breaks.c.domain).where(breaks.c.account == account, breaks.c.closed_at.is_(None))
-        )
-        if row.id not in shown and report.coverage.get(SECTION_OF[row.domain]) == "compared"
+        name
+        for name, domain in fetch(connection, _OPEN, (account,))
+        if name not in shown and report.coverage.get(SECTION_OF[domain]) == "compared"
     ]
     if gone:
         connection.execute(update(breaks).where(breaks.c.id.in_(gone)).values(closed_at=at))
@@ -222,20 +204,13 @@ def keep_positions(connection: Connection, account: int, entry: int, reading: Re
     beyond = {
         fitting(row.asset) for row in report.discrepancies if row.domain == "position" and not row.within_tolerance
     }
-    rows = [
-        {"account": account, "asset": fitting(row.asset), "side": row.side or "net", "amount": row.amount}
-        for row in broker.positions or ()
-        if fitting(row.asset) not in beyond
-    ]
-    standing = {(row.asset, row.side): row.amount for row in connection.execute(_STANDING, {"of": account})}
-    changed = [row for row in rows if standing.get((row["asset"], row["side"])) != row["amount"]]
-    upsert(
-        connection,
-        live_positions,
-        [{**row, "at": report.started_at, "entry": entry} for row in changed],
-        ("account", "asset", "side"),
-    )
-    held = {(row["asset"], row["side"]) for row in rows}
+    named = {(fitting(row.asset), row.side or "net"): row.amount for row in broker.positions or ()}
+    held = {key: amount for key, amount in named.items() if key[0] not in beyond}
+    standing = {(asset, side): amount for asset, side, amount in fetch(connection, _STANDING, (account,))}
+    changed = {key: amount for key, amount in held.items() if standing.get(key) != plain(amount)}
+    same = {"account": account, "at": report.started_at, "entry": entry}
+    rows = [{**same, "asset": asset, "side": side, "amount": amount} for (asset, side), amount in changed.items()]
+    upsert(connection, live_positions, rows, ("account", "asset", "side"))
     gone = [key for key in standing if key[0] not in beyond and key not in held]
     for asset, side in gone:
         connection.execute(
@@ -245,9 +220,14 @@ def keep_positions(connection: Connection, account: int, entry: int, reading: Re
         )
 
 
-_STANDING = select(live_positions.c.asset, live_positions.c.side, live_positions.c.amount).where(
-    live_positions.c.account == bindparam("of")
+_STATE = "INSERT INTO snapshots (id, digest, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_OBSERVE = "INSERT INTO observations (entry, account, at, look, record) VALUES (?, ?, ?, ?, ?)"
+_REPORT = (
+    'INSERT INTO reports (entry, account, report_id, "trigger", started_at, finished_at, status, severity, configuration) '
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_OPEN = "SELECT id, domain FROM breaks WHERE account = ? AND closed_at IS NULL"
+_STANDING = "SELECT asset, side, amount FROM live_positions WHERE account = ?"
 
 
 def fitting(name: str) -> str:

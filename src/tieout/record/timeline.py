@@ -29,6 +29,7 @@ class Happening(Struct, frozen=True, kw_only=True):
         break_id: The break that it is about, where it is about one.
         actor: Who said it; None where nobody did.
         text: Why, in the words of whoever decided.
+        assignee: Who is to look after it, from then on.
     """
 
     entry: int
@@ -39,6 +40,7 @@ class Happening(Struct, frozen=True, kw_only=True):
     break_id: str | None = None
     actor: str | None = None
     text: str = ""
+    assignee: str | None = None
 
 
 def read_timeline(connection: Connection, sealed: Payloads | None, account: str, most: int) -> tuple[Happening, ...]:
@@ -111,6 +113,7 @@ def _words(connection: Connection, sealed: Payloads | None, account: str, most: 
             break_id=row.subject if known else None,
             actor=row.actor,
             text="" if written is None else written.payload.decode("utf-8", "replace"),
+            assignee=row.assignee,
         )
 
 

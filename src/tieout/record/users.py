@@ -7,33 +7,41 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Executable, Row, Select, delete, func, insert, or_, select, update
 
 from tieout.errors import WordRefused
 from tieout.record.entry import Draft, EntryKind
 from tieout.record.granted import Granted, joined, parted
 from tieout.record.recorder import StoreRecord
 from tieout.record.store.schema import sessions, users
-from tieout.record.writer import Unit
+from tieout.record.writer import Overtaken, Unit
 
+# A page that is open looks by itself, and counts as use: it is closed, or asleep, before a session can be idle.
+LASTS, IDLE = timedelta(hours=12), timedelta(hours=1)  # how long a session counts in any case, and without use
 TRIES = 5  # before a name is locked
+TAKEN = "there is, or was, a user of that name; names are not given twice"
 LOCKS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
+VOUCHED = "oidc:"  # how the names begin that an issuer gives, and nobody else
 
 
 class UserRow(Granted, frozen=True, kw_only=True):
     """A person who may log in.
 
     Attributes:
-        password: The argon2 hash of it.
+        password: The argon2 hash of it; empty where an issuer vouches for them, and then none is right.
         disabled_at: From when on they may no more.
         failures: Wrong passwords since the last right one.
         locked_until: Until when no password is looked at, after too many of those.
+        issuer: Who vouches for them; None where a password does.
+        display: How that issuer called them last; others may bear the same, so nothing rests on it.
     """
 
     password: str
     disabled_at: datetime | None = None
     failures: int = 0
     locked_until: datetime | None = None
+    issuer: str | None = None
+    display: str | None = None
 
     def __repr__(self) -> str:
         return f"UserRow(name={self.name!r})"
@@ -77,20 +85,23 @@ class Users:
         Raises:
             WordRefused: The name is taken, also by somebody who may no more: the log would mix them up.
         """
+        if row.name.casefold().startswith(VOUCHED):
+            raise WordRefused(f"names that begin with {VOUCHED} are given by an issuer alone")
         named = await self._record.database.read(list_users)
         if any(row.name.casefold() == each.name.casefold() for each in named):
-            raise WordRefused("there is, or was, a user of that name; names are not given twice")
-        values = {each: getattr(row, each) for each in UserRow.__struct_fields__}
-        values |= {"roles": " ".join(row.roles), "accounts": joined(row.accounts)}
-        await self._change(f"user:{row.name}", row.created_by, row.refs, insert(users).values(values))
+            raise WordRefused(TAKEN)
+        await self._change(f"user:{row.name}", row.created_by, row.refs, insert(users).values(_values(row)))
+        if await self.user(row.name) != row:  # somebody else gave it at the same moment
+            raise WordRefused(TAKEN)
 
     async def set_password(self, name: str, password: str, *, actor: str, at: datetime) -> None:
         """Give a user another password (its hash); whoever is logged in under the old one no longer is.
 
         Raises:
-            WordRefused: There is no such user.
+            WordRefused: There is no such user, or none who has a password.
         """
-        await self._known(name)
+        if (await self._known(name)).issuer is not None:
+            raise WordRefused("an issuer vouches for that user: they sign in there, without a password of ours")
         values = {"password": password, "failures": 0, "locked_until": None}
         changed = update(users).where(users.c.name == name).values(values)
         await self._change(f"password:{name}:{at.isoformat()}", actor, {"password": name}, changed, _over(name, at))
@@ -121,12 +132,61 @@ class Users:
 
         return await self._record.database.write(count)
 
-    async def begin(self, name: str, digest: bytes, csrf: str, at: datetime) -> None:
-        """A session of a user who showed the right password."""
-        values = {"digest": digest, "user": name, "csrf": csrf, "began_at": at, "seen_at": at}
-        right = update(users).where(users.c.name == name).values(failures=0, locked_until=None)
-        made = insert(sessions).values(values)
-        await self._change(f"login:{hashlib.sha256(digest).hexdigest()[:32]}", name, {"login": name}, made, right)
+    async def begin(self, name: str, digest: bytes, csrf: str, at: datetime, *, password: str) -> None:
+        """A session of a user who showed the right password, of which *password* is the hash that was compared.
+
+        Raises:
+            WordRefused: They have another one by now, or may log in no more.
+        """
+        draft = Draft(event=_login(digest), kind=EntryKind.GRANT, actor=name, refs={"login": name})
+
+        def rows(connection: Connection, _: Sequence[int]) -> None:
+            # The log's head is held: nobody else changes a user meanwhile.
+            right = (users.c.name == name, users.c.password == password, users.c.disabled_at.is_(None))
+            if connection.execute(select(users.c.name).where(*right)).first() is None:
+                raise Overtaken
+            connection.execute(update(users).where(users.c.name == name).values(failures=0, locked_until=None))
+            for statement in _session(name, digest, csrf, at):
+                connection.execute(statement)
+
+        try:
+            await self._record.write(Unit((draft,), rows))
+        except Overtaken:
+            raise WordRefused("that password counts no more") from None
+
+    async def begin_vouched(self, row: UserRow, digest: bytes, csrf: str, at: datetime) -> None:
+        """A session of somebody whom *row*'s issuer vouches for. What they may, in all their sessions, is what *row* says.
+
+        Raises:
+            WordRefused: They may sign in no more, or somebody else has that name.
+        """
+
+        def rows(connection: Connection, _: Sequence[int]) -> None:
+            # The log's head is held: nobody else changes a user meanwhile.
+            query = select(users).where(func.lower(users.c.name) == row.name.lower())
+            known = [_user(each) for each in connection.execute(query)]
+            if any(_differs(each, row) for each in known):
+                raise Overtaken
+            changed = {name: each for name, each in _values(row).items() if not known or name in _EACH_LOGIN}
+            done = update(users).where(users.c.name == row.name) if known else insert(users)
+            connection.execute(done.values(changed))
+            for statement in _session(row.name, digest, csrf, at):
+                connection.execute(statement)
+
+        refs = {"login": row.name, "issuer": row.issuer or "", **({"called": row.display} if row.display else {})}
+        draft = Draft(event=_login(digest), kind=EntryKind.GRANT, actor=row.name, refs={**row.refs, **refs})
+        try:
+            await self._record.write(Unit((draft,), rows))
+        except Overtaken:
+            raise WordRefused("you may sign in no more, or somebody else has your name") from None
+
+    async def withdraw(self, name: str, issuer: str, at: datetime) -> None:
+        """Take everything from somebody whom *issuer* no longer gives any role, where they had one; log them out."""
+        known = await self.user(name)
+        if known is not None and known.issuer == issuer and known.roles:
+            changed = update(users).where(users.c.name == name).values(roles="", amounts=False)
+            event = f"withdraw:{name}:{at.isoformat()}"
+            await self._change(event, name, {"withdrawn": name}, changed, _over(name, at))
 
     async def session(self, digest: bytes) -> SessionRow | None:
         """A session by the digest of its cookie."""
@@ -167,6 +227,30 @@ class Users:
                 connection.execute(statement)  # type: ignore[call-overload]
 
         await self._record.write(Unit((draft,), rows))
+
+
+_EACH_LOGIN = ("roles", "accounts", "amounts", "display")
+
+
+def _differs(known: UserRow, row: UserRow) -> bool:
+    """Whether whoever has the name is another one, or may no more."""
+    return known.name != row.name or known.issuer != row.issuer or known.disabled_at is not None
+
+
+def _login(digest: bytes) -> str:
+    return f"login:{hashlib.sha256(digest).hexdigest()[:32]}"
+
+
+def _values(row: UserRow) -> dict[str, object]:
+    values = {each: getattr(row, each) for each in UserRow.__struct_fields__}
+    return values | {"roles": " ".join(row.roles), "accounts": joined(row.accounts)}
+
+
+def _session(name: str, digest: bytes, csrf: str, at: datetime) -> tuple[Executable, ...]:
+    """What begins a session of a user; those of theirs that count no more are forgotten."""
+    past = (sessions.c.ended_at.is_not(None), sessions.c.began_at <= at - LASTS, sessions.c.seen_at <= at - IDLE)
+    values = {"digest": digest, "user": name, "csrf": csrf, "began_at": at, "seen_at": at}
+    return delete(sessions).where(sessions.c.user == name, or_(*past)), insert(sessions).values(values)
 
 
 def _over(name: str, at: datetime) -> object:

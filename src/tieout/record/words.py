@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
+from tieout.clock import Clock
 from tieout.model.discrepancy import ReconciliationStrategy
-from tieout.record.base import Verdict, Word
+from tieout.record.base import Verdict, Waits, Word
 from tieout.record.drafts import word_event
 from tieout.record.log import places_of
+from tieout.record.plain import fetch
 from tieout.record.rows import upsert
+from tieout.record.store.database import Database
 from tieout.record.store.schema import accounts, approvals, known_breaks
+
+FRESH_NS = 1_000_000_000  # schedules that ask at the same time are told the same
 
 
 def insert_word(connection: Connection, account: int, entry: int, word: Word, *, said_at: datetime, body: int) -> None:
@@ -64,6 +70,61 @@ def words_behind(connection: Connection, account: str, after: int, until: int | 
     if until is not None:
         query = query.where(approvals.c.entry <= until)
     return tuple(_word(account, row) for row in connection.execute(query))
+
+
+def what_waits(connection: Connection, account: int, after: int) -> Waits:
+    """What there is to look up of an account, by its row: open intents, and words behind the entry *after*."""
+    ((intents, words),) = fetch(connection, _WAITS, (account, account, after))
+    return Waits(bool(intents), bool(words))
+
+
+_WAITS = (
+    "SELECT EXISTS (SELECT 1 FROM actions WHERE account = ? AND outcome IS NULL), "
+    "EXISTS (SELECT 1 FROM approvals WHERE account = ? AND entry > ?)"
+)
+
+
+class Spoken:
+    """Where the last word stands that people said of each account, read on from where it was read last.
+
+    Entries are committed in their order, so that nothing comes later before what was read.
+
+    Args:
+        database: Where it is read.
+        clock: Measures how old an answer is.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._said: dict[str, int] = {}
+        self._last, self._read_ns = -1, -FRESH_NS
+
+    async def newest(self) -> Mapping[str, int]:
+        """By account, as of a moment ago.
+
+        Raises:
+            RecordUnavailable: It cannot be read.
+        """
+        now, after = self._clock.monotonic_ns(), self._last
+        if now - self._read_ns >= FRESH_NS:
+            found = await self._database.ask(lambda connection: _said_behind(connection, after))
+            self._said |= {name: max(entry, self._said.get(name, -1)) for name, entry in found.items()}
+            self._last, self._read_ns = max(self._last, *found.values(), -1), now
+        return self._said
+
+    def look_again(self) -> None:
+        """Somebody said something here."""
+        self._read_ns = self._clock.monotonic_ns() - FRESH_NS
+
+
+def _said_behind(connection: Connection, after: int) -> dict[str, int]:
+    query = (
+        select(accounts.c.name, func.max(approvals.c.entry))
+        .join(accounts, accounts.c.id == approvals.c.account)
+        .where(approvals.c.entry > after)
+        .group_by(accounts.c.name)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def word_by_id(connection: Connection, name: str) -> Word | None:

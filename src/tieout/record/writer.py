@@ -11,9 +11,9 @@ from msgspec import Struct
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from tieout.errors import AccountTaken, LogBehind, RecordError, RecordUnavailable, StorageExhausted
+from tieout.errors import AccountTaken, RecordError, RecordUnavailable, StorageExhausted
 from tieout.record.entry import Draft, EntryKind
-from tieout.record.log import Appended, Author, Head, HeadMoved, append, check_extends, lock_head, places_of
+from tieout.record.log import Appended, Author, Head, HeadMoved, append, lock_head, places_of
 from tieout.record.room import Room
 from tieout.record.store.database import Database
 
@@ -179,14 +179,7 @@ class Writer:
         except HeadMoved:
             # By another process, or by a commit of ours whose answer was lost. Whoever reads the head again in the same
             # transaction holds it, so that the fastest writer cannot keep the others from their turn.
-            return append(connection, self._look(connection), drafts, self._author)
-
-    def _look(self, connection: Connection) -> Head:
-        head, known = lock_head(connection), self._head
-        if head.size < known.size:
-            raise LogBehind(f"the log has {head.size} entries, and had {known.size}: an older copy was put in place")
-        check_extends(connection, known)
-        return head
+            return append(connection, lock_head(connection, self._head), drafts, self._author)
 
 
 def _fault() -> RecordUnavailable:

@@ -9,12 +9,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tieout.bootstrap import Running, opened
+from tieout.bootstrap import opened
 from tieout.config import Config, load
 from tieout.config.nouns import LocalFile
-from tieout.errors import BadInput, BookError, Problem, SourceIncomplete
+from tieout.errors import BadInput, BookError, Problem
+from tieout.live.opening import read_opening
 from tieout.model.snapshot import Snapshot
-from tieout.observe.reading import read_broker
 from tieout.serve.checking import DEFAULT_FILE
 from tieout.serve.render.words import counted, listed
 from tieout.serve.reported import INCOMPLETE, MATCHED
@@ -54,28 +54,21 @@ async def _adopt(account: str, config: Config, *, asked: bool) -> int:
     if account in config.accounts and not (isinstance(told, LocalFile) and (told.writable or told.own)):
         mend = 'a file that Tieout keeps has kind = "file" and own = true; other books are opened where they are kept'
         raise BadInput([Problem(config.file, place, "no books that Tieout may open", mend)])
+    if account in config.accounts and not config.recorded:
+        what, mend = "what is adopted is kept in the record first, and there is none", "write [record]"
+        raise BadInput([Problem(config.file, "record", what, mend)])
     async with opened(config, [account]) as running:
-        stated = await _stated(running, account)
+        stated = await read_opening(running.accounts[account])
         assert isinstance(told, LocalFile), "looked at above; an account that is not configured was refused"
         if asked and not _agreed(_rows(stated), told.path, account):
             return INCOMPLETE
         try:
-            await running.reconciler.adopt(account, actor=this_person(), why="tieout adopt")
+            await running.reconciler.adopt(account, actor=this_person(), why="tieout adopt", stated=stated)
         except BookError as error:
-            mend = "adopting is for a first start only"
+            mend = "nothing was written; adopting writes books once, while they are empty"
             raise BadInput([Problem(config.file, place, error.why, mend)]) from error
     _say(f"{told.path} now holds {_rows(stated)}.")
     return MATCHED
-
-
-async def _stated(running: Running, account: str) -> Snapshot:
-    known = running.accounts[account]
-    stated = await read_broker(account, known.broker, known.reach)
-    if not isinstance(stated, Snapshot) or {"failed", "partial"}.intersection((stated.coverage or {}).values()):
-        raise SourceIncomplete(
-            known.broker.name, account, "not read whole; `tieout doctor` tells more. Nothing was written"
-        )
-    return stated
 
 
 def _adopt_files(account: str, local: Path, broker: Path, *, asked: bool) -> int:

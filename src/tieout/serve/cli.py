@@ -70,6 +70,11 @@ app.command(
     name="doctor",
     help="Look at each account's broker: reach, clock, what the key may do, what is read, how often. Changes nothing.",
 )
+app.command(
+    "tieout.serve.initiating:init",
+    name="init",
+    help="Write a commented configuration; with --ask, with an account in it that it asks for.",
+)
 app.command("tieout.serve.profiles:profiles", name="profiles", help="Show the ready profiles beside each other.")
 app.command("tieout.serve.history:reports", name="reports", help="List the reports that the record holds; show one.")
 app.command("tieout.serve.history:breaks", name="breaks", help="List breaks, the worst first; show the life of one.")
@@ -184,25 +189,6 @@ def _replay_file(observations: Path, settings: Config, style: Format, output: Pa
     shown = list(reports)
     write_reports(shown, style, output, title=f"Replay of {observations.name}")
     return exit_status(shown)
-
-
-@app.command
-def init(path: Path = Path("tieout.toml"), /) -> int:
-    """Write a commented configuration with every setting at its default.
-
-    Parameters
-    ----------
-    path
-        Where to; an existing file is left alone.
-    """
-    from tieout.serve.template import render_template
-
-    if path.exists():
-        raise BadInput([Problem(str(path), "", "there is a file already", "name another, or move it away")])
-    path.touch(mode=0o600, exist_ok=False)  # a password may be written into it
-    path.write_text(render_template(), encoding="utf-8")
-    _say(f"{path} is written: every line is a comment until you change it.")
-    return MATCHED
 
 
 def _progress(items: Iterable[Observation], total: int) -> Iterable[Observation]:

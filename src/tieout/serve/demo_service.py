@@ -84,7 +84,7 @@ async def _run(show: Show, folder: Path) -> None:
         app = build_app(desk)
         add_dashboard(app, desk, stage.config.record)
         async with listening(app, stage.config.service, stage.config.file) as url:
-            printer.welcome(ACCOUNTS, url, USER, password)
+            printer.welcome(ACCOUNTS, url, USER, password, show.folder)
             play = Play(show, stage, desk, printer, url)
             await play.until(stopping)
             desk.closing.set()

@@ -15,7 +15,7 @@ from tieout.model.halt import Halt
 from tieout.model.report import Action, Discrepancy, ReconciliationReport
 from tieout.model.word import Verdict, Word
 from tieout.record.breaks import BreakRow, list_breaks
-from tieout.record.history import Fate, Wanted, fates_of_report, list_reports, read_report
+from tieout.record.history import Fate, Wanted, fates_of_report, list_reports, read_report, readings_behind
 from tieout.record.looking import Looking, opened
 from tieout.record.words import words_behind
 from tieout.serve.desk import Desk
@@ -25,7 +25,8 @@ from tieout.serve.render.words import CAUSES, TYPES, counted, listed, unread_wor
 
 SAID = {Verdict.APPROVE: "approves it", Verdict.REJECT: "rejects it", Verdict.RESUME: "lets trading go on",
         Verdict.HALT: "halts trading", Verdict.KNOWN: "accepts it as known", Verdict.COMMENT: "comments",
-        Verdict.RESOLVE: "wants it resolved otherwise"}  # fmt: skip
+        Verdict.RESOLVE: "wants it resolved otherwise", Verdict.ASSIGN: "says who is to look after it",
+        Verdict.ADOPT: "opens the books with what the broker holds"}  # fmt: skip
 LONG = re.compile(r"[\w:-]{21,}")
 SHOWN = 2  # differences that are spelt out in one line
 
@@ -63,7 +64,7 @@ class Teller:
         self._causes: dict[str, str] = {}
         self._open: set[str] = set()
         self._shown: dict[str, set[str]] = {}  # by account, what its last report showed, in figures
-        self._acting: dict[str, ReconciliationReport] = {}  # by report, as long as not all of it came to an end
+        self._acting: dict[str, ReconciliationReport] = {}  # by report, until all of it came to an end
         self._ended: set[str] = set()
         self._asked: set[tuple[str, ...]] = set()
         self._halts: dict[str, tuple[Halt, ...]] = {}
@@ -87,6 +88,7 @@ class Teller:
             self._acting[report.report_id] = report
             told += self._report(report)
         told += self._outcomes(found.fates)
+        self._forget(found.fates)
         told += self._closings(found.breaks)
         return sorted(told, key=lambda each: each.at)
 
@@ -110,14 +112,20 @@ class Teller:
 
     def _read(self, seen: Looking) -> Found:
         sealed, connection = opened(seen), seen.connection
-        rows = [row for row in list_reports(connection, Wanted(since=self._since)).rows if row.entry > self._entry]
-        made = [read_report(connection, sealed, row.entry) for row in rows]
-        reports = tuple(report for report in made if report is not None)
-        names = {*self._acting, *(report.report_id for report in reports)}
+        entries = readings_behind(connection, self._entry, self._since)
+        made = [read_report(connection, sealed, entry) for entry in entries]
+        read = tuple(report for report in made if report is not None)
+        names = {*self._acting, *(report.report_id for report in read)}
         fates = tuple(fate for name in sorted(names) for fate in fates_of_report(connection, name))
         words = tuple(word for name in self._desk.accounts for word in words_behind(connection, name, self._word))
         breaks = list_breaks(connection, Wanted(since=self._since), closed=True)
-        return Found(reports, fates, breaks, words, max((row.entry for row in rows), default=0))
+        return Found(read, fates, breaks, words, max(entries, default=0))
+
+    def _forget(self, fates: Iterable[Fate]) -> None:
+        """An account that was read again acts on what it read before no more, but for what nobody knows the end of."""
+        newest = {report.account: name for name, report in self._acting.items()}
+        kept = {*newest.values(), *(fate.report_id for fate in fates if fate.ended_at is None)}
+        self._acting = {name: report for name, report in self._acting.items() if name in kept}
 
     def _report(self, report: ReconciliationReport) -> Iterator[Told]:
         rows = [row for row in report.discrepancies if not row.within_tolerance]

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -18,7 +18,7 @@ from tieout.model.halt import Halt
 from tieout.record.drawer import Drawer
 from tieout.record.grants import Grants
 from tieout.record.looking import Looking
-from tieout.record.overview import Glance, glance
+from tieout.record.overview import Glance, Overview
 from tieout.record.people import People
 from tieout.record.recorder import StoreRecord
 from tieout.record.users import Users
@@ -27,6 +27,9 @@ from tieout.serve.access.denials import Denials
 from tieout.serve.access.pace import Pace
 from tieout.serve.measuring import Measured
 from tieout.serve.workers.engine import Engine
+
+if TYPE_CHECKING:
+    from tieout.serve.access.elsewhere import Elsewhere
 
 T = TypeVar("T")
 LOGINS_A_MINUTE = 60  # from one address
@@ -92,6 +95,7 @@ class Desk:
         self.people = People(record, clock, tell=(roster or running.reconciler).say)
         self.grants, self.users = Grants(record), Users(record)
         self.callers = Callers(self.grants, self.users, clock)
+        self.elsewhere: Elsewhere | None = None  # where people may sign in besides; the service says
         self.drawer = Drawer(record)
         self.closing = asyncio.Event()  # whoever listens for what happens is to hang up
         self.denials, self.pace = Denials(self.grants, clock), Pace(REQUESTS_A_MINUTE, clock)
@@ -99,6 +103,7 @@ class Desk:
         self.streams = Counter[str]()  # of events, that are open, by caller
         self.arriving = 0  # bytes of requests that are not whole yet
         self._record = record
+        self._overview, self._glancing = Overview(), asyncio.Lock()
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -121,12 +126,26 @@ class Desk:
         Raises:
             RecordUnavailable: The record cannot be read now.
         """
-        now, wanted = self.clock.now(), [name for name in names if name in self.running.accounts]
-        found = await self.look(lambda seen: glance(seen.connection, seen.sealed, wanted, now), amounts=True)
-        # Meanwhile accounts may have gone.
-        return tuple(self._state(each, now) for each in found if each.account in self.running.cadences)
+        return tuple(self.state(each) for each in await self.glances(names))
 
-    def _state(self, seen: Glance, now: datetime) -> AccountState:
+    async def glances(self, names: Collection[str]) -> tuple[Glance, ...]:
+        """The same, as the record has it: with the breaks, and with what waits.
+
+        Raises:
+            RecordUnavailable: The record cannot be read now.
+        """
+        now, wanted = self.clock.now(), [name for name in names if name in self.running.accounts]
+        async with self._glancing:  # whoever asks meanwhile finds most of it done
+            overview = self._overview
+            found = await self.look(
+                lambda seen: overview.glance(seen.connection, seen.sealed, wanted, now), amounts=True
+            )
+        # Meanwhile accounts may have gone.
+        return tuple(each for each in found if each.account in self.running.cadences)
+
+    def state(self, seen: Glance) -> AccountState:
+        """How an account stands that was seen just now."""
+        now = self.clock.now()
         counts = dict[str, int]()
         for row in seen.breaks:
             counts[row.severity] = counts.get(row.severity, 0) + 1

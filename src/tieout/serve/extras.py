@@ -8,6 +8,8 @@ OF_SERVICE = """
 """.split()
 EXTRA_OF = dict.fromkeys(OF_SERVICE, "service") | {
     "rfc3161_client": "timestamps",
+    "opentelemetry": "traces",
+    "joserfc": "oidc",
     "ccxt": "brokers",
     "tenacity": "brokers",
     "pyrate_limiter": "brokers",

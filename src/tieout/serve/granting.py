@@ -139,7 +139,7 @@ def user(
 def users(*, place: Place = Place()) -> int:
     """List who may log in, and who no longer may."""
     rows = look(place.settings, lambda seen: list_users(seen.connection))
-    lines = [f"{'disabled' if row.disabled_at else 'may':10}{_told(row)}" for row in rows]
+    lines = [f"{'disabled' if row.disabled_at else 'may':10}{_told(row)}{_called(row)}" for row in rows]
     return _listed(lines, "There is no user. `tieout access user NAME --role viewer` makes one.")
 
 
@@ -192,6 +192,10 @@ def _state(taken_at: datetime | None, taken: str, expires_at: datetime, now: dat
 def _told(row: Granted) -> str:
     whose = "all accounts" if row.accounts is None else ", ".join(row.accounts)
     return f"{row.name}: {', '.join(row.roles)}; {whose}" + ("; amounts" if row.amounts else "")
+
+
+def _called(row: UserRow) -> str:
+    return "" if row.issuer is None else f"; called {row.display or 'nothing'} by {row.issuer}"
 
 
 def _listed(lines: list[str], none: str) -> int:

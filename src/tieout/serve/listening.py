@@ -16,9 +16,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tieout.config.nouns import ServiceSettings
-from tieout.errors import BadInput, Problem
+from tieout.errors import BadInput, Problem, ServiceError
+from tieout.live.alarm import Alarm, LoggedAlarm
 from tieout.serve.patience import PatientProtocol
 from tieout.serve.proxied import BehindProxy
+from tieout.serve.tasks import beside
 
 STOP_SECONDS = 5  # for answers that are under way; who listens to events is hung up on
 
@@ -33,7 +35,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin."""
         await super().startup(sockets)
-        self.listens.set()
+        if self.started:
+            self.listens.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -42,11 +45,14 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, settings: ServiceSettings, file: str) -> AsyncIterator[str]:
-    """The address at which *app* answers, for as long as this stands.
+async def listening(
+    app: ASGIApp, settings: ServiceSettings, file: str, alarm: Alarm | None = None
+) -> AsyncIterator[str]:
+    """The address at which *app* answers, for as long as this stands. Where it ends before, *alarm* tells a person.
 
     Raises:
         BadInput: Others could listen in on what is said there, or the address cannot be had.
+        ServiceError: It did not begin to listen.
     """
     _require_private(settings, file)
     _require_certificate(settings, file)
@@ -69,14 +75,36 @@ async def listening(app: ASGIApp, settings: ServiceSettings, file: str) -> Async
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="tieout listens")
     try:
-        await server.listens.wait()
+        await _begun(server, task)
         scheme = "http" if settings.certificate is None else "https"
         host, port = bound.getsockname()[:2]
-        yield f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        async with beside(_ended(task), "listening", alarm or LoggedAlarm()):
+            yield f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     finally:
         server.should_exit = True
         await asyncio.wait({task})
         bound.close()
+
+
+async def _begun(server: _Server, task: asyncio.Task[None]) -> None:
+    """Wait until it listens.
+
+    Raises:
+        ServiceError: It ended before, without a word; or whatever it ended by.
+    """
+    listens = asyncio.create_task(server.listens.wait(), name="tieout waits to listen")
+    try:
+        await asyncio.wait({listens, task}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        listens.cancel()
+    if not server.listens.is_set():
+        task.result()
+        raise ServiceError("the interface did not begin to listen; the log says what stopped it")
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    await asyncio.shield(task)
+    raise ServiceError("the interface listens no more")
 
 
 def _require_private(settings: ServiceSettings, file: str) -> None:

@@ -28,6 +28,7 @@ class Measured:
         self._clock = clock
         self.registry = CollectorRegistry()
         self.last: dict[str, ReconciliationReport] = {}
+        self._venues: _Venues | None = None
         self._readings = Counter(
             "tieout_readings", "Reconciliations that came to their end.", ["account", "status"], registry=self.registry
         )
@@ -61,7 +62,8 @@ class Measured:
     def watch(self, running: Running, schedule: Engine) -> None:
         """Look at what runs whenever somebody asks."""
         self.registry.register(_Accounts(self, running, schedule))
-        self.registry.register(_Venues(running))
+        self._venues = _Venues(running)
+        self.registry.register(self._venues)
 
     async def keep_time(self) -> None:
         """Measure how late the event loop is, for ever; run it as a task."""
@@ -74,6 +76,8 @@ class Measured:
 
     async def exposed(self) -> bytes:
         """Everything, as Prometheus reads it. On a thread, for thousands of accounts take their time."""
+        if self._venues is not None:
+            self._venues.look()
         return await asyncio.to_thread(generate_latest, self.registry)
 
 
@@ -121,7 +125,11 @@ class _Venues(Collector):
     """What was asked of each venue."""
 
     def __init__(self, running: Running) -> None:
-        self._running = running
+        self._running, self._told = running, running.measured
+
+    def look(self) -> None:
+        """See how the counts stand, on the loop that they grow on: a thread would walk what changes meanwhile."""
+        self._told = self._running.measured
 
     def collect(self) -> Iterator[Metric]:
         """The families."""
@@ -133,7 +141,7 @@ class _Venues(Collector):
         waited = CounterMetricFamily("tieout_venue_limiter_wait_seconds", "Waits for the rate limit.", labels=labels)
         took = CounterMetricFamily("tieout_venue_answer_seconds", "Waits for answers.", labels=labels)
         state = GaugeMetricFamily("tieout_venue_breaker", "0 closed, 1 half open, 2 open.", labels=labels)
-        for venue, endpoints in self._running.measured.items():
+        for venue, endpoints in self._told.items():
             for endpoint, counts in endpoints.items():
                 at = [venue, endpoint]
                 asked.add_metric(at, counts.requests)

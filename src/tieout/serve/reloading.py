@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,8 +15,9 @@ from msgspec import Struct
 from tieout.bootstrap import Built, cadence, chosen
 from tieout.config import Config, load
 from tieout.config.lines import located
+from tieout.config.local import LocalEngine
 from tieout.config.nouns import AccountConfig
-from tieout.errors import BadInput, RecordError
+from tieout.errors import BadInput, Problem, RecordError, StateError
 from tieout.live.alarm import Alarm
 from tieout.live.reconciler import PositionReconciler
 from tieout.live.roster import Roster
@@ -98,10 +99,12 @@ class Reloading:
 
         Raises:
             BadInput: It is wrong, or lacks something; then everything is as it was.
+            StateError: An engine's books cannot be had; then everything is as it was.
             RecordError: That it changed cannot be recorded; then everything is as it was.
         """
         chosen(config, ())
         found, running = changes(self._config, config), self._desk.running
+        _require_free_folders(self._config, config, (*found.added, *found.changed))
         built = await running.sides.build(config, (*found.added, *found.changed))
         try:
             outgoing = self._outgoing(config.alerts) if found.alerts else None
@@ -181,16 +184,32 @@ class Reloading:
 async def reload(path: Path, desk: Desk) -> None:
     """Take on what *path* says now. What is wrong with it is logged, each problem with its line, and the old one stays."""
     try:
-        await desk.take_on(load(path, None))
+        # Beside the accounts: a long file takes its time, and nobody is to be read late for it.
+        await desk.take_on(await asyncio.to_thread(load, path, None))
     except BadInput as error:
         for problem in error.problems:
             _log.error("the configuration is refused: %s", located(problem))
+    except StateError as error:
+        _log.error("the configuration is refused, for an engine's books cannot be had: %s", error.why)
     except RecordError as error:
         _log.error("the configuration is refused, for that it changed cannot be recorded: %s", error.why)
     else:
         desk.measured.refused.set(0)
         return
     desk.measured.refused.set(1)
+
+
+def _require_free_folders(old: Config, new: Config, names: Collection[str]) -> None:
+    """Refuse engines' folders that what runs holds: one at a time has a folder, and what is new is built first."""
+    held = {each.local.folder for each in watched(old).values() if isinstance(each.local, LocalEngine)}
+    what = "the books of an engine's folder that is in use here change hands at a start alone"
+    problems = [
+        Problem(new.file, f"accounts.{name}", what, "start the service anew, or leave that account as it was")
+        for name in names
+        if isinstance(local := new.account(name).local, LocalEngine) and local.folder in held
+    ]
+    if problems:
+        raise BadInput(problems)
 
 
 def _named(names: tuple[str, ...]) -> str:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from starlette.types import ASGIApp
 
 from tieout.config import Config, load
+from tieout.live.alarm import LoggedAlarm
 from tieout.live.watch import Unfinished, caught
 from tieout.serve.api.app import build_app
+from tieout.serve.checking import DEFAULT_FILE
 from tieout.serve.dashboard.mounting import add_dashboard
 from tieout.serve.desk import Desk
 from tieout.serve.listening import listening
@@ -24,9 +27,9 @@ from tieout.serve.reloading import reload
 from tieout.serve.reported import MATCHED
 from tieout.serve.service import serving
 from tieout.serve.tasks import beside
+from tieout.serve.tracing import TracedRequests, traced
 
 _log = logging.getLogger("tieout.service")
-DEFAULT_FILE = Path("tieout.toml")
 
 
 def serve(
@@ -48,16 +51,20 @@ def serve(
 
 
 async def _serve(path: Path, config: Config, *, verbose: bool) -> None:
-    stopping, again, systemd = asyncio.Event(), asyncio.Event(), Notifying()
+    stopping, again, systemd, alarm = asyncio.Event(), asyncio.Event(), Notifying(), LoggedAlarm()
     with _told(stopping, again):
-        async with serving(config) as desk:
+        async with traced(config) as tracing, serving(config, alarm=alarm) as desk:
             app = build_app(desk)
             add_dashboard(app, desk, config.record)
-            told = RequestLog(app, desk.clock) if verbose else app
-            async with listening(told, config.service, config.file) as url:
+            told: ASGIApp = RequestLog(app, desk.clock) if verbose else app
+            told = TracedRequests(told) if tracing else told
+            async with listening(told, config.service, config.file, alarm) as url:
                 print(f"tieout watches {len(desk.accounts)} accounts; it listens at {url}", flush=True)
                 systemd.say("READY=1")
-                async with beside(systemd.keep_alive(desk.clock)), beside(_reloading(path, desk, again)):
+                async with (
+                    beside(systemd.keep_alive(desk.clock), "telling systemd that it lives", alarm),
+                    beside(_reloading(path, desk, again), "taking configurations on", alarm),
+                ):
                     await stopping.wait()
                 systemd.say("STOPPING=1")
                 desk.closing.set()

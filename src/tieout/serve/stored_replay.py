@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tieout.clock import SystemClock
 from tieout.config import Config, load
 from tieout.errors import BadInput, Problem, RecordUnavailable
-from tieout.live.keeping import Configuration
+from tieout.live.configuration import Configuration
 from tieout.live.replaying import Change, Judged, judge_stored
 from tieout.model.codec import encode
 from tieout.record.looking import Looking, look, opened

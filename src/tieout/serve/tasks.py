@@ -1,4 +1,4 @@
-"""Tasks that run beside something for as long as it stands."""
+"""Tasks that run beside something for as long as it stands. One that ends by a fault is told of: nobody would notice."""
 
 from __future__ import annotations
 
@@ -6,21 +6,34 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
+from tieout.live.alarm import Alarm
+from tieout.live.watch import Unfinished, caught
+
+WHO = "service"  # whom the alarm is about, where that is no account
+
 
 class Place:
-    """Where one task at a time runs, and another may take its place."""
+    """Where one task at a time runs, and another may take its place.
 
-    def __init__(self) -> None:
-        self._task: asyncio.Future[object] | None = None
+    Args:
+        name: What the task does, as a person is told that it ended.
+        alarm: The way to a person.
+    """
+
+    def __init__(self, name: str, alarm: Alarm) -> None:
+        self._name, self._alarm = name, alarm
+        self._tasks: set[asyncio.Future[object]] = set()
 
     async def take(self, work: Awaitable[object] | None) -> None:
         """Let *work* run here, once what ran before has ended."""
-        task, self._task = self._task, None
-        if task is not None:
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
             task.cancel()
-            await asyncio.wait({task})
+        if tasks:
+            await asyncio.wait(tasks)
         if work is not None:
-            self._task = asyncio.ensure_future(work)
+            task = asyncio.ensure_future(work)
+            self._tasks = {task, asyncio.ensure_future(self._watch(task))}
 
     @asynccontextmanager
     async def standing(self, work: Awaitable[object]) -> AsyncIterator[None]:
@@ -31,13 +44,14 @@ class Place:
         finally:
             await self.take(None)
 
+    async def _watch(self, task: Awaitable[object]) -> None:
+        ended = await caught(task)
+        if isinstance(ended, Unfinished):
+            await caught(self._alarm.raise_alarm(WHO, f"{self._name} has ended, by a fault: {ended.why}; start anew"))
+
 
 @asynccontextmanager
-async def beside(work: Awaitable[object]) -> AsyncIterator[None]:
-    """*work* as a task for as long as this stands."""
-    task = asyncio.ensure_future(work)
-    try:
+async def beside(work: Awaitable[object], name: str, alarm: Alarm) -> AsyncIterator[None]:
+    """*work* as a task for as long as this stands; *name* says what it does."""
+    async with Place(name, alarm).standing(work):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})

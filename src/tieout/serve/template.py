@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +13,7 @@ from msgspec.structs import fields
 from tieout.config import Limits, ReconciliationSettings
 from tieout.config.environment import ADDRESSES, NAMES
 from tieout.config.nouns import BROKER_KINDS, HALTING_KINDS, LOCAL_KINDS, SecretsSettings, ServiceSettings
+from tieout.config.oidc import OidcGroup, OidcSettings
 from tieout.config.profiles import BALANCED, PROFILES
 from tieout.decide.policy import Policy, Rule, default_rules
 from tieout.model.alerting import AlertSettings
@@ -22,7 +25,7 @@ HEAD = """\
 # Tieout. Every line that is commented out shows the default; take the # away to change it.
 # A misspelt name is refused, so nothing here is ever silently ignored. A setting that is "" is not set.
 """
-EXAMPLES = {
+EXAMPLES: dict[str, object] = {
     "address": "dydx1youraddress",
     "path": "snapshot.json",
     "format": "csv",
@@ -30,6 +33,10 @@ EXAMPLES = {
     "url": "http://127.0.0.1:8080",
     "exchange": "binanceusdm",
     "username": "tieout",
+    "issuer": "https://login.example.com/realms/desk",
+    "client_id": "tieout",
+    "own_url": "https://tieout.example.com",
+    "roles": ("viewer",),
 }
 MEANINGS: dict[str, str] = {
     "threshold_usd": "a balance that differs by at most this many USD is within tolerance",
@@ -189,22 +196,44 @@ MEANINGS: dict[str, str] = {
     "heartbeat_url_file": "",
     "behind_proxy": "something before the service speaks TLS for it, and nothing else reaches it",
     "workers": '"solo" watches all accounts in one process; "shared" shares them among all that run on one PostgreSQL record',
+    "oidc": "Whom people may sign in through besides a password (OpenID Connect): see docs/service.md. tieout[oidc] has it",
+    "issuer": "its URL, as it calls itself; https, or on this machine http://127.0.0.1",
+    "oidc.client_id": "what it calls this service",
+    "own_url": "where people reach this service; it sends them back to OWN_URL/login/oidc/answer",
+    "client_secret_env": "the environment variable with the secret that it gave this service; it, or the file, is needed",
+    "client_secret_file": "",
+    "label": "what the button says: Sign in with LABEL",
+    "claim": "which claim of its ID token lists somebody's groups",
+    "scopes": "what it is asked for besides openid",
+    "groups": "What the members of a group may; one table each. Who is in none of them may nothing",
+    "roles": "viewer, operator, approver, books, admin: one or several",
+    "accounts": "for these accounts alone; not set: all of them",
+    "group.amounts": "show them amounts, whatever their roles",
     "shards": "into how many parts shared accounts are divided; the same for all workers, and no fewer than those",
+    "traces": "the collector of OpenTelemetry spans (OTLP over HTTP), such as http://127.0.0.1:4318",
 }
 
 
-def render_template() -> str:
-    """The commented configuration, as TOML."""
-    parts = [HEAD, *_profiles(), "", "[settings]", *_lines(Settings, leave=("unmanaged", "scope", "assets", "listed"))]
+def render_template(account: Sequence[str] = (), profile: str | None = None) -> str:
+    """The commented configuration, as TOML; with an *account*, as lines, and a *profile*, where one was picked."""
+    parts = [
+        HEAD,
+        *_profiles(profile),
+        "",
+        "[settings]",
+        *_lines(Settings, leave=("unmanaged", "scope", "assets", "listed")),
+    ]
     parts += ["", "# [settings.unmanaged]", f"# {MEANINGS['unmanaged']}", '# BTC = "0.5"']
     parts += ["", "# [settings.scope]", f"# {MEANINGS['scope']}", "# include = []", '# exclude = ["XYZ"]']
     parts += ["", '# [assets."BTC/USD"]', *_lines(AssetSettings)]
-    parts += ["", "[reconciliation]", *_lines(ReconciliationSettings), "", *_accounts()]
+    parts += ["", "[reconciliation]", *_lines(ReconciliationSettings), "", *_accounts(account)]
     parts += ["", "[limits]", *_lines(Limits), "", "[policy]", *_lines(Policy, leave=("rules",)), "", *_rules()]
     parts += ["", "# Where alerts go. They hold secrets: better in the environment, or in a file.", "[alerts]"]
     parts += _lines(AlertSettings)
     parts += ["", "# Secrets that no account names itself.", "[secrets]", *_lines(SecretsSettings)]
-    parts += ["", "# Where `tieout serve` listens.", "[service]", *_lines(ServiceSettings)]
+    parts += ["", "# Where `tieout serve` listens.", "[service]", *_lines(ServiceSettings, leave=("oidc",))]
+    parts += ["", f"# {MEANINGS['oidc']}", "# [service.oidc]", *_lines(OidcSettings, leave=("groups",), of="oidc.")]
+    parts += ["", f"# {MEANINGS['groups']}", "# [service.oidc.groups.GROUP]", *_lines(OidcGroup, of="group.")]
     parts += ["", "# The record of a service; files that are compared by hand are not recorded.", "[record]"]
     parts += _lines(RecordSettings, leave=("witnesses", "retention"))
     parts += ["", "# [record.witnesses]", "# who cosigns the log's heads: its key (as it prints it) = its URL"]
@@ -213,17 +242,22 @@ def render_template() -> str:
     return "\n".join(parts) + "\n"
 
 
-def _profiles() -> list[str]:
+def _profiles(picked: str | None) -> list[str]:
     lines = ["# A ready profile: several settings at once. What this file says itself counts over it."]
     lines += [f"#   {name}: {profile.summary}" for name, profile in PROFILES.items()]
-    lines += [f'# profile = "{BALANCED}"', "", "# Before this file counts what the environment says:"]
+    lines += [
+        f'# profile = "{BALANCED}"' if picked is None else f'profile = "{picked}"',
+        "",
+        "# Before this file counts what the environment says:",
+    ]
     return lines + [f"#   {name} = {meant.table}.{meant.setting}" for name, meant in {**NAMES, **ADDRESSES}.items()]
 
 
-def _accounts() -> list[str]:
+def _accounts(told: Sequence[str]) -> list[str]:
     lines = ["# An account, and what holds for it only: any of the settings, a profile, a policy, a pace of its own."]
     lines += ["# [accounts.main]", "# [accounts.main.policy]", "# [accounts.main.reconciliation]"]
     lines += ["# Where its two sides come from: `tieout check` reconciles the accounts that say so."]
+    lines += ["", *told] if told else []
     for side, kinds in (("local", LOCAL_KINDS), ("broker", BROKER_KINDS), ("halting", HALTING_KINDS)):
         for kind, settings in kinds.items():
             lines += ["", f"# {MEANINGS[f'{side}.{kind}']}.", f"# [accounts.main.{side}]", f'# kind = "{kind}"']
@@ -231,12 +265,17 @@ def _accounts() -> list[str]:
     return lines
 
 
-def _lines(kind: type[Struct], leave: tuple[str, ...] = ()) -> list[str]:
+def meaning(name: str, of: str = "") -> str:
+    """What a setting means, in a table where it may mean something else than in others."""
+    return MEANINGS[of + name] if of + name in MEANINGS else MEANINGS[name]
+
+
+def _lines(kind: type[Struct], leave: tuple[str, ...] = (), of: str = "") -> list[str]:
     lines = []
     for each in fields(kind):
         if each.name not in leave:
-            value = f'"{EXAMPLES[each.name]}"' if each.required else _toml(each.default)
-            lines += [f"# {MEANINGS[each.name]}"] if MEANINGS[each.name] else []
+            value = toml_of(EXAMPLES[each.name]) if each.required else toml_of(each.default)
+            lines += [f"# {meaning(each.name, of)}"] if meaning(each.name, of) else []
             lines.append(f"# {each.name} = {value}")
     return lines
 
@@ -249,7 +288,7 @@ def _rules() -> list[str]:
     for rule in default_rules(Policy().dust_usd):
         lines.append("#")
         lines.append("# [[policy.rules]]")
-        lines += [f"# {name} = {_toml(value)}" for name, value in _given(rule).items()]
+        lines += [f"# {name} = {toml_of(value)}" for name, value in _given(rule).items()]
     return lines
 
 
@@ -258,7 +297,8 @@ def _given(rule: Rule) -> dict[str, object]:
     return {name: value for name, (value, default) in rows.items() if value != default}
 
 
-def _toml(value: Any) -> str:
+def toml_of(value: Any) -> str:
+    """A value as TOML writes it."""
     if value is None:
         return '""  # not set'
     if isinstance(value, bool):
@@ -266,5 +306,8 @@ def _toml(value: Any) -> str:
     if isinstance(value, Decimal):
         return f'"{plain(value)}"'
     if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(_toml(each) for each in value) + "]"
-    return str(value) if isinstance(value, int) else f'"{value}"'
+        return "[" + ", ".join(toml_of(each) for each in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {toml_of(each)}" for name, each in value.items()) + " }"
+    # What shows on a screen is escaped by JSON as it is by TOML.
+    return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False)

@@ -124,7 +124,10 @@ class Bot:
         self.listed: Any = None
         self.asked: list[str] = []
         self.locks: list[dict[str, Any]] = []
-        self.deaf = False
+        self.deaf = self.adds = False
+        self.deaf_to: set[str] = set()
+        self.gone: set[str] = set()  # what it fails at
+        self.lost: set[str] = set()  # what it does, and fails to say so
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -133,19 +136,19 @@ class Bot:
             return web.json_response({"detail": "Unauthorized"}, status=401)
         path = request.path.removeprefix("/api/v1/")
         self.asked.append(f"{request.method} {path}")
+        if path in self.gone:
+            return web.json_response({"detail": "failed"}, status=500)
         if request.method == "GET":
             return web.json_response(self._told(path), dumps=json.dumps)
-        return web.json_response(await self._done(path, request))
+        done = await self._done(path, request)
+        return web.json_response(done, status=502 if path in self.lost else 200)
 
     def _told(self, path: str) -> Any:
         if path == "show_config":
-            return {"state": self.state, "dry_run": self.dry_run}
-        if path == "count":
-            return {
-                "current": len(self.trades) if self.counted is None else self.counted,
-                "max": 5.0,
-                "total_stake": 0.1,
-            }
+            return {"state": self.state, "dry_run": self.dry_run, "position_adjustment_enable": self.adds}
+        if path == "profit":
+            counted = len(self.trades) if self.counted is None else self.counted
+            return {"trade_count": counted + 3, "closed_trade_count": 3, "profit_all_coin": 0.1}
         if path == "locks":
             return {"lock_count": len(self.locks), "locks": self.locks}
         if path == "whitelist":
@@ -154,7 +157,7 @@ class Bot:
         return listed if self.listed is None else self.listed
 
     async def _done(self, path: str, request: web.Request) -> Any:
-        if self.deaf:
+        if self.deaf or path in self.deaf_to:
             return {"status": "ok"}
         if path in ("pause", "stop", "start"):
             self.state = {"pause": "paused", "stop": "stopped", "start": "running"}[path]

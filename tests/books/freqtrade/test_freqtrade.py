@@ -45,14 +45,15 @@ async def both(folder: Path, *trades: Trade) -> tuple[Snapshot, Snapshot]:
 
 async def test_a_spot_trade_holds_what_its_orders_filled(tmp_path: Path) -> None:
     """Partial fills of orders that are still open count, and a fee that was taken in the coin does not; not trade.amount."""
-    for side in await both(tmp_path, SPOT):
+    # Its interface tells the average price of what filled where the limit was: that is no term of the order.
+    for side, limit in zip(await both(tmp_path, SPOT), (Decimal(49000), None), strict=True):
         assert side.balances is not None
         assert [(row.currency, row.total) for row in side.balances] == [("BTC", Decimal("0.3997"))]
         assert (side.positions, side.coverage) == (None, {"balances": "partial"})
         assert side.orders is not None
         (order,) = side.orders
         assert (order.broker_order_id, order.side, order.status) == ("B2", "buy", "partially_filled")
-        assert (order.quantity, order.filled, order.limit_price) == (Decimal("0.2"), Decimal("0.1"), Decimal("49000"))
+        assert (order.quantity, order.filled, order.limit_price) == (Decimal("0.2"), Decimal("0.1"), limit)
         assert order.created_at is not None and order.created_at.microsecond == 250000
 
 
@@ -72,15 +73,27 @@ async def test_without_a_trade_nothing_is_claimed_of_coins(tmp_path: Path) -> No
         assert (side.positions, side.balances, side.coverage) == ((), (), {"balances": "partial"})
 
 
+async def test_a_closed_trade_with_an_open_order_holds_what_all_its_orders_left(tmp_path: Path) -> None:
+    """A stop that stayed behind when the trade was closed: it is listed, and its trade is not short of what it sold."""
+    head, (entry,) = CLOSED
+    left = ("sell", True, "C3", "open", "limit", 120.0, 2.0, 1.0, None)
+    sold = ("sell", False, "C2", "closed", "limit", 110.0, 4.0, 4.0, None)
+    make_database(tmp_path / "t.sqlite", SHORT, closed=((head, (entry, sold, left)),))
+    side = await of_file(tmp_path / "t.sqlite").read()
+    assert side.positions is not None
+    assert [(row.asset, row.amount) for row in side.positions] == [("ETH/USDT:USDT", Decimal(-1))]
+    assert side.orders is not None
+    assert [row.broker_order_id for row in side.orders] == ["S2", "C3"]
+
+
 async def test_an_empty_list_is_not_believed() -> None:
-    """Where the interface lists other trades than it counts, the books are not established; never flat."""
+    """Where the interface lists no trade and counts some, the books are not established; never flat."""
     async with listening(Bot(SHORT)) as bot:
         bot.listed = []
-        with pytest.raises(SourceMalformed, match="lists 0 open trades, and counted 1"):
+        with pytest.raises(SourceMalformed, match="lists no open trade, and counts 1"):
             await of_bot(bot).read()
-        bot.listed, bot.counted = None, 2
-        with pytest.raises(SourceMalformed):
-            await of_bot(bot).read()
+        bot.counted = 0
+        assert (await of_bot(bot).read()).positions == ()
         wrong: tuple[Any, ...] = ({}, [{}], [{"trade_id": "x"}], "no")
         for nonsense in wrong:
             bot.listed, bot.counted = nonsense, len(nonsense)
@@ -97,6 +110,20 @@ async def test_a_bot_on_paper_is_not_taken_for_a_real_one() -> None:
         assert (
             await FreqtradeBooks("main", CLOCK, bot=Freqtrade(bot.url, "bot", "pass"), dry_run=True).read()
         ).positions
+
+
+async def test_a_database_of_paper_is_not_taken_for_a_real_one(tmp_path: Path) -> None:
+    """Orders that were never sent bear numbers of the bot's own: with them it is refused, or without where they are meant."""
+    path = tmp_path / "trades.sqlite"
+    make_database(path, SHORT)
+    with pytest.raises(SourceMalformed, match="for real"):
+        await FreqtradeBooks("main", CLOCK, database=path, dry_run=True).read()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE orders SET order_id = 'dry_run_' || ft_order_side || '_' || id")
+        connection.commit()
+    with pytest.raises(SourceMalformed, match="on paper"):
+        await of_file(path).read()
+    assert (await FreqtradeBooks("main", CLOCK, database=path, dry_run=True).read()).positions
 
 
 async def test_what_cannot_be_asked_is_an_error() -> None:
@@ -150,6 +177,21 @@ async def test_a_database_in_use_is_read_with_what_was_written_last(tmp_path: Pa
         assert path.read_bytes() == before
 
 
+def beside(path: Path) -> dict[str, int]:
+    """The files of its folder, and when each was written last."""
+    return {each.name: each.stat().st_mtime_ns for each in path.parent.iterdir()}
+
+
+async def test_reading_a_bot_at_rest_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    """Its folder is as before, so that no file of our owner is in the way of the bot when it starts again."""
+    path = tmp_path / "trades.sqlite"
+    make_database(path, SHORT)
+    before = beside(path)
+    assert list(before) == [path.name]
+    assert (await of_file(path).read()).positions
+    assert beside(path) == before
+
+
 async def test_a_bot_corrects_itself_by_reloading_the_trade() -> None:
     """The trades that a correction is about are reloaded, once for each correction; others are left alone."""
     async with listening(Bot(CLOSED, SHORT)) as bot:
@@ -168,6 +210,16 @@ async def test_a_bot_corrects_itself_by_reloading_the_trade() -> None:
     with pytest.raises(BookError):
         fill = Fill("f", "ETH/USDT:USDT", "buy", Decimal(1), Decimal(1), CLOCK.now())
         await books.hand_over("c3", [BookFill(fill)], reason="x")
+
+
+async def test_what_was_asked_for_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the corrections that it was had to reload for, as many are held as are kept."""
+    monkeypatch.setattr("tieout.books.freqtrade.books.MOST_KEPT", 2)
+    async with listening(Bot(SHORT)) as bot:
+        books = of_bot(bot)
+        for name in ("c1", "c2", "c3"):
+            await books.hand_over(name, [SetPosition("ETH/USDT:USDT", "net", Decimal(-2), "x")], reason="x")
+        assert [await books.handed(name) is None for name in ("c1", "c2", "c3")] == [True, False, False]
 
 
 async def test_a_database_alone_cannot_be_corrected(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tieout.brokers.simulated import SimulatedBroker, World
 from tieout.errors import OutcomeUnknown, RecordUnavailable, SourceTimeout
 from tieout.model.intent import Ended, Intent
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position
-from tieout.record.base import Reading, Restored, Word
+from tieout.record.base import Reading, Restored, Waits, Word
 from tieout.record.recorder import StoreRecord
 
 T = TypeVar("T")
@@ -279,6 +279,14 @@ class CountedRecord:
     async def words(self, account: str, *, after: int) -> tuple[Word, ...]:
         """Counted."""
         return await self._through("words", lambda: self.record.words(account, after=after))
+
+    async def waits(self, account: str, *, after: int) -> Waits:
+        """Counted."""
+        return await self._through("waits", lambda: self.record.waits(account, after=after))
+
+    async def spoken(self) -> Mapping[str, int]:
+        """Not counted: what it says only hastens the next reading."""
+        return await self.record.spoken()
 
     async def permit(self) -> None:
         """Counted."""

@@ -19,6 +19,8 @@ from tests.live.crash.points import CELLS, Cell, Died, Points, cells_of
 from tests.live.crash.scenes import PEOPLE, SCENES, SENDING, TRADING
 from tests.proving import PROVE
 
+pytestmark = pytest.mark.long
+
 PARTS = 8 if PROVE else 1  # so that an interrupted proof goes on
 EVERY = PARTS if PROVE else 89  # of all points and ways to go wrong; a prime, so that no kind is left out for ever
 IDS = [scene.name for scene in SCENES]

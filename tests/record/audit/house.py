@@ -23,8 +23,9 @@ from tieout.record.audit.verifying import Asked, Verified, verify
 from tieout.record.base import Verdict as Said
 from tieout.record.base import Word
 from tieout.record.entry import Draft
-from tieout.record.log import Author, append, driver_sql, read_head
+from tieout.record.log import Author, append, read_head
 from tieout.record.payloads import Payloads
+from tieout.record.plain import driver_sql
 from tieout.record.retention import erase_expired
 from tieout.record.settings import RecordSettings, Retention
 from tieout.record.store.database import open_database

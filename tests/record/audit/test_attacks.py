@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from tests.proving import sample
 from tests.record import attacks, postgres
 from tests.record.attacks import ATTACKS, Attack, Scene
 from tests.record.audit import house
@@ -39,7 +40,8 @@ async def test_an_attack_on_the_file_is_told(attack: Attack, kept: RecordSetting
     assert attacks.holds(attack, verdict), verdict.findings
 
 
-@pytest.mark.parametrize("attack", [each for each in ATTACKS if each.rows], ids=lambda each: each.name)
+@pytest.mark.prove
+@pytest.mark.parametrize("attack", sample([each for each in ATTACKS if each.rows], 3), ids=lambda each: each.name)
 async def test_an_attack_on_rows_is_told_on_postgres(attack: Attack, server: postgres.Server, tmp_path: Path) -> None:
     """What is done to rows is found on PostgreSQL just as on SQLite."""
     template = await _template(server, tmp_path)

@@ -13,7 +13,9 @@ from tests.proving import PROVE, sample
 from tests.record.crash.house import House, house
 from tests.record.crash.kills import kills, sentence
 
-KILLS = 200 if PROVE else 10
+pytestmark = pytest.mark.long
+
+KILLS = 200 if PROVE else 4
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ POINTS += [f"{write}: {place}" for write in WRITES for place in PLACES]
 async def test_a_death_at_each_point_between_intent_effect_and_outcome(where: str, folder: Path) -> None:
     """At every crash point that the code names, before a booking and before a cancel, the next process puts it right."""
     async with house(where, folder, random.Random(3)) as home:
-        for point in sample(POINTS, 4, start=2 if "://" in where else 0):
+        for point in sample(POINTS, 7, start=2 if "://" in where else 0):
             for times in (1, 2) if point.startswith(("intent", "outcome")) else (1,):
                 _trouble(home)
                 assert await home.live(rounds=9, dies_at=point, times=times) == -9, point
@@ -51,28 +53,29 @@ async def test_a_death_at_each_point_between_intent_effect_and_outcome(where: st
                 await home.rest(lives=1, rounds=3)
 
 
+@pytest.mark.prove
 async def test_a_death_between_an_effect_and_its_answer(where: str, folder: Path) -> None:
     """Asked and not done, done and not answered: the look-up tells the two apart, for bookings and cancels."""
     async with house(where, folder, random.Random(4)) as home:
-        for method in ("apply", "cancel_order"):
-            for performed in (False, True):
-                _trouble(home)
-                home.outside.dies = (method, performed)
-                assert await home.live(rounds=9) == -9
-                home.outside.dies = None
-                await home.check()
-                (left,) = home.found.open
-                assert home.outside.happened[left.id] is performed
-                await home.rest(lives=1, rounds=3)
-                (ended,) = [each for each in home.found.intents if each.id == left.id]
-                assert ended.status == ("done" if performed else "undone")
+        ways = list(itertools.product(("apply", "cancel_order"), (False, True)))
+        for method, performed in sample(ways, 3, start=1 if "://" in where else 0):
+            _trouble(home)
+            home.outside.dies = (method, performed)
+            assert await home.live(rounds=9) == -9
+            home.outside.dies = None
+            await home.check()
+            (left,) = home.found.open
+            assert home.outside.happened[left.id] is performed
+            await home.rest(lives=1, rounds=3)
+            (ended,) = [each for each in home.found.intents if each.id == left.id]
+            assert ended.status == ("done" if performed else "undone")
 
 
 @pytest.mark.prove
 async def test_a_death_while_recovering(where: str, folder: Path) -> None:
     """Recovery itself may die at each of its points, one start after the other: the end that is found is the same."""
     async with house(where, folder, random.Random(5)) as home:
-        for performed, last in sample(list(itertools.product((False, True), PLACES[2:])), 3):
+        for performed, last in sample(list(itertools.product((False, True), PLACES[2:])), 5):
             _trouble(home)
             home.outside.dies = ("apply", performed)
             assert await home.live(rounds=9) == -9

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession
+from fastapi import APIRouter
 from msgspec import Struct
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -19,7 +21,10 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from tieout.clock import SystemClock
 from tieout.config import load
 from tieout.record import keys
+from tieout.record.audit.exporting import last_index, read_entries
+from tieout.record.entry import Entry, EntryKind
 from tieout.record.grants import TokenRow
+from tieout.record.looking import Looking
 from tieout.record.users import UserRow
 from tieout.serve.access.passwords import Passwords
 from tieout.serve.access.roles import Role
@@ -119,6 +124,24 @@ class Stage:
         )  # fmt: skip
         await self.desk.users.add(row)
 
+    async def lessen(self, name: str, *roles: Role) -> None:
+        """Leave a user these roles alone, as somebody beside the service does."""
+        with closing(sqlite3.connect(self.folder / "tieout.db")) as store, store:
+            store.execute("UPDATE users SET roles = ? WHERE name = ?", (" ".join(roles), name))
+
+    async def entries(self, kind: EntryKind) -> list[Entry]:
+        """What the log has of a kind."""
+
+        def read(seen: Looking) -> list[Entry]:
+            found = [placed.entry for placed in read_entries(seen.connection, 0, last_index(seen.connection) + 1)]
+            return [entry for entry in found if entry.kind is kind]
+
+        return await self.desk.look(read, amounts=False)
+
+    async def denials(self) -> list[str]:
+        """Whoever was not let, and what they asked for, by the log."""
+        return [f"{each.actor} {each.refs['what']}" for each in await self.entries(EntryKind.DENY)]
+
     def hold(self, source: str, amount: str, account: str = "main") -> None:
         """Let one side say that it holds so much BTC."""
         write_side(self.folder, account, source, amount)
@@ -184,24 +207,42 @@ def write_trade(folder: Path, account: str, amount: str, asset: str) -> None:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, accounts: tuple[str, ...] = ("main", "other"), *, configured: str = ACCOUNT
+    folder: Path,
+    accounts: tuple[str, ...] = ("main", "other"),
+    *,
+    configured: str = ACCOUNT,
+    store: str | None = None,
+    more: str = "",
+    forms: Sequence[APIRouter] = (),
+    listen: str = "127.0.0.1:0",
 ) -> AsyncIterator[Stage]:
-    """A service over *folder*, listening, with accounts that match; *configured* is how each is configured."""
+    """A service over *folder*, listening, with accounts that match.
+
+    Args:
+        folder: Where everything of it is.
+        accounts: Their names.
+        configured: How each is configured.
+        store: The database of its record, where that is no file in *folder*.
+        more: Whatever else its configuration says.
+        forms: What it serves besides the interface.
+        listen: Where, where that has to be known before.
+    """
     for account in accounts:
         for source in ("local", "broker"):
             if not (folder / f"{account}-{source}.json").exists():
                 write_side(folder, account, source, "2")
     told = "".join(configured.format(name=name, folder=folder) for name in accounts)
     path = folder / "tieout.toml"
-    path.write_text(CONFIGURATION.format(folder=folder, accounts=told), "utf-8")
+    text, usual = CONFIGURATION.format(folder=folder, accounts=told) + more, f"{folder}/tieout.db"
+    path.write_text(text.replace(usual, store or usual).replace("127.0.0.1:0", listen), "utf-8")
     if not (folder / "keys").exists():
         keys.create(folder / "keys", "test")
     config = load(path, None, {})
-    async with (
-        serving(config) as desk,
-        listening(build_app(desk), config.service, config.file) as url,
-        ClientSession() as session,
-    ):
-        desk.callers.passwords = QUICK
-        yield Stage(folder, desk, url, session)
-        desk.closing.set()
+    async with serving(config) as desk:
+        app = build_app(desk)
+        for each in forms:
+            app.include_router(each)
+        async with listening(app, config.service, config.file) as url, ClientSession() as session:
+            desk.callers.passwords = QUICK
+            yield Stage(folder, desk, url, session)
+            desk.closing.set()

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
-from sqlalchemy import select
 
 from tests.serve.api.stage import Stage
-from tieout.record.entry import EntryKind, decode
-from tieout.record.store.schema import log_entries
+from tieout.record.entry import EntryKind
 from tieout.serve.access.roles import Caller, Permission, Role
 from tieout.serve.access.tokens import make_token, read_token
 from tieout.serve.api.app import ROUTERS
@@ -87,9 +85,7 @@ async def test_each_denial_is_an_entry_of_the_log(stage: Stage) -> None:
         await stage.ask("POST", "/v1/accounts/main/halt", viewer, body={"reason": "x"})
     await stage.ask("GET", "/v1/accounts")
     await stage.desk.denials.tell_rest()
-    raw = await stage.desk.look(lambda seen: seen.connection.execute(select(log_entries)).all(), amounts=False)
-    entries = [decode(row.body, row.entry) for row in raw]
-    found = [entry for entry in entries if entry.kind is EntryKind.DENY]
+    found = await stage.entries(EntryKind.DENY)
     assert {entry.refs["from"] for entry in found} == {"127.0.0.1"}
     halt = ("eve", "POST /v1/accounts/{account}/halt")
     assert [(entry.actor, entry.refs["what"], entry.refs.get("count")) for entry in found] == [

@@ -32,11 +32,41 @@ async def test_a_halt_and_a_resume_are_heard(stage: Stage) -> None:
     state = (await stage.ask("GET", "/v1/accounts/main", operator)).body
     assert [halt["by"] for halt in state["halts"]] == ["operator"]
     await stage.reconciled(times=1)
-    shown = [halt["id"] for halt in (await stage.ask("GET", "/v1/accounts/main", approver)).body["halts"]]
+    shown = (await stage.ask("GET", "/v1/accounts/main", approver)).body["halts"]
     body = {"reason": "back", "shown": shown}
     assert (await stage.ask("POST", "/v1/accounts/main/resume", approver, body=body)).status == 200
     await stage.reconciled(times=1)
     assert (await stage.ask("GET", "/v1/accounts/main", operator)).body["halts"] == []
+
+
+async def test_a_resume_is_of_the_halts_that_were_shown(stage: Stage) -> None:
+    """Where a halt came since, nothing is lifted; said again under its key after it was heard, it was done once."""
+    approver = await stage.token(Role.APPROVER)
+    for asset in ("BTC", "ETH"):
+        shown = (await stage.ask("GET", "/v1/accounts/main", approver)).body["halts"]
+        body = {"reason": "look", "asset": asset}
+        assert (await stage.ask("POST", "/v1/accounts/main/halt", approver, body=body)).status == 200
+    path, key = "/v1/accounts/main/resume", {"Idempotency-Key": "k1"}
+    body = {"reason": "back", "shown": shown}
+    assert (await stage.ask("POST", path, approver, body=body, headers=key)).status == 409
+    await stage.reconciled(times=1)
+    body["shown"] = (await stage.ask("GET", "/v1/accounts/main", approver)).body["halts"]
+    said = []
+    for _ in range(2):
+        said.append((await stage.ask("POST", path, approver, body=body, headers=key)).body)
+        await stage.reconciled(times=1)
+    assert [each["again"] for each in said] == [False, True]
+    assert (await stage.ask("GET", "/v1/accounts/main", approver)).body["halts"] == []
+
+
+async def test_breaks_come_in_pages_the_worst_first(stage: Stage) -> None:
+    """Pages follow each other without a gap and say how many there are, only of the caller's accounts."""
+    break_id = await stage.open_break()
+    all_of_it = await stage.token(Role.VIEWER, name="all")
+    for token, total in ((all_of_it, 1), (await stage.token(Role.VIEWER, accounts=("other",), name="some"), 0)):
+        pages = [(await stage.ask("GET", f"/v1/breaks?limit=1&offset={at}", token)).body for at in (0, 1)]
+        assert [page["total"] for page in pages] == [total, total]
+        assert [row["discrepancy_id"] for page in pages for row in page["breaks"]] == [break_id] * total
 
 
 async def test_a_word_said_twice_under_one_key_counts_once(stage: Stage) -> None:
@@ -143,8 +173,9 @@ async def test_a_yes_is_to_what_was_shown(tmp_path: Path) -> None:
         approver = await stage.token(Role.APPROVER)
         (row,) = (await stage.ask("GET", "/v1/breaks", approver)).body["breaks"]
         path = f"/v1/breaks/{row['discrepancy_id']}"
-        waiting = (await stage.ask("GET", path, approver)).body["waiting"]
-        assert (row["awaits"], waiting["strategy"]) == (True, "SYNC_TO_BROKER")
+        life = (await stage.ask("GET", path, approver)).body
+        waiting = life["waiting"]
+        assert (row["awaits"], life["head"]["awaits"], waiting["strategy"]) == (True, True, "SYNC_TO_BROKER")
         other = {"reason": "yes", "plan": "0" * 64}
         assert (await stage.ask("POST", path + "/approve", approver, body=other)).status == 409
         mine = {"reason": "yes", "plan": waiting["plan"]}

@@ -14,9 +14,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from tests.serve.api.stage import PASSWORD, Stage
 from tests.serve.api.test_session import logged_in
-from tieout.record.audit.exporting import last_index, read_entries
-from tieout.record.entry import Entry, EntryKind
-from tieout.record.looking import Looking
+from tieout.record.entry import EntryKind
 from tieout.serve.access.passwords import QUEUE, Passwords
 from tieout.serve.access.roles import Role
 from tieout.serve.api import events, shapes
@@ -24,16 +22,6 @@ from tieout.serve.api.guard import COOKIE, CSRF
 
 HALT = "/v1/accounts/main/halt"
 ELSEWHERE = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
-
-
-async def entries(stage: Stage, kind: EntryKind) -> list[Entry]:
-    """What the log has of a kind."""
-
-    def read(seen: Looking) -> list[Entry]:
-        found = [placed.entry for placed in read_entries(seen.connection, 0, last_index(seen.connection) + 1)]
-        return [entry for entry in found if entry.kind is kind]
-
-    return await stage.desk.look(read, amounts=False)
 
 
 async def test_an_administrator_of_one_account_makes_nobody_for_all(stage: Stage) -> None:
@@ -200,12 +188,12 @@ async def test_what_listens_is_bounded_and_ends_with_its_token(stage: Stage, mon
 async def test_denials_do_not_fill_the_log_and_none_is_lost(stage: Stage) -> None:
     """Many kinds at once are counted together, and the count is whole."""
     tokens = [await stage.token(Role.BOOKS, name=f"n{each}") for each in range(80)]
-    before = await entries(stage, EntryKind.DENY)
+    before = await stage.entries(EntryKind.DENY)
     assert not before
     for token in tokens:
         assert (await stage.ask("GET", "/v1/accounts", token)).status == 403
     await stage.desk.denials.tell_rest()
-    found = await entries(stage, EntryKind.DENY)
+    found = await stage.entries(EntryKind.DENY)
     assert len(found) <= 62
     assert sum(int(entry.refs.get("count", "1")) for entry in found) == 80
 

@@ -6,12 +6,16 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.proving import PROVE
 from tests.serve.api.stage import Stage
 from tieout.serve.access.pace import Pace
 from tieout.serve.access.roles import Role
 
-EXAMPLES = 200 if PROVE else 3  # of each route
+pytestmark = pytest.mark.long
+
+EXAMPLES = 200 if PROVE else 2  # of each route
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "response_headers_conformance,unsupported_method,negative_data_rejection"
@@ -32,3 +36,4 @@ async def test_whatever_is_asked_is_answered_as_described(stage: Stage, tmp_path
     )  # fmt: skip
     told, _ = await made.communicate()
     assert made.returncode == 0, told.decode()
+    sys.stdout.write(told.decode()[-1500:])  # how much was asked, for `make prove`

@@ -11,7 +11,6 @@ from playwright.async_api import WebSocket, expect
 
 from tests.serve.api.stage import CLOCK, PASSWORD
 from tests.serve.dashboard.scene import Scene
-from tests.serve.dashboard.test_powers import denials
 from tieout.bootstrap import Running
 from tieout.brokers.wire.measured import EndpointMeasured
 from tieout.record.users import UserRow
@@ -61,7 +60,7 @@ async def test_a_socket_of_nobody_known_is_refused_and_logged(scene: Scene) -> N
         with pytest.raises(WSServerHandshakeError):
             await shakes_hands(scene, "x", headers)
     await scene.stage.desk.denials.tell_rest()
-    assert "nobody known page (socket)" in await denials(scene)
+    assert "nobody known page (socket)" in await scene.stage.denials()
 
 
 async def test_another_site_signs_nobody_out(scene: Scene) -> None:

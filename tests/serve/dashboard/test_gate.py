@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import Headers
 
+from tests.serve.api.stage import CLOCK, PASSWORD
 from tests.serve.dashboard.scene import Scene
+from tieout.serve.access.pace import Pace
 from tieout.serve.access.roles import Role
 from tieout.serve.api.guard import is_from_here
 from tieout.serve.dashboard.signing_in import own_path
@@ -33,6 +35,18 @@ async def test_without_a_session_there_is_nothing(scene: Scene) -> None:
     assert (await ask("GET", "/v1/nothing", token)).headers["Content-Type"] == "application/problem+json"
     assert (await ask("DELETE", "/v1/accounts", token)).status == 405
     assert (await ask("GET", "/healthz")).status == 200
+
+
+@session
+async def test_only_what_pages_are_made_of_is_past_the_pace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path of ours that names it further on is counted like any other."""
+    await scene.stage.user("pat", Role.VIEWER)
+    got = await scene.stage.ask("POST", "/v1/session", body={"name": "pat", "password": PASSWORD})
+    mine = {"Cookie": got.headers["Set-Cookie"].partition(";")[0]}
+    monkeypatch.setattr(scene.stage.desk, "pace", Pace(1, CLOCK))
+    await scene.stage.ask("GET", "/breaks/_nicegui", headers=mine)
+    paths = ("/breaks/_nicegui", "//_nicegui", "/_nicegui/static/nothing.js")
+    assert [(await scene.stage.ask("GET", path, headers=mine)).status for path in paths] == [429, 429, 404]
 
 
 @session

@@ -10,9 +10,13 @@ import socket
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.metrics_doc import DOCUMENT
 from tests.serve.ops.process import served, write_configuration
 from tieout.serve.cli import run
+
+pytestmark = pytest.mark.long
 
 
 def script() -> str:

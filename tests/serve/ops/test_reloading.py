@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.serve.api.stage import Stage, write_side
+from tests.serve.api.stage import ACCOUNT, Stage, staged, write_side
 from tests.serve.ops.process import Served, served, write_configuration
+from tieout.books.durable import DurableBooks
 from tieout.clock import SystemClock
 from tieout.config import load
 from tieout.config.lines import line_of, located
@@ -18,6 +20,7 @@ from tieout.errors import BadInput
 from tieout.model.report import ReconciliationReport
 from tieout.serve.access.roles import Role
 from tieout.serve.cli import run
+from tieout.serve.reloading import reload
 
 BROKEN = """\
 [settings]
@@ -83,11 +86,11 @@ async def accounts(running: Served) -> dict[str, Any]:
     return {each["account"]: each for each in (await running.ask("/v1/accounts"))["accounts"]}
 
 
-async def reloaded(running: Served, word: str) -> list[str]:
-    """Send the signal, and wait for what is said of it."""
+async def reloaded(running: Served, word: str, times: int = 1) -> list[str]:
+    """Send the signal, and wait for what is said of it, in so many lines."""
     before = len(running.lines)
     running.signal(signal.SIGHUP)
-    await running.until(lambda: any(word in line["event"] for line in running.lines[before:]))
+    await running.until(lambda: sum(word in line["event"] for line in running.lines[before:]) >= times)
     return [line["event"] for line in running.lines[before:]]
 
 
@@ -99,8 +102,8 @@ async def test_a_real_process_takes_a_configuration_on(tmp_path: Path) -> None:
         assert set(await accounts(running)) == {"main", "old"}
         good = path.read_text()
         path.write_text(good.replace("[settings]", "[settings]\ntreshold_usd = 5\n[reconcilaition]"))
-        told = await reloaded(running, "refused")
-        assert len(told) >= 2 and all(f"{path}:" in line for line in told)
+        told = await reloaded(running, "refused", times=2)
+        assert all(f"{path}:" in line for line in told)
         assert any("settings.treshold_usd" in line for line in told)
         assert "tieout_configuration_refused 1.0" in await running.ask("/metrics")
         assert set(await accounts(running)) == {"main", "old"}
@@ -179,3 +182,27 @@ async def test_halts_and_breaks_survive_a_change(stage: Stage) -> None:
     assert after["halts"] == before
     rows = (await stage.ask("GET", "/v1/breaks", approver)).body["breaks"]
     assert [row["discrepancy_id"] for row in rows] == [break_id]
+
+
+async def test_an_account_on_an_engines_folder_changes_at_a_start_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is said as a problem of the file, and not as a fault of ours; the account goes on, and others may come."""
+    books = DurableBooks.open("main", tmp_path / "state", SystemClock())
+    books.close()
+    engine = f'kind = "engine"\nfolder = "{tmp_path}/state"\n'
+    told = re.sub(r'kind = "file"\n.*local.json"\nwritable = true\n', engine, ACCOUNT)
+    async with staged(tmp_path, ("main",), configured=told) as stage:
+        path = tmp_path / "tieout.toml"
+        before = path.read_text("utf-8")
+        path.write_text(before.replace("[settings]", '[settings]\nthreshold_usd = "7"'), "utf-8")
+        await reload(path, stage.desk)
+        (said,) = [each.getMessage() for each in caplog.records if "refused" in each.getMessage()]
+        assert f"{path}:" in said and "change hands at a start alone; start the service anew" in said
+        assert stage.desk.running.accounts["main"].settings.threshold_usd != 7
+        for source in ("local", "broker"):
+            write_side(tmp_path, "new", source, "2")
+        path.write_text(before + ACCOUNT.format(name="new", folder=tmp_path), "utf-8")
+        await reload(path, stage.desk)
+        assert set(stage.desk.accounts) == {"main", "new"}
+        await stage.reconciled(times=1)

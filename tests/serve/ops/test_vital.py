@@ -15,6 +15,7 @@ from tests.serve.api.stage import Stage
 from tieout.clock import SystemClock
 from tieout.config import load
 from tieout.errors import BadInput, RecordUnavailable
+from tieout.live.alarm import LoggedAlarm
 from tieout.live.watch import Trouble
 from tieout.model.secret import Secret
 from tieout.serve.tasks import beside
@@ -71,7 +72,10 @@ async def test_it_is_called_while_all_is_well(stage: Stage, caplog: pytest.LogCa
     """It is called while all is well, and not once it is not; the log says so, and not where it is."""
     clock = Minutes()
     caplog.set_level(logging.INFO, "tieout.heartbeat")
-    async with elsewhere() as (url, calls), beside(keep_calling(Secret(url), stage.desk, clock)):
+    async with (
+        elsewhere() as (url, calls),
+        beside(keep_calling(Secret(url), stage.desk, clock), "calling", LoggedAlarm()),
+    ):
         await clock.minute()
         assert calls == [f"/{TOKEN}"] * 2
         stage.desk.schedule.watch.begin("main", Trouble.OVERDUE, "as a test says")
@@ -94,7 +98,10 @@ async def test_what_does_not_answer_well_is_told(stage: Stage, caplog: pytest.Lo
     """An address that refuses, or is not there, is told of once; without its path."""
     for status, url in ((404, None), (200, f"http://127.0.0.1:9/{TOKEN}")):
         clock = Minutes()
-        async with elsewhere(status) as (there, _), beside(keep_calling(Secret(url or there), stage.desk, clock)):
+        async with (
+            elsewhere(status) as (there, _),
+            beside(keep_calling(Secret(url or there), stage.desk, clock), "calling", LoggedAlarm()),
+        ):
             await clock.minute()
             await clock.minute()
     said = [record.getMessage() for record in caplog.records if record.name == "tieout.heartbeat"]

@@ -26,7 +26,7 @@ from tieout.errors import RecordUnavailable
 from tieout.record import keys
 from tieout.record.entry import Entry, EntryKind, decode
 from tieout.record.store.database import Database, open_database
-from tieout.record.store.schema import log_entries
+from tieout.record.store.schema import breaks, log_entries
 
 ROOT = Path(__file__).parents[3]
 ASSET, STEP, PRICE = "BTC", Decimal("0.0001"), Decimal(50_000)
@@ -45,12 +45,12 @@ interval_seconds = 2
 retry_count = 0
 [settings]
 settle_seconds = "0.2"
-venue_lag_seconds = "1"
+venue_lag_seconds = "{lag}"
 [policy]
 changes_per_hour = 100000
 send_usd_per_day = "100000000"
 send_max_usd = "100000"
-send_wait_seconds = "2"
+send_wait_seconds = "10"
 [[policy.rules]]
 domain = ["position"]
 strategy = "SYNC_TO_LOCAL"
@@ -88,6 +88,8 @@ class Floor:
         self.workers: dict[int, subprocess.Popen[bytes]] = {}
         self._number = 0
         self._held = dict.fromkeys(accounts, HELD)
+        self._log = list[tuple[int, Entry]]()
+        self._runs = dict[int, str]()  # by the number of the process
 
     def hire(self) -> int:
         """Another worker, and its number."""
@@ -121,6 +123,11 @@ class Floor:
         truth = await self._world.truth(account)
         return any(row.amount == self._held[account] for row in truth.snapshot.positions or ())
 
+    async def differ(self) -> bool:
+        """Whether any break is open."""
+        query = select(breaks.c.id).where(breaks.c.closed_at.is_(None)).limit(1)
+        return await self.database.read(lambda connection: connection.execute(query).first()) is not None
+
     async def submits(self) -> dict[str, int]:
         """How often each client id was submitted, of all accounts."""
         found = dict[str, int]()
@@ -134,11 +141,13 @@ class Floor:
         fills = [row for row in truth.snapshot.fills or () if row.client_order_id is not None]
         return sum((row.quantity for row in fills), Decimal(0))
 
-    async def entries(self) -> list[tuple[int, Entry]]:
-        """The log."""
+    async def entries(self, since: int = 0) -> list[tuple[int, Entry]]:
+        """The log, or its end from the entry *since* on. What was seen of it is not asked for again."""
         query = select(log_entries.c.entry, log_entries.c.body).order_by(log_entries.c.entry)
+        query = query.where(log_entries.c.entry >= len(self._log))
         rows = await self.database.read(lambda connection: connection.execute(query).all())
-        return [(row.entry, decode(row.body, row.entry)) for row in rows]
+        self._log += [(row.entry, decode(row.body, row.entry)) for row in rows]
+        return self._log[since:]
 
     async def holders(self) -> dict[int, str]:
         """Who has which shard now, by the server's clock."""
@@ -151,19 +160,28 @@ class Floor:
 
     async def read_since(self, entry: int, runs_other_than: Iterable[str] = ()) -> set[str]:
         """The accounts that were read whole behind *entry*, by none of these processes."""
-        others = set(runs_other_than)
-        query = select(log_entries.c.entry, log_entries.c.body).where(log_entries.c.entry >= entry)
-        rows = await self.database.read(lambda connection: connection.execute(query).all())
-        found = [decode(row.body, row.entry) for row in rows]
-        return {str(each.account) for each in found if each.kind is EntryKind.COMPARE and each.run not in others}
+        others, found = set(runs_other_than), await self.entries(entry)
+        return {str(each.account) for _, each in found if each.kind is EntryKind.COMPARE and each.run not in others}
+
+    async def scene(self, entry: int, gone: Iterable[str]) -> str:
+        """What to know where something did not happen: who has what, what is waited for, what was read since."""
+        waits = (
+            "SELECT pid, state, wait_event_type, wait_event, clock_timestamp() - xact_start AS lasting, left(query, 60) "
+            "FROM pg_stat_activity WHERE backend_type = 'client backend' AND state <> 'idle'"
+        )
+        sessions = await self.database.read(lambda connection: connection.execute(text(waits)).all())
+        found = [
+            (index, each.at.isoformat(), each.kind, each.account, each.run) for index, each in await self.entries(entry)
+        ]
+        lines = [f"gone: {sorted(gone)}; holders: {await self.holders()}", *map(str, sessions), *map(str, found)]
+        return "\n".join(lines)
 
     async def run_of(self, worker: int) -> str | None:
-        """What the log calls a worker's process."""
-        name = f"-{self.workers[worker].pid}-"
-        for _, each in reversed(await self.entries()):
-            if name in each.refs.get("worker", ""):
-                return each.run
-        return None
+        """What the log calls a worker's process; None while it has written nothing."""
+        for _, each in await self.entries():
+            if "worker" in each.refs:
+                self._runs[int(each.refs["worker"].split("-")[-2])] = each.run
+        return self._runs.get(self.workers[worker].pid)
 
 
 async def until(reached: Callable[[], Awaitable[bool]], seconds: float, what: str) -> float:
@@ -197,8 +215,8 @@ def write_books(folder: Path, account: str, held: Decimal) -> None:
 
 
 @asynccontextmanager
-async def floor(folder: Path, store: str, *, accounts: int, shards: int) -> AsyncIterator[Floor]:
-    """Accounts that match, and nobody who watches them yet."""
+async def floor(folder: Path, store: str, *, accounts: int, shards: int, lag: int = 1) -> AsyncIterator[Floor]:
+    """Accounts that match, and nobody who watches them yet; *lag* is `venue_lag_seconds`."""
     names = tuple(f"a{number}" for number in range(accounts))
     with VenueProcess(folder / "venue.db", seed=1) as venue:
         world = RemoteWorld(venue.url)
@@ -211,7 +229,9 @@ async def floor(folder: Path, store: str, *, accounts: int, shards: int) -> Asyn
             await world.perform(Trade(account=name, asset=ASSET, side="buy", quantity=HELD, price=PRICE))
             write_books(folder, name, HELD)
         told = "".join(ACCOUNT.format(name=name, folder=folder, url=venue.url) for name in names)
-        (folder / "tieout.toml").write_text(HEAD.format(store=store, folder=folder, shards=shards) + told, "utf-8")
+        (folder / "tieout.toml").write_text(
+            HEAD.format(store=store, folder=folder, shards=shards, lag=lag) + told, "utf-8"
+        )
         keys.create(folder / "keys", "workers")
         made = Floor(folder, store, world, names)
         try:
@@ -223,24 +243,22 @@ async def floor(folder: Path, store: str, *, accounts: int, shards: int) -> Asyn
 
 
 def takeovers(entries: Iterable[tuple[int, Entry]], account: str) -> list[Taken]:
-    """Who took an account over, in order; every entry that a reconciliation wrote of it is of the one who had it then.
+    """Who took an account over, in order; that nobody else wrote of it meanwhile is asserted.
 
-    Whoever takes it over first finds out what became of open intents; that it is configured is logged behind that.
+    What one process wrote without another one in between is a turn. Each begins with what became of open intents, and with
+    the claim behind that, under a greater epoch than any before; one that was ended before it claimed has found out alone.
     """
-    taken, finding_out = list[Taken](), None
+    taken, turn, claimed = list[Taken](), "", False
     for index, each in entries:
         if each.account != account or each.kind not in (*WRITTEN, EntryKind.CONFIGURE):
             continue
-        assert finding_out in (None, each.run), f"entry {index} of {account} came between what another one found out"
+        turn, claimed = each.run, claimed and each.run == turn
         if each.kind is EntryKind.CONFIGURE:
-            found, finding_out = Taken(index, each.run, int(each.refs["epoch"])), None
-            again = bool(taken) and (found.run, found.epoch) == (taken[-1].run, taken[-1].epoch)
+            found = Taken(index, each.run, int(each.refs["epoch"]))
+            again = claimed and found.epoch == taken[-1].epoch  # it learned what the venue lists, or was broken off
             assert again or not taken or found.epoch > taken[-1].epoch, f"{account} went back: {found}"
-            taken.append(found)
-            continue
-        assert taken, f"entry {index} was written before anybody had {account}"
-        if each.kind is EntryKind.OUTCOME and each.run != taken[-1].run:
-            finding_out = each.run
-        else:
-            assert each.run == taken[-1].run, f"entry {index} of {account} was written by one who had it no more"
+            taken, claimed = [*taken, found], True
+        assert claimed or each.kind is EntryKind.OUTCOME, (
+            f"entry {index} of {account} was written by one who had it not"
+        )
     return taken

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -114,9 +114,10 @@ class FreqtradeBooks:
         if not found:
             told = ", ".join(sorted(name for name in names if name)) or "what differs"
             raise BookError(f"account {self._account}", f"freqtrade has no open trade of {told} that it could reload")
-        self._asked = {**await self._kept(), correction: self._clock.now()}
+        asked = {**await self._kept(), correction: self._clock.now()}
+        self._asked = dict(list(asked.items())[-MOST_KEPT:])
         if self._shelf is not None:
-            raw = _encoder.encode(dict(list(self._asked.items())[-MOST_KEPT:]))
+            raw = _encoder.encode(self._asked)
             await said_of_books(self._account, self._shelf.change(self._account, lambda _: (raw, None)))
 
     async def handed(self, correction: str) -> Handed | None:
@@ -128,8 +129,16 @@ class FreqtradeBooks:
         said = f"freqtrade was had to reload {since // timedelta(seconds=1)} seconds ago, and its books do not show it"
         return Handed(said=said, over=since > self._patience)
 
+    async def held_up(self) -> str | None:
+        """Nothing: each reload stands for itself."""
+        return None
+
+    async def waiting(self) -> Set[str]:
+        """None: a reload is done once it was asked for."""
+        return frozenset()
+
     async def withdraw(self, but: Collection[str]) -> None:
-        """Nothing: a reload is done once it was asked for."""
+        """Nothing, for the same reason."""
 
     async def _kept(self) -> dict[str, datetime]:
         if self._shelf is None or self._asked:
@@ -140,12 +149,17 @@ class FreqtradeBooks:
     async def _trades(self) -> tuple[TradeKept, ...]:
         if self._bot is None:
             assert self._database is not None, "one of the two"
-            return await asyncio.to_thread(read_trades, self._database)
-        state, paper = await self._bot.state()
-        if paper is not self._dry_run:
-            told = "on paper" if paper else "for real"
-            raise SourceMalformed("local", "freqtrade", f"it trades {told}, and dry_run says otherwise ({state})")
+            trades = await asyncio.to_thread(read_trades, self._database)
+            for on_paper in {order.on_paper for trade in trades for order in trade.orders}:
+                self._require_meant(on_paper)
+            return trades
+        self._require_meant((await self._bot.about()).dry_run)
         return await self._bot.trades()
+
+    def _require_meant(self, on_paper: bool) -> None:
+        if on_paper is not self._dry_run:
+            told = "on paper" if on_paper else "for real"
+            raise SourceMalformed("local", "freqtrade", f"it trades {told}, and dry_run says otherwise")
 
 
 MOST_KEPT = 500  # corrections

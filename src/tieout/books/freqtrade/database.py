@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from tieout.books.freqtrade.rows import OrderKept, TradeKept, number, step_of
+from tieout.books.freqtrade.rows import STOP, OrderKept, TradeKept, number, step_of
 from tieout.errors import SourceMalformed, SourceUnreachable
 from tieout.model.snapshot import Json
 
@@ -35,11 +35,13 @@ NEEDED = {
         "ft_fee_base",
     },
 }
-_TRADES = """SELECT id, pair, base_currency, stake_currency, is_short, trading_mode, amount_precision, precision_mode,
+# A closed trade may have an order that is open: then all of its orders count, for one alone says nothing of what it holds.
+_OPEN = "(t.is_open OR EXISTS (SELECT 1 FROM orders live WHERE live.ft_trade_id = t.id AND live.ft_is_open))"
+_TRADES = f"""SELECT id, pair, base_currency, stake_currency, is_short, trading_mode, amount_precision, precision_mode,
 open_rate
-FROM trades t WHERE is_open OR EXISTS (SELECT 1 FROM orders o WHERE o.ft_trade_id = t.id AND o.ft_is_open) ORDER BY id"""
-_ORDERS = """SELECT o.* FROM orders o JOIN trades t ON t.id = o.ft_trade_id
-WHERE t.is_open OR o.ft_is_open ORDER BY o.id"""
+FROM trades t WHERE {_OPEN} ORDER BY id"""
+_ORDERS = f"""SELECT o.* FROM orders o JOIN trades t ON t.id = o.ft_trade_id
+WHERE {_OPEN} ORDER BY o.id"""
 
 
 def read_trades(path: Path) -> tuple[TradeKept, ...]:
@@ -51,8 +53,10 @@ def read_trades(path: Path) -> tuple[TradeKept, ...]:
     """
     if not path.is_file():
         raise SourceUnreachable("local", WHERE, "the file is not there")
-    # mode=ro makes no file, and sees what is still in the write-ahead log; immutable would not.
-    address = f"file:{quote(str(path.absolute()))}?mode=ro"
+    resting = _rests(path)
+    # mode=ro sees what is still in the write-ahead log. Where there is none it would make one, in the bot's folder and of our
+    # owner, which the bot might not open: what nobody writes is read as immutable instead.
+    address = f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if resting else ''}"
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=5, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
@@ -64,13 +68,26 @@ def read_trades(path: Path) -> tuple[TradeKept, ...]:
         raise SourceUnreachable("local", WHERE, f"it cannot be read now ({error.sqlite_errorname})") from None
     except sqlite3.DatabaseError:
         raise SourceMalformed("local", WHERE, "it is no SQLite database, or a damaged one") from None
+    if resting and not _rests(path):
+        raise SourceUnreachable("local", WHERE, "the bot began to write while it was read")
     by_trade: dict[int, list[OrderKept]] = {}
+    entries = {row["id"]: "sell" if row["is_short"] else "buy" for row in trades}
     try:
         for row in orders:
-            by_trade.setdefault(row["ft_trade_id"], []).append(_order(dict(row), _entry_sides(trades)))
+            by_trade.setdefault(row["ft_trade_id"], []).append(_order(dict(row), entries))
         return tuple(_trade(dict(row), tuple(by_trade.get(row["id"], ()))) for row in trades)
     except (ValueError, KeyError, TypeError) as error:
         raise SourceMalformed("local", WHERE, f"a row is not understood ({type(error).__name__})") from None
+
+
+def _rests(path: Path) -> bool:
+    """Whether nobody has it open: it is one that is written by a log, and there is none."""
+    try:
+        with path.open("rb") as file:
+            logged = file.read(20)[18:] == b"\2\2"  # the header's words for how it is written and read
+        return logged and not path.with_name(f"{path.name}-wal").exists()
+    except OSError as error:
+        raise SourceUnreachable("local", WHERE, f"it cannot be read now ({type(error).__name__})") from None
 
 
 def _require_known(connection: sqlite3.Connection) -> None:
@@ -79,10 +96,6 @@ def _require_known(connection: sqlite3.Connection) -> None:
         if not needed <= there:
             lacking = ", ".join(sorted(needed - there)) if there else f"the table {table}"
             raise SourceMalformed("local", WHERE, f"it lacks {lacking}: of another program, or another version")
-
-
-def _entry_sides(trades: list[sqlite3.Row]) -> dict[int, str]:
-    return {row["id"]: "sell" if row["is_short"] else "buy" for row in trades}
 
 
 def _trade(row: Json, orders: tuple[OrderKept, ...]) -> TradeKept:
@@ -106,6 +119,7 @@ def _order(row: Json, entries: dict[int, str]) -> OrderKept:
     return OrderKept(
         order_id=str(row["order_id"]),
         entry=row["ft_order_side"] == entries[row["ft_trade_id"]],
+        stop=row["ft_order_side"] == STOP,
         live=bool(row["ft_is_open"]),
         amount=number(row["ft_amount"] if amount is None else amount),
         filled=number(row["filled"]),

@@ -9,14 +9,36 @@ from decimal import Decimal
 from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
+from msgspec import Struct, ValidationError, convert
 
-from tieout.books.freqtrade.rows import OrderKept, TradeKept, number, step_of
+from tieout.books.freqtrade.rows import STOP, OrderKept, TradeKept, number, step_of
 from tieout.errors import SourceError, SourceMalformed, SourceRefused, SourceThrottled, SourceUnreachable
 from tieout.model.snapshot import Json
 
 WHERE = "freqtrade"
 SECONDS = 10
 REFUSED, TOO_OFTEN = (401, 403), 429
+
+
+class Bot(Struct, frozen=True):
+    """What a bot says of itself.
+
+    Attributes:
+        state: "running", "paused" or "stopped".
+        dry_run: Whether it trades on paper.
+        adds: Whether its strategy adds to trades that are open, which no lock of a pair keeps it from.
+    """
+
+    state: str
+    dry_run: bool
+    adds: bool
+
+
+class Counted(Struct, frozen=True):
+    """How many trades there ever were, and how many of them are closed."""
+
+    trade_count: int
+    closed_trade_count: int
 
 
 class Freqtrade:
@@ -60,33 +82,31 @@ class Freqtrade:
         except ValueError:
             raise SourceMalformed("local", WHERE, "what answers is not freqtrade") from None
 
-    async def state(self) -> tuple[str, bool]:
-        """Its state ("running", "paused", "stopped"), and whether it trades on paper.
+    async def about(self) -> Bot:
+        """What it says of itself.
 
         Raises:
             SourceError: It cannot be had.
         """
         told = await self.ask("GET", "show_config")
         try:
-            return str(told["state"]).lower(), bool(told["dry_run"])
-        except (KeyError, TypeError):
+            adds = bool(told.get("position_adjustment_enable", True))
+            return Bot(str(told["state"]).lower(), bool(told["dry_run"]), adds)
+        except (KeyError, TypeError, AttributeError):
             raise SourceMalformed("local", WHERE, "it does not say which state it is in") from None
 
     async def trades(self) -> tuple[TradeKept, ...]:
         """Every open trade with its orders.
 
         Raises:
-            SourceError: They cannot be had; or as many were not listed as it counts, before and after.
+            SourceError: They cannot be had; or none were listed, and it counts some.
         """
-        before = await self._count()
         listed = await self.ask("GET", "status")
-        after = await self._count()
         if not isinstance(listed, list):
             raise SourceMalformed("local", WHERE, "it does not list its trades")
-        # A failure inside it is answered with an empty list: only the count shows that.
-        if before != after or len(listed) != after:
-            why = f"it lists {len(listed)} open trades, and counted {before} before and {after} after"
-            raise SourceMalformed("local", WHERE, why)
+        # It lists all of them, or none: a failure inside it is an empty list, too, and only a count tells which it is.
+        if not listed and (counted := await self._count()):
+            raise SourceMalformed("local", WHERE, f"it lists no open trade, and counts {counted}")
         try:
             return tuple(map(_trade, listed))
         except (ValueError, KeyError, TypeError) as error:
@@ -101,11 +121,13 @@ class Freqtrade:
         await self.ask("POST", f"trades/{trade}/reload")
 
     async def _count(self) -> int:
-        told = await self.ask("GET", "count")
-        current = told.get("current") if isinstance(told, dict) else None
-        if not isinstance(current, int) or isinstance(current, bool):
-            raise SourceMalformed("local", WHERE, "it does not count its trades")
-        return current
+        """How many trades are open, by sums over all that there ever were: `count` itself is silent while it is stopped."""
+        told = await self.ask("GET", "profit")
+        try:
+            counted = convert(told, Counted)
+        except ValidationError:
+            raise SourceMalformed("local", WHERE, "it does not count its trades") from None
+        return counted.trade_count - counted.closed_trade_count
 
 
 def _trade(row: Json) -> TradeKept:
@@ -126,16 +148,19 @@ def _trade(row: Json) -> TradeKept:
 
 
 def _order(row: Json, entry: str) -> OrderKept:
+    filled, stop = number(row["filled"]), row["ft_order_side"] == STOP
     return OrderKept(
         order_id=str(row["order_id"]),
         entry=row["ft_order_side"] == entry,
+        stop=stop,
         live=bool(row["is_open"]),
         amount=number(row["amount"]),
-        filled=number(row["filled"]),
+        filled=filled,
         fee_base=number(row["ft_fee_base"]),
         status=row["status"],
         type=row.get("order_type"),
-        price=number(row.get("safe_price")) or None,
+        # The price that it shows is the average one as soon as anything filled; of a stop it may be either of its prices.
+        price=None if filled or stop else number(row.get("safe_price")) or None,
         placed_at=_moment(row.get("order_timestamp")),
         updated_at=_moment(row.get("order_filled_timestamp")),
     )

@@ -18,6 +18,7 @@ from tieout.model.snapshot import Balance, Order, OrderSide, OrderStatus, Positi
 
 TICK, PLACES = 4, 2  # ccxt's numbers for how a precision is meant: a step, or decimal places
 FINEST = Decimal("1e-12")
+STOP = "stoploss"  # which side of a trade an order is of, where it is its stop at the venue
 _STATUS: dict[str, OrderStatus] = {
     "open": "open",
     "new": "open",
@@ -38,12 +39,18 @@ class OrderKept(Struct, frozen=True, kw_only=True):
     amount: Decimal
     filled: Decimal
     fee_base: Decimal
+    stop: bool = False
     status: str | None = None
     type: str | None = None
     price: Decimal | None = None
     stop_price: Decimal | None = None
     placed_at: datetime | None = None
     updated_at: datetime | None = None
+
+    @property
+    def on_paper(self) -> bool:
+        """Whether it was never sent: the bot numbers those itself."""
+        return self.order_id.startswith("dry_run_")
 
 
 class TradeKept(Struct, frozen=True, kw_only=True):
@@ -139,7 +146,7 @@ def _order(trade: TradeKept, order: OrderKept) -> Order:
         quantity=stepped(order.amount, trade.step),
         status=status,
         broker_order_id=order.order_id,
-        type=order.type,
+        type="stop_limit" if order.stop and order.type == "limit" else order.type,
         filled=filled,
         limit_price=order.price if order.type in (None, "limit") and order.price else None,
         stop_price=order.stop_price or None,

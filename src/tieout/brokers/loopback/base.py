@@ -136,6 +136,7 @@ class LoopbackVenue(ABC):
         skew: By how much the venue's clock is ahead, for signatures and for its own time.
         asked: Every request so far, oldest first.
         streams: The venue's WebSockets, where it has some.
+        steps: Of prices and of quantities, as they are listed for some assets. Who trades keeps to them; nobody looks.
     """
 
     kinds: frozenset[str] = frozenset()  # fields whose words name a kind of account or of row
@@ -144,6 +145,7 @@ class LoopbackVenue(ABC):
     def __init__(self, world: World, *logins: Login, clock: Clock | None = None) -> None:
         self.world, self.desk = world, Desk(world)
         self.logins = {login.key: login for login in logins}
+        self.steps: dict[str, tuple[str, str]] = {}
         self.may: frozenset[str] = ALL  # the rights of whoever asks at the moment
         self.faults = HttpFaults()
         self.asked: list[Asked] = []

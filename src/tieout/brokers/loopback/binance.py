@@ -16,6 +16,8 @@ from . import rights
 from .base import Asked, LoopbackVenue, Refused, Route
 from .binance_futures import CoinFutures, Futures
 from .binance_ledger import Income, SpotLists
+from .binance_margin import Terms
+from .binance_market import Quotes
 from .binance_spot import Spot, failure
 from .binance_stream import BinanceFuturesStream, BinanceSpotStream
 from .bodies import Reply, at_milliseconds
@@ -46,6 +48,9 @@ class LoopbackBinance(LoopbackVenue):
         yield from CoinFutures(self).routes()
         for side in (Futures(self), CoinFutures(self)):
             yield from Income(side).routes()
+            yield from Terms(side).routes()
+        yield from Quotes(Spot(self)).routes()
+        yield from Quotes(Futures(self)).routes()
         yield Route("GET", "/sapi/v1/account/apiRestrictions", lambda _asked: rights.binance(self.may))
         for path in ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs"):
             yield Route("GET", f"/sapi/v1/{path}", lambda _asked: [])

@@ -28,7 +28,6 @@ class Futures(Spot):
         yield from self.common("userTrades")
         yield Route("GET", f"{self.held}/account", self.wallet)
         yield Route("GET", f"{self.held}/positionRisk", self.positions)
-        yield Route("GET", f"{self.path}/leverageBracket", lambda _asked: [])
         yield Route("GET", f"{self.path}/openAlgoOrders", self.algo_orders)
         yield Route("GET", f"{self.path}/algoOrder", self.algo_order)
         yield Route("POST", f"{self.path}/algoOrder", self.submit_algo)

@@ -5,6 +5,7 @@ Source: the field names of Binance's public REST documentation, as of 2026-11; v
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from tieout.brokers.simulated.facts import Resting
@@ -33,12 +34,13 @@ def symbol(row: Listed) -> str:
     return row.base + row.quote + ("_PERP" if row.sort == "inverse" else "")
 
 
-def market(row: Listed) -> Json:
-    """An entry of exchangeInfo."""
+def market(row: Listed, steps: tuple[str, str]) -> Json:
+    """An entry of exchangeInfo; *steps* are those of prices and of quantities."""
+    tick, lot = steps
     filters: list[Json] = [
-        {"filterType": "PRICE_FILTER", "minPrice": STEP, "maxPrice": "1000000000000", "tickSize": STEP},
-        {"filterType": "LOT_SIZE", "minQty": STEP, "maxQty": "1000000000000", "stepSize": STEP},
-        {"filterType": "MARKET_LOT_SIZE", "minQty": STEP, "maxQty": "1000000000000", "stepSize": STEP},
+        {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000000000", "tickSize": tick},
+        {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "1000000000000", "stepSize": lot},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": lot, "maxQty": "1000000000000", "stepSize": lot},
     ]
     names: Json = {"symbol": symbol(row), "status": "TRADING", "baseAsset": row.base, "quoteAsset": row.quote}
     orders = list(TYPES[row.spot].values())
@@ -61,9 +63,9 @@ def _size(row: Listed) -> Json:
     return {} if row.linear else {"contractSize": row.instrument.multiplier}
 
 
-def markets(state: State, sort: str) -> list[Json]:
-    """Every instrument of one side."""
-    return [market(row) for row in listed(state) if row.sort == sort]
+def markets(state: State, sort: str, steps: Mapping[str, tuple[str, str]]) -> list[Json]:
+    """Every instrument of one side; *steps* are those of some, by their names in the world."""
+    return [market(row, steps.get(row.asset, (STEP, STEP))) for row in listed(state) if row.sort == sort]
 
 
 @exact

@@ -47,6 +47,7 @@ class Spot:
         yield Route("GET", f"{self.path}/time", self.time, signed=False)
         yield Route("GET", f"{self.path}/exchangeInfo", self.info, signed=False)
         yield Route("GET", f"{self.path}/openOrders", self.open_orders)
+        yield Route("GET", f"{self.path}/allOrders", self.all_orders)
         yield Route("GET", f"{self.path}/order", self.order)
         yield Route("POST", f"{self.path}/order", self.submit)
         yield Route("DELETE", f"{self.path}/order", self.cancel)
@@ -58,7 +59,7 @@ class Spot:
 
     def info(self, _asked: Asked) -> object:
         """Every instrument of this side."""
-        symbols = rows.markets(self.desk.state, self.sort)
+        symbols = rows.markets(self.desk.state, self.sort, self.venue.steps)
         return {"timezone": "UTC", "serverTime": milliseconds(self.venue.present()), "symbols": symbols}
 
     def wallet(self, asked: Asked) -> object:
@@ -84,6 +85,14 @@ class Spot:
     def open_orders(self, asked: Asked) -> object:
         """Every live order, of all symbols where none is named."""
         return [rows.order(self.desk.state, asked.account, told, row) for told, row in self.resting(asked)]
+
+    def all_orders(self, asked: Asked) -> object:
+        """Every order there ever was in one symbol, by the same pages as executions."""
+        wanted, account = asked.fields.get("symbol"), self.desk.state.account(asked.account)
+        found = [(account.orders[row.broker_order_id or ""], self.listing(row.asset))
+                 for row in self.desk.all_orders(asked.account)]  # fmt: skip
+        told = [(order, row) for order, row in found if row is not None and rows.symbol(row) == wanted]
+        return self.page(asked, [rows.order(self.desk.state, asked.account, order, row) for order, row in told])
 
     def found(self, asked: Asked, missing: str = "no such order") -> Resting:
         """The order that is asked for by either id.

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tieout.errors import LogBroken
-from tieout.record.log import driver_sql
+from tieout.record.plain import driver_sql
 
 Value = int | str | bytes
 Fetch = Callable[[str, tuple[Value, ...]], list[tuple[Any, ...]]]

@@ -15,7 +15,6 @@ from tieout.record.audit.exporting import read_entries
 from tieout.record.log import read_head, read_subtrees
 
 WIDTH, HEIGHT = 256, 8
-MAX_LEVEL = 5  # 2**48 entries
 _PATH = re.compile(r"(?:(entries)|([0-5]))/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 

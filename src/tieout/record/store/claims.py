@@ -1,11 +1,12 @@
 """One writer an account: a claim that the operating system, or the database, takes back when its process dies.
 
-Beside workers that share a PostgreSQL database a process that takes an account for itself alone is refused while a lease of
-that account's shard lives, and ends one that ran out: both look after they have taken, so that one of them sees the other.
+Beside workers that share a PostgreSQL database a process that takes an account for itself alone is refused while any lease
+lives, and ends those that ran out: both look after they have taken, so that one of them sees the other.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 from pathlib import Path
@@ -48,6 +49,10 @@ class FileClaims:
         self._held.add(account)
         return True
 
+    def holds(self, account: int) -> bool:
+        """Whether it was claimed: a claim of this kind lasts as long as the process."""
+        return account in self._held
+
     def close(self) -> None:
         """Give all of them back."""
         if self._file is not None:
@@ -62,14 +67,17 @@ class ServerClaims:
         self._engine, self._name = engine, name
         self._session: AsyncConnection | None = None
         self._held: set[int] = set()
+        self._turn = asyncio.Lock()
 
     async def take(self, account: int) -> bool:
         """Whether the account is claimed by this process now: a session that was lost has lost its claims.
 
+        One after the other: two at once would open two sessions, of which one is forgotten, and its claims with it.
+
         Raises:
             RecordUnavailable: The database cannot be asked.
         """
-        async with async_failures(self._name):
+        async with async_failures(self._name), self._turn:
             try:
                 return await self._asked(account)
             except (SQLAlchemyError, OSError):

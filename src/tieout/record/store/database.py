@@ -7,34 +7,28 @@ asynchronous driver pays one for each statement. PostgreSQL is called through as
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from tieout.errors import RecordUnavailable
 from tieout.record.store.address import NO_ADDRESS, is_address, postgres_address
 from tieout.record.store.claims import FileClaims, ServerClaims
-from tieout.record.store.failures import async_failures, failures, plain
+from tieout.record.store.failures import async_failures, failures
+from tieout.record.store.sqlite_files import LOGGED_AS, make_private, sqlite_connection, sqlite_engine
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
-BUSY_MS = 5000
-LOGGED_AS = "tieout"
-# SQLAlchemy logs every row that it fetches at DEBUG, and hide_parameters does not cover those.
-logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGED_AS}").addFilter(lambda record: record.levelno > logging.DEBUG)
 CONNECT_S, ANSWER_S = 5, 30  # how long PostgreSQL may take to let us in, and for one statement, unless its URL says so
 STOPPED_MS = 3000  # how long it waits for the next statement of a transaction that writes
-_FULL = 2  # what SQLite answers for synchronous=FULL
 
 
 class Database(Protocol):
@@ -60,6 +54,13 @@ class Database(Protocol):
 
         Raises:
             RecordUnavailable: It cannot be read now.
+        """
+
+    async def ask(self, work: Work[T]) -> T:
+        """Run *work*, which asks one question: that one sees one state with no transaction around it.
+
+        Raises:
+            RecordUnavailable: It cannot be asked now.
         """
 
     async def claim(self, account: int) -> bool:
@@ -92,10 +93,10 @@ class SqliteDatabase:
         self.name, self.path = f"SQLite file {path.name}", path
         self._read_only, self._claims = read_only, FileClaims(path)
         if not read_only:
-            _make_private(path)
+            make_private(path)
         mode = "ro" if read_only else "rw"
-        self._writer = _sqlite_engine(path, mode, begin="BEGIN IMMEDIATE")
-        self._reader = _sqlite_engine(path, mode, begin="BEGIN", prepare="PRAGMA query_only=ON")
+        self._writer = sqlite_engine(path, mode, begin="BEGIN IMMEDIATE")
+        self._reader = sqlite_engine(path, mode, begin="BEGIN", prepare="PRAGMA query_only=ON")
         self._held: dict[Engine, Connection] = {}
         self._writing = ThreadPoolExecutor(1, "record-writer")
         self._reading = ThreadPoolExecutor(1, "record-reader")
@@ -111,6 +112,10 @@ class SqliteDatabase:
         """Run *work* on the reader's thread."""
         return await self._on(self._reading, lambda: self._run(self._reader, work))
 
+    async def ask(self, work: Work[T]) -> T:
+        """The same: a transaction costs nothing here."""
+        return await self.read(work)
+
     async def claim(self, account: int) -> bool:
         """A lock of the operating system on a byte of a file beside this one."""
 
@@ -118,7 +123,7 @@ class SqliteDatabase:
             with failures(self.name):
                 return self._claims.take(account)
 
-        return await self._on(self._writing, take)
+        return (not self._closed and self._claims.holds(account)) or await self._on(self._writing, take)
 
     async def scrub(self) -> None:
         """Fold the write-ahead log into the file and empty it; a reader of an older state puts that off to the next time."""
@@ -131,7 +136,7 @@ class SqliteDatabase:
 
     def _fold(self) -> None:
         # Beside the held connection, for which the engine would begin a transaction.
-        with failures(self.name), closing(_sqlite_connection(self.path, "rw")) as connection:
+        with failures(self.name), closing(sqlite_connection(self.path, "rw")) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _run(self, engine: Engine, work: Work[T], then: Callable[[T], None] | None = None) -> T:
@@ -205,6 +210,13 @@ class PostgresDatabase:
             async with connection.begin():
                 return await connection.run_sync(work)
 
+    async def ask(self, work: Work[T]) -> T:
+        """Run *work* with no transaction around it, which would take two answers of the server more."""
+        self._check_open()
+        async with async_failures(self.name), self._engine.connect() as plain:
+            connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+            return await connection.run_sync(work)
+
     async def claim(self, account: int) -> bool:
         """An advisory lock of a session that is kept for that."""
         self._check_open()
@@ -228,18 +240,25 @@ class PostgresDatabase:
 def _postgres_engine(address: URL, settings: Mapping[str, str]) -> AsyncEngine:
     # Without an end to waiting, a server that only fell silent would keep accounts from being checked.
     limits = {"timeout": CONNECT_S, "command_timeout": ANSWER_S}
-    return create_async_engine(
+    engine = create_async_engine(
         address,
         hide_parameters=True,
         logging_name=LOGGED_AS,
         pool_size=4,
         max_overflow=4,
-        pool_pre_ping=True,
         connect_args={
             **{name: value for name, value in limits.items() if name not in address.query},
             "server_settings": dict(settings),
         },
     )
+    event.listen(engine.sync_engine, "checkout", _require_open)
+    return engine
+
+
+def _require_open(_: object, pooled: ConnectionPoolEntry, __: object) -> None:
+    # The pool opens another one then. To ask the server each time, as a pool can, takes as long as a short transaction.
+    if pooled.driver_connection is None or pooled.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def open_database(where: str, *, read_only: bool = False) -> Database:
@@ -253,70 +272,3 @@ def open_database(where: str, *, read_only: bool = False) -> Database:
     if is_address(where):  # as a path it would put a password into the names of files, and into sentences
         raise RecordUnavailable(NO_ADDRESS)
     return SqliteDatabase(Path(where), read_only=read_only)
-
-
-def _make_private(path: Path) -> None:
-    """Make the file for its owner alone; SQLite gives the files beside it the same mode."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise RecordUnavailable(f"SQLite file {path.name} cannot be made ({plain(error)})") from None
-
-
-def _sqlite_connection(path: Path, mode: str) -> sqlite3.Connection:
-    address = f"file:{_quoted(path)}?mode={mode}"
-    if mode == "ro" and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
-        # A write-ahead log needs files beside it, which cannot be made here; nobody else writes this one either.
-        address += "&immutable=1"
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-    _prepare(connection, path, mode)
-    return connection
-
-
-def _sqlite_engine(path: Path, mode: str, *, begin: str, prepare: str | None = None) -> Engine:
-    def connect() -> sqlite3.Connection:
-        connection = _sqlite_connection(path, mode)
-        if prepare is not None:
-            connection.execute(prepare)
-        return connection
-
-    # The URL is never used, it only picks the dialect: the path may hold characters that a URL gives another meaning.
-    engine = create_engine(
-        "sqlite://",
-        creator=connect,
-        hide_parameters=True,
-        logging_name=LOGGED_AS,
-        poolclass=QueuePool,
-        pool_size=1,
-        max_overflow=0,
-    )
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # The driver's own BEGIN is deferred: two that read and then write would each overwrite the other's change.
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, mode: str) -> None:
-    run = connection.execute
-    run(f"PRAGMA busy_timeout={BUSY_MS}")
-    run("PRAGMA foreign_keys=ON")
-    if mode == "ro":
-        return
-    run("PRAGMA journal_mode=WAL")
-    run("PRAGMA synchronous=FULL")
-    run("PRAGMA secure_delete=ON")  # an erased payload's key must not stay behind in a free page
-    (level,) = run("PRAGMA synchronous").fetchone()
-    (journal,) = run("PRAGMA journal_mode").fetchone()
-    if (journal, level) != ("wal", _FULL):
-        connection.close()
-        raise RecordUnavailable(
-            f"SQLite file {path.name} does not keep a write-ahead log that waits for the disk; move it to a local disk"
-        )
-
-
-def _quoted(path: Path) -> str:
-    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

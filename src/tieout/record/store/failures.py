@@ -63,4 +63,5 @@ def plain(error: BaseException | None) -> str:
     """What kind of failure it was; its own words might hold values."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return f"it does not answer ({type(error).__name__})"
+    state = getattr(error, "sqlstate", None)  # five letters and digits, listed in PostgreSQL's appendix of error codes
+    return f"it does not answer ({type(error).__name__}{f' {state}' if state else ''})"

@@ -18,6 +18,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from .access import sessions as sessions
+from .access import tokens as tokens
+from .access import users as users
 from .outside import metadata as metadata
 from .outside import pushed_books as pushed_books
 from .types import BigId, DecimalText, UtcTime
@@ -220,6 +223,8 @@ approvals = Table(
     Column("assignee", String(255)),
 )
 Index("approvals_by_subject", approvals.c.subject)
+Index("approvals_by_account", approvals.c.account, approvals.c.entry)
+Index("approvals_by_entry", approvals.c.entry)
 known_breaks = Table(
     "known_breaks",
     metadata,
@@ -273,47 +278,4 @@ live_positions = Table(
     Column("amount", DecimalText, nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("entry", BigId, nullable=False),
-)
-
-
-def _grant() -> tuple[Column[object], ...]:
-    return (
-        Column("roles", Text, nullable=False),
-        Column("accounts", Text),
-        Column("amounts", Boolean, nullable=False),
-        Column("created_at", UtcTime, nullable=False),
-        Column("created_by", String(255), nullable=False),
-    )
-
-
-# Who may what. Tokens and sessions are stored by their digests: whoever reads these tables has none.
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("id", String(12), primary_key=True),
-    Column("digest", LargeBinary(32), nullable=False),
-    Column("name", String(255), nullable=False),
-    *_grant(),
-    Column("expires_at", UtcTime, nullable=False),
-    Column("revoked_at", UtcTime),
-)
-users = Table(
-    "users",
-    metadata,
-    Column("name", String(255), primary_key=True),
-    Column("password", String(255), nullable=False),
-    *_grant(),
-    Column("disabled_at", UtcTime),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    Column("locked_until", UtcTime),
-)
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("digest", LargeBinary(32), primary_key=True),
-    Column("user", ForeignKey("users.name"), nullable=False),
-    Column("csrf", String(64), nullable=False),
-    Column("began_at", UtcTime, nullable=False),
-    Column("seen_at", UtcTime, nullable=False),
-    Column("ended_at", UtcTime),
 )

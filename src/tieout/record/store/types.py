@@ -17,6 +17,12 @@ _MICROSECOND = timedelta(microseconds=1)
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 
+def micro(moment: datetime) -> int:
+    """Whole microseconds since 1970 until an aware *moment*."""
+    assert moment.tzinfo is not None, "an aware time"
+    return (moment - EPOCH) // _MICROSECOND
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An aware moment as whole microseconds since 1970, UTC."""
 
@@ -27,8 +33,7 @@ class UtcTime(TypeDecorator[datetime]):
         """Microseconds; a naive time is a bug."""
         if value is None:
             return None
-        assert value.tzinfo is not None, "an aware time"
-        return (value - EPOCH) // _MICROSECOND
+        return micro(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """The moment, in UTC."""

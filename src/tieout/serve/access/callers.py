@@ -12,14 +12,16 @@ from weakref import WeakValueDictionary
 from msgspec import Struct
 
 from tieout.clock import Clock
+from tieout.errors import WordRefused
 from tieout.record.granted import Granted
 from tieout.record.grants import Grants
-from tieout.record.users import LOCKS, TRIES, SessionRow, Users
+from tieout.record.users import IDLE, LASTS, LOCKS, TRIES, SessionRow, UserRow, Users
 from tieout.serve.access.passwords import Passwords
 from tieout.serve.access.roles import LONGEST_NAME, Caller, Role
 from tieout.serve.access.tokens import digest_of, read_token
 
-LASTS, IDLE, NOTED_EVERY = timedelta(hours=12), timedelta(hours=1), timedelta(minutes=1)
+NOTED_EVERY = timedelta(minutes=1)
+WRONG = "the name or the password is wrong"
 CROWDED = timedelta(seconds=5)
 STRANGERS = 1000  # names that nobody has, whose tries are counted all the same
 
@@ -45,11 +47,16 @@ class Login(Struct, frozen=True, kw_only=True):
 
 
 class Callers:
-    """Whoever asks, by what they show. All raise `RecordError` where that cannot be looked up."""
+    """Whoever asks, by what they show. All raise `RecordError` where that cannot be looked up.
+
+    Attributes:
+        passwords: How they are compared.
+        issuer: Whom sessions may rest on besides passwords, now; "" is nobody.
+    """
 
     def __init__(self, grants: Grants, users: Users, clock: Clock) -> None:
         self._grants, self._users, self._clock = grants, users, clock
-        self.passwords = Passwords()
+        self.passwords, self.issuer = Passwords(), ""
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._strangers: OrderedDict[str, tuple[int, datetime | None]] = OrderedDict()
 
@@ -70,7 +77,7 @@ class Callers:
         """Whoever has a session that counts now."""
         digest, now = digest_of(cookie), self._clock.now()
         row = await self._users.session(digest)
-        if row is None or not _counts(row, now):
+        if row is None or not _counts(row, now) or row.user.issuer not in (None, self.issuer):
             return None
         if now - row.seen_at >= NOTED_EVERY:
             await self._users.seen(digest, now)
@@ -96,9 +103,22 @@ class Callers:
         right = await self.passwords.fits(password, None if row is None else row.password)
         if row is None or row.disabled_at is not None or not right:
             until = self._stranger_failed(name, now) if row is None else await self._users.failed(name, now)
-            return Login(why="the name or the password is wrong", again_at=until)
+            return Login(why=WRONG, again_at=until)
         cookie, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
-        await self._users.begin(name, digest_of(cookie), csrf, now)
+        try:
+            await self._users.begin(name, digest_of(cookie), csrf, now, password=row.password)
+        except WordRefused:  # while it was compared they were given another
+            return Login(why=WRONG)
+        return Login(session=Session(caller=caller_of(row), csrf=csrf, until=now + LASTS), cookie=cookie)
+
+    async def admit(self, row: UserRow) -> Login:
+        """Begin a session of somebody whom the issuer vouches for.
+
+        Raises:
+            WordRefused: They may sign in no more, or somebody else has their name.
+        """
+        now, cookie, csrf = self._clock.now(), secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+        await self._users.begin_vouched(row, digest_of(cookie), csrf, now)
         return Login(session=Session(caller=caller_of(row), csrf=csrf, until=now + LASTS), cookie=cookie)
 
     async def logout(self, cookie: str) -> None:
@@ -124,6 +144,7 @@ def caller_of(row: Granted) -> Caller:
         roles=frozenset(Role(role) for role in row.roles),
         accounts=None if row.accounts is None else frozenset(row.accounts),
         amounts=row.amounts,
+        display=getattr(row, "display", None),
     )
 
 

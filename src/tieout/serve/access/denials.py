@@ -25,7 +25,7 @@ class Denials:
         """Log it, or count it where such a one was logged within a minute.
 
         Raises:
-            RecordError: It cannot be logged.
+            RecordError: It cannot be logged; it is counted on.
         """
         now = self._clock.now()
         if denial not in self._logged and len(self._logged) >= KINDS:
@@ -34,7 +34,7 @@ class Denials:
             self._counts[denial] = self._counts.get(denial, 0) + 1
             return
         self._logged[denial] = now
-        await self._grants.denied(denial, now, count=self._counts.pop(denial, 0) + 1, once=secrets.token_hex(8))
+        await self._tell({denial: self._counts.pop(denial, 0) + 1}, now)
 
     async def tell_rest(self) -> None:
         """Log what was only counted, and forget what is older than a minute; a duty of each minute.
@@ -44,6 +44,10 @@ class Denials:
         """
         now = self._clock.now()
         counts, self._counts = self._counts, {}
+        await self._tell(counts, now)
+        self._logged = {each: at for each, at in self._logged.items() if now - at < EVERY}
+
+    async def _tell(self, counts: dict[Denial, int], now: datetime) -> None:
         while counts:
             denial, count = counts.popitem()
             try:
@@ -52,4 +56,3 @@ class Denials:
                 for each, number in ((denial, count), *counts.items()):
                     self._counts[each] = self._counts.get(each, 0) + number
                 raise
-        self._logged = {each: at for each, at in self._logged.items() if now - at < EVERY}

@@ -38,7 +38,7 @@ class Passwords:
         return self._asked >= QUEUE
 
     async def fits(self, password: str, stored: str | None) -> bool:
-        """Whether it is the one that was stored; where there is none it takes as long to say no."""
+        """Whether it is the one that was stored; where there is none, or an empty one, it takes as long to say no."""
         self._asked += 1
         try:
             async with self._free:
@@ -47,7 +47,7 @@ class Passwords:
                 right = await asyncio.to_thread(self._argon2.verify, password[: LONGEST + 1], stored or self._nobody)
         finally:
             self._asked -= 1
-        return right and stored is not None
+        return right and bool(stored)
 
 
 def require_strong(password: str) -> None:

@@ -56,12 +56,19 @@ class Caller(Struct, frozen=True, kw_only=True):
         roles: What it is.
         accounts: Which accounts it is for; None is all.
         amounts: Whether it is granted the sight of amounts, whatever its roles.
+        display: How an issuer calls it; nothing rests on that, for others may be called the same.
     """
 
     name: str
     roles: frozenset[Role]
     accounts: frozenset[str] | None = None
     amounts: bool = False
+    display: str | None = None
+
+    @property
+    def called(self) -> str:
+        """Its name, and how an issuer calls it."""
+        return self.name if self.display is None else f"{self.display} ({self.name})"
 
     def may(self, permission: Permission, account: str | None = None) -> bool:
         """Whether it may, on *account* where one is named."""
@@ -72,6 +79,10 @@ class Caller(Struct, frozen=True, kw_only=True):
     def is_for(self, account: str) -> bool:
         """Whether the account is one of its own."""
         return self.accounts is None or account in self.accounts
+
+    def hears_of(self, account: str | None) -> bool:
+        """Whether entries of *account* are shown to it; those of no account only to whoever is for all."""
+        return self.accounts is None or (account is not None and self.is_for(account))
 
     @property
     def sees_amounts(self) -> bool:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from msgspec import Struct
 
 from tieout.model.halt import Halt
 from tieout.model.report import ReconciliationReport
 from tieout.serve.access.roles import Caller, Permission
-from tieout.serve.api.guard import desk_of, needs
-from tieout.serve.api.problems import Denied
-from tieout.serve.api.shapes import answer, body_of, gives, takes
+from tieout.serve.api.guard import account_of, desk_of, needs, stating
+from tieout.serve.api.saying import Once, Speaker, Word, kept, speaker
+from tieout.serve.api.shapes import answer, answer_many, body_of, gives, takes
 from tieout.serve.desk import AccountState
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
-Once = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 NOT_FOUND, CONFLICT = HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT
 
 
@@ -36,34 +35,18 @@ class HaltRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ResumeRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why trading may go on; `shown` are the ids of the halts that the person was shown."""
+    """Why trading may go on; `shown` are the halts that the person was shown, as the account's state has them."""
 
     reason: str
     asset: str | None = None
-    shown: tuple[str, ...] = ()
-
-
-class Word(Struct, frozen=True, kw_only=True):
-    """What was said, as it was kept: it is heard by the next reading.
-
-    Attributes:
-        entry: Where it stands in the log.
-        again: Whether it was said before under the same key; then nothing was said twice.
-        halts: The halts that it lifts, or, of a halt, those that stand.
-        doubts: What to know before relying on it.
-    """
-
-    entry: int | None
-    again: bool
-    halts: tuple[Halt, ...] = ()
-    doubts: tuple[str, ...] = ()
+    shown: tuple[Halt, ...] | None = None
 
 
 @router.get("", responses=gives(Accounts), response_class=Response)
 async def list_accounts(request: Request, caller: Annotated[Caller, Depends(needs(Permission.SEE))]) -> Response:
     """How every account stands that you may see."""
     desk = desk_of(request)
-    return answer(Accounts(await desk.states([name for name in desk.accounts if caller.is_for(name)])))
+    return answer_many(Accounts(await desk.states([name for name in desk.accounts if caller.is_for(name)])))
 
 
 @router.get(
@@ -74,9 +57,10 @@ async def list_accounts(request: Request, caller: Annotated[Caller, Depends(need
 )
 async def show_account(request: Request, account: str) -> Response:
     """How an account stands."""
-    _require_known(request, account)
-    (state,) = await desk_of(request).states([account])
-    return answer(state)
+    account_of(request, account)
+    found = await desk_of(request).states([account])
+    account_of(request, account)  # it may have gone meanwhile
+    return answer(found[0])
 
 
 @router.post(
@@ -87,8 +71,23 @@ async def show_account(request: Request, account: str) -> Response:
 )
 async def reconcile(request: Request, account: str) -> Response:
     """Reconcile now; the report of a reconciliation that began after this was asked."""
-    _require_known(request, account)
+    account_of(request, account)
     return answer(await desk_of(request).schedule.request(account))
+
+
+def speaks(permission: Permission) -> Callable[..., object]:
+    """A dependency: whoever says something of the account that the path names, where they may.
+
+    Raises:
+        Denied: They may not, or there is no such account.
+    """
+    may = Depends(needs(permission))
+
+    async def of_account(request: Request, account: str, caller: Caller = may, once: Once = None) -> Speaker:
+        account_of(request, account)
+        return speaker(request, caller, account, once)
+
+    return stating(permission, of_account)
 
 
 @router.post(
@@ -98,18 +97,11 @@ async def reconcile(request: Request, account: str) -> Response:
     response_class=Response,
 )
 async def halt(
-    request: Request,
-    account: str,
-    caller: Annotated[Caller, Depends(needs(Permission.HALT))],
+    by: Annotated[Speaker, Depends(speaks(Permission.HALT))],
     body: Annotated[HaltRequest, Depends(body_of(HaltRequest))],
-    once: Once = None,
 ) -> Response:
     """Stop trading of an account, or of one of its assets, until somebody resumes it."""
-    _require_known(request, account)
-    said = await desk_of(request).people.halt(
-        account, asset=body.asset, actor=caller.name, why=body.reason, once=said_once(caller, once)
-    )
-    return answer(Word(entry=said.word.entry, again=said.again, halts=said.halts, doubts=said.doubts))
+    return kept(await by.people.halt(by.about, asset=body.asset, actor=by.actor, why=body.reason, once=by.once))
 
 
 @router.post(
@@ -119,28 +111,12 @@ async def halt(
     response_class=Response,
 )
 async def resume(
-    request: Request,
-    account: str,
-    caller: Annotated[Caller, Depends(needs(Permission.RESUME))],
+    by: Annotated[Speaker, Depends(speaks(Permission.RESUME))],
     body: Annotated[ResumeRequest, Depends(body_of(ResumeRequest))],
-    once: Once = None,
 ) -> Response:
     """Lift the halts of an account that you were shown; it is refused where others stand by now."""
-    _require_known(request, account)
-    people = desk_of(request).people
-    standing = (await people.lifting(account, asset=body.asset)).halts
-    shown = [halt for halt in standing if halt.id in body.shown] if body.shown else None
-    said = await people.resume(
-        account, asset=body.asset, actor=caller.name, why=body.reason, once=said_once(caller, once), shown=shown
+    shown = None if body.shown is None else [each for each in body.shown if body.asset in (None, by.about, each.asset)]
+    said = await by.people.resume(
+        by.about, asset=body.asset, actor=by.actor, why=body.reason, once=by.once, shown=shown
     )
-    return answer(Word(entry=said.word.entry, again=said.again, halts=said.halts, doubts=said.doubts))
-
-
-def said_once(caller: Caller, key: str | None) -> str | None:
-    """The name that makes a word harmless to say again: the caller's own key, which is nobody else's."""
-    return None if key is None else hashlib.sha256(f"{caller.name}\n{key}".encode()).hexdigest()[:32]
-
-
-def _require_known(request: Request, account: str) -> None:
-    if account not in desk_of(request).accounts:
-        raise Denied(NOT_FOUND, "there is no account of that name; GET /v1/accounts lists them")
+    return kept(said)

@@ -64,7 +64,7 @@ async def entries(
         end = last_index(seen.connection) + 1
         found = list[PlacedEntry]()
         for placed in read_entries(seen.connection, since, min(end, since + limit)):
-            if caller.accounts is None or (placed.entry.account is not None and caller.is_for(placed.entry.account)):
+            if caller.hears_of(placed.entry.account):
                 found.append(PlacedEntry(placed.index, leaf_hash(placed.raw).hex(), msgspec.Raw(placed.raw)))
         return Entries(tuple(found), since + limit if since + limit < end else None)
 

@@ -17,7 +17,7 @@ from tieout.books.pushes import Batch, FillPushed
 from tieout.model.codec import decode_snapshot
 from tieout.model.snapshot import Snapshot
 from tieout.serve.access.roles import Caller, Permission
-from tieout.serve.api.guard import desk_of, needs
+from tieout.serve.api.guard import account_of, desk_of, needs
 from tieout.serve.api.problems import Denied
 from tieout.serve.api.shapes import answer, body_of, gives, read_body, takes
 
@@ -126,14 +126,12 @@ async def acknowledge(
 
 
 def _books(request: Request, account: str) -> PushedBooks:
-    watched = desk_of(request).running.accounts.get(account)
-    if watched is None:
-        raise Denied(NOT_FOUND, "there is no account of that name; GET /v1/accounts lists them")
-    if not isinstance(watched.local, PushedBooks):
+    local = account_of(request, account).local
+    if not isinstance(local, PushedBooks):
         raise Denied(
             CONFLICT, f'the books of {account} are not pushed; say kind = "pushed" in [accounts.{account}.local]'
         )
-    return watched.local
+    return local
 
 
 async def _look(request: Request, account: str, books: PushedBooks) -> None:

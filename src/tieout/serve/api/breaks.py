@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
@@ -10,17 +11,16 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from msgspec import Struct
 
 from tieout.model.discrepancy import CauseCode, ReconciliationStrategy, Severity
-from tieout.record import breaks as kept
-from tieout.record.breaks import BreakRow
+from tieout.record.breaks import BreakRow, breaks_by_id, count_breaks
+from tieout.record.breaks import list_breaks as read_breaks
 from tieout.record.history import Wanted
-from tieout.record.lives import Life, Step, read_life
+from tieout.record.lives import Step, read_life
 from tieout.record.looking import Looking
-from tieout.record.people import Said
-from tieout.record.standing import Plan, known_accounts, read_standing, with_standing
+from tieout.record.standing import Plan, read_standing, with_standing
 from tieout.serve.access.roles import Caller, Permission
-from tieout.serve.api.accounts import Once, Word, said_once
-from tieout.serve.api.guard import deny, desk_of, needs, note_denial
+from tieout.serve.api.guard import desk_of, needs, note_denial, of_caller, stating
 from tieout.serve.api.problems import Denied
+from tieout.serve.api.saying import Once, Speaker, Word, kept, speaker
 from tieout.serve.api.shapes import answer, body_of, gives, takes
 
 router = APIRouter(prefix="/v1/breaks", tags=["breaks"])
@@ -83,7 +83,6 @@ class Filters(Struct, frozen=True, kw_only=True):
 
     wanted: Wanted
     closed: bool
-    limit: int
     offset: int
 
 
@@ -102,8 +101,9 @@ def filters(
         asset=tuple(asset),
         cause=tuple(cause),
         severity=tuple(severity),
+        limit=limit,
     )
-    return Filters(wanted=wanted, closed=closed, limit=limit, offset=offset)
+    return Filters(wanted=wanted, closed=closed, offset=offset)
 
 
 @router.get("", responses=gives(Breaks), response_class=Response)
@@ -117,15 +117,13 @@ async def list_breaks(
     now = desk.clock.now()
 
     def read(seen: Looking) -> Breaks:
-        rows = [
-            row
-            for row in kept.list_breaks(seen.connection, asked.wanted, closed=asked.closed)
-            if caller.is_for(row.account)
-        ]
-        names = {row.account for row in rows} & set(known_accounts(seen.connection))
-        standings = {name: read_standing(seen.connection, seen.sealed, name) for name in names}
-        page = rows[asked.offset : asked.offset + asked.limit]
-        return Breaks(tuple(with_standing(row, standings[row.account], now) for row in page), len(rows))
+        wanted = of_caller(caller, asked.wanted)
+        if wanted is None:
+            return Breaks((), 0)
+        total = count_breaks(seen.connection, wanted, closed=asked.closed)
+        page = read_breaks(seen.connection, wanted, closed=asked.closed, offset=asked.offset)
+        standings = {name: read_standing(seen.connection, seen.sealed, name) for name in {row.account for row in page}}
+        return Breaks(tuple(with_standing(row, standings[row.account], now) for row in page), total)
 
     return answer(await desk.look(read, amounts=True))
 
@@ -137,119 +135,74 @@ async def show_break(
     """The whole life of a break, each step with its entry in the log, and what waits; amounts where they are shown to you."""
     head = await _head(request, break_id, caller, Permission.SEE)
     desk = desk_of(request)
+    now = desk.clock.now()
 
-    def read(seen: Looking) -> Life:
-        return read_life(seen.connection, seen.sealed, head)
+    def read(seen: Looking) -> BreakShown:
+        standing = read_standing(seen.connection, seen.sealed, head.account)
+        shown = with_standing(head, standing, now)
+        life = read_life(seen.connection, seen.sealed if caller.sees_amounts else None, shown)
+        waiting = standing.plan_of(shown.discrepancy_id) if shown.awaits else None
+        return BreakShown(head=shown, steps=life.steps, erased=life.erased, waiting=waiting)
 
-    def waits(seen: Looking) -> Plan | None:
-        plan = read_standing(seen.connection, seen.sealed, head.account).plan_of(head.discrepancy_id)
-        return plan if plan is not None and plan.waits else None
+    return answer(await desk.look(read, amounts=True))  # a plan names records, and no figures
 
-    life = await desk.look(read, amounts=caller.sees_amounts)
-    waiting = await desk.look(waits, amounts=True)  # what it names are records, and no figures
-    return answer(BreakShown(head=life.head, steps=life.steps, erased=life.erased, waiting=waiting))
+
+def speaks(permission: Permission) -> Callable[..., object]:
+    """A dependency: whoever says something of the break that the path names, where they may.
+
+    Raises:
+        Denied: They may not, or there is no such break.
+    """
+    may = Depends(needs(permission))
+
+    async def of_break(request: Request, break_id: str, caller: Caller = may, once: Once = None) -> Speaker:
+        head = await _head(request, break_id, caller, permission)
+        return speaker(request, caller, head.discrepancy_id, once)
+
+    return stating(permission, of_break)
 
 
 _SAYS = gives(Word, NOT_FOUND, CONFLICT)
-Approver = Annotated[Caller, Depends(needs(Permission.APPROVE))]
+Approver = Annotated[Speaker, Depends(speaks(Permission.APPROVE))]
+Commenter = Annotated[Speaker, Depends(speaks(Permission.COMMENT))]
 
 
 @router.post("/{break_id}/approve", responses=_SAYS, openapi_extra=takes(Answer), response_class=Response)
-async def approve(
-    request: Request,
-    break_id: str,
-    caller: Approver,
-    body: Annotated[Answer, Depends(body_of(Answer))],
-    once: Once = None,
-) -> Response:
+async def approve(by: Approver, body: Annotated[Answer, Depends(body_of(Answer))]) -> Response:
     """Let what waits for a break be carried out, by the next reading that shows just what the last one showed."""
-    head = await _head(request, break_id, caller, Permission.APPROVE)
-    people = desk_of(request).people
-    said = await people.approve(
-        head.discrepancy_id, actor=caller.name, why=body.reason, once=said_once(caller, once), plan=body.plan
-    )
-    return _said(said)
+    return kept(await by.people.approve(by.about, actor=by.actor, why=body.reason, once=by.once, plan=body.plan))
 
 
 @router.post("/{break_id}/reject", responses=_SAYS, openapi_extra=takes(Answer), response_class=Response)
-async def reject(
-    request: Request,
-    break_id: str,
-    caller: Approver,
-    body: Annotated[Answer, Depends(body_of(Answer))],
-    once: Once = None,
-) -> Response:
+async def reject(by: Approver, body: Annotated[Answer, Depends(body_of(Answer))]) -> Response:
     """Refuse what waits for a break."""
-    head = await _head(request, break_id, caller, Permission.APPROVE)
-    people = desk_of(request).people
-    said = await people.reject(
-        head.discrepancy_id, actor=caller.name, why=body.reason, once=said_once(caller, once), plan=body.plan
-    )
-    return _said(said)
+    return kept(await by.people.reject(by.about, actor=by.actor, why=body.reason, once=by.once, plan=body.plan))
 
 
 @router.post("/{break_id}/accept", responses=_SAYS, openapi_extra=takes(Acceptance), response_class=Response)
-async def accept(
-    request: Request,
-    break_id: str,
-    caller: Approver,
-    body: Annotated[Acceptance, Depends(body_of(Acceptance))],
-    once: Once = None,
-) -> Response:
+async def accept(by: Approver, body: Annotated[Acceptance, Depends(body_of(Acceptance))]) -> Response:
     """Accept a break as known until a date: it neither halts nor alerts, unless it grows or turns round."""
-    head = await _head(request, break_id, caller, Permission.APPROVE)
-    said = await desk_of(request).people.accept(
-        head.discrepancy_id, until=body.until, actor=caller.name, why=body.reason, once=said_once(caller, once)
-    )
-    return _said(said)
+    return kept(await by.people.accept(by.about, actor=by.actor, why=body.reason, once=by.once, until=body.until))
 
 
 @router.post("/{break_id}/resolve", responses=_SAYS, openapi_extra=takes(Resolution), response_class=Response)
-async def resolve(
-    request: Request,
-    break_id: str,
-    caller: Approver,
-    body: Annotated[Resolution, Depends(body_of(Resolution))],
-    once: Once = None,
-) -> Response:
+async def resolve(by: Approver, body: Annotated[Resolution, Depends(body_of(Resolution))]) -> Response:
     """Have a break resolved by another strategy than the policy's."""
-    head = await _head(request, break_id, caller, Permission.APPROVE)
-    said = await desk_of(request).people.resolve(
-        head.discrepancy_id, strategy=body.strategy, actor=caller.name, why=body.reason, once=said_once(caller, once)
+    return kept(
+        await by.people.resolve(by.about, actor=by.actor, why=body.reason, once=by.once, strategy=body.strategy)
     )
-    return _said(said)
 
 
 @router.post("/{break_id}/comment", responses=_SAYS, openapi_extra=takes(Reason), response_class=Response)
-async def comment(
-    request: Request,
-    break_id: str,
-    caller: Annotated[Caller, Depends(needs(Permission.COMMENT))],
-    body: Annotated[Reason, Depends(body_of(Reason))],
-    once: Once = None,
-) -> Response:
+async def comment(by: Commenter, body: Annotated[Reason, Depends(body_of(Reason))]) -> Response:
     """Add a comment to the life of a break, open or closed."""
-    head = await _head(request, break_id, caller, Permission.COMMENT)
-    people = desk_of(request).people
-    return _said(
-        await people.comment(head.discrepancy_id, actor=caller.name, why=body.reason, once=said_once(caller, once))
-    )
+    return kept(await by.people.comment(by.about, actor=by.actor, why=body.reason, once=by.once))
 
 
 @router.post("/{break_id}/assign", responses=_SAYS, openapi_extra=takes(Assignment), response_class=Response)
-async def assign(
-    request: Request,
-    break_id: str,
-    caller: Annotated[Caller, Depends(needs(Permission.COMMENT))],
-    body: Annotated[Assignment, Depends(body_of(Assignment))],
-    once: Once = None,
-) -> Response:
+async def assign(by: Commenter, body: Annotated[Assignment, Depends(body_of(Assignment))]) -> Response:
     """Say who is to look after a break."""
-    head = await _head(request, break_id, caller, Permission.COMMENT)
-    said = await desk_of(request).people.assign(
-        head.discrepancy_id, to=body.to, actor=caller.name, why=body.reason, once=said_once(caller, once)
-    )
-    return _said(said)
+    return kept(await by.people.assign(by.about, actor=by.actor, why=body.reason, once=by.once, to=body.to))
 
 
 async def _head(request: Request, break_id: str, caller: Caller, permission: Permission) -> BreakRow:
@@ -259,16 +212,10 @@ async def _head(request: Request, break_id: str, caller: Caller, permission: Per
         Denied: There is none, or it is of an account that is not the caller's; both are told alike.
     """
     desk = desk_of(request)
-    found = await desk.look(lambda seen: kept.breaks_by_id(seen.connection, [break_id]), amounts=False)
+    found = await desk.look(lambda seen: breaks_by_id(seen.connection, [break_id]), amounts=False)
     if found and not caller.is_for(found[0].account):
         await note_denial(request, caller, f"may not {permission}", found[0].account)
         found = ()
     if not found:
         raise Denied(NOT_FOUND, "there is no break of that id; GET /v1/breaks lists them")
-    if not caller.may(permission, found[0].account):
-        await deny(request, caller, f"may not {permission}", found[0].account)
     return found[0]
-
-
-def _said(said: Said) -> Response:
-    return answer(Word(entry=said.word.entry, again=said.again, halts=said.halts, doubts=said.doubts))

@@ -58,15 +58,15 @@ async def _told(request: Request, name: str, first: int) -> AsyncIterator[bytes]
     desk, quiet = desk_of(request), 0
     yield b": listening\n\n"
     while not desk.closing.is_set():
-        # Looked up each time: a token that was taken back, or a session that ended, hears nothing more.
-        caller = await caller_of(request)
-        if caller is None or caller.name != name or not caller.may(Permission.SEE):
-            return
         try:
+            # Looked up each time: a token that was taken back, or a session that ended, hears nothing more.
+            caller = await caller_of(request)
+            if caller is None or caller.name != name or not caller.may(Permission.SEE):
+                return
             found = await desk.look(lambda seen, start=first: _read(seen, start), amounts=False)  # type: ignore[misc]
+            told = b"".join(_event(placed) for placed in found if caller.hears_of(placed.entry.account))
         except RecordError:
-            found = []  # nothing is lost: it is read from there once the record can be had
-        told = b"".join(_event(placed) for placed in found if _sees(caller, placed))
+            found, told = [], b""  # nothing is lost: it is read from there once the record can be had
         first, quiet = first + len(found), 0 if told else quiet + EVERY_S
         if told or quiet >= QUIET_S:
             yield told or b": still here\n\n"
@@ -82,11 +82,6 @@ def _read(seen: Looking, first: int) -> list[Placed]:
 
 def _last(seen: Looking) -> int:
     return last_index(seen.connection)
-
-
-def _sees(caller: Caller, placed: Placed) -> bool:
-    account = placed.entry.account
-    return caller.accounts is None or (account is not None and caller.is_for(account))
 
 
 def _event(placed: Placed) -> bytes:

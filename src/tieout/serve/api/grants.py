@@ -24,7 +24,7 @@ CONFLICT, CREATED = HTTPStatus.CONFLICT, HTTPStatus.CREATED
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """What somebody may; `accounts` None is all."""
+    """What somebody may; `accounts` None is all. `display` is how an issuer calls whom it vouches for."""
 
     name: str
     roles: tuple[str, ...]
@@ -34,6 +34,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     created_by: str
     id: str | None = None
     ends_at: datetime | None = None
+    display: str | None = None
 
 
 class GrantList(Struct, frozen=True):
@@ -162,4 +163,5 @@ def _told(row: Granted, name: str | None, ends_at: datetime | None) -> Grant:
         created_by=row.created_by,
         id=name,
         ends_at=ends_at,
+        display=getattr(row, "display", None),
     )

@@ -9,9 +9,12 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
+from msgspec.structs import replace
 from starlette.datastructures import Headers
 
+from tieout.live.account import Account
 from tieout.record.grants import Denial
+from tieout.record.history import Wanted
 from tieout.serve.access.callers import Session
 from tieout.serve.access.roles import Caller, Permission
 from tieout.serve.api.problems import Denied
@@ -44,8 +47,13 @@ def needs(permission: Permission) -> Callable[..., object]:
             await deny(request, caller, f"may not {permission}", account)
         return caller
 
-    allowed.permission = permission  # type: ignore[attr-defined]  # for `require_guarded`
-    return allowed
+    return stating(permission, allowed)
+
+
+def stating(permission: Permission, dependency: Callable[..., object]) -> Callable[..., object]:
+    """*dependency*, which asks for *permission* and says so: `require_guarded` and the matrix of tests read it."""
+    dependency.permission = permission  # type: ignore[attr-defined]
+    return dependency
 
 
 async def deny(request: Request, caller: Caller | None, why: str, account: str | None = None) -> None:
@@ -71,6 +79,26 @@ async def note_denial(request: Request, caller: Caller | None, why: str, account
         account=account if account in desk.accounts else None,
     )
     await desk.denials.note(denial)
+
+
+def account_of(request: Request, account: str) -> Account:
+    """What is watched under that name, now.
+
+    Raises:
+        Denied: 404, nothing is.
+    """
+    found = desk_of(request).running.accounts.get(account)
+    if found is None:
+        raise Denied(HTTPStatus.NOT_FOUND, "there is no account of that name; GET /v1/accounts lists them")
+    return found
+
+
+def of_caller(caller: Caller, wanted: Wanted) -> Wanted | None:
+    """What is wanted, of the caller's accounts alone; None where that is nothing."""
+    if caller.accounts is None:
+        return wanted
+    mine = caller.accounts & set(wanted.account) if wanted.account else caller.accounts
+    return replace(wanted, account=tuple(sorted(mine))) if mine else None
 
 
 def origin_of(request: Request) -> str:

@@ -14,7 +14,7 @@ from tieout.record import history
 from tieout.record.history import ReportRow, Wanted
 from tieout.record.looking import Looking, opened
 from tieout.serve.access.roles import Caller, Permission
-from tieout.serve.api.guard import deny, desk_of, needs, note_denial
+from tieout.serve.api.guard import deny, desk_of, needs, note_denial, of_caller
 from tieout.serve.api.problems import Denied
 from tieout.serve.api.shapes import Moment, answer, gives
 
@@ -43,20 +43,19 @@ async def list_reports(
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
 ) -> Response:
     """The last reports that fit, without amounts."""
-    desk = desk_of(request)
-    mine = [name for name in account or desk.accounts if caller.is_for(name)]
-    if not mine:
-        return answer(Reports((), 0))
-    wanted = Wanted(
-        account=tuple(mine),
+    asked = Wanted(
+        account=tuple(account),
         severity=tuple(severity),
         status=tuple(status),
         since=since,
         until=until,
         limit=limit,
     )
-    listed = await desk.look(lambda seen: history.list_reports(seen.connection, wanted), amounts=False)
-    return answer(Reports(listed.rows, listed.total))
+    wanted = of_caller(caller, asked)
+    if wanted is None:
+        return answer(Reports((), 0))
+    found = await desk_of(request).look(lambda seen: history.list_reports(seen.connection, wanted), amounts=False)
+    return answer(Reports(found.rows, found.total))
 
 
 @router.get("/{report_id}", responses=gives(ReconciliationReport, NOT_FOUND, GONE), response_class=Response)

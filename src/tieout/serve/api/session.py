@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from msgspec import Struct
 
 from tieout.record.grants import Denial
-from tieout.serve.access.callers import LASTS, Session
+from tieout.record.users import LASTS
+from tieout.serve.access.callers import Session
 from tieout.serve.access.roles import Role
 from tieout.serve.api.guard import COOKIE, desk_of, origin_of, require_from_here, require_login_pace, session_of
 from tieout.serve.api.problems import Denied

@@ -12,6 +12,7 @@ from nicegui.element import Element
 
 from tieout.record.history import ReportRow, Wanted, list_reports
 from tieout.record.looking import Looking
+from tieout.record.standing import read_standing
 from tieout.record.timeline import Happening, read_timeline
 from tieout.serve.access.roles import Permission
 from tieout.serve.dashboard import trading
@@ -20,13 +21,13 @@ from tieout.serve.dashboard.page import Page, opened
 from tieout.serve.dashboard.parts import Keyed, ago, badge, cell, link, put, second, table
 from tieout.serve.desk import AccountState, Desk
 from tieout.serve.render.saying import halt_words
-from tieout.serve.render.words import counted
+from tieout.serve.render.words import counted, unread_words
 
 MOST = 100
 READINGS = 300
 WORDS = {
     "approve": "approved", "reject": "rejected", "known": "accepted as it is", "comment": "commented on",
-    "resolve": "wants another way for", "halt": "halts", "resume": "resumes", "adopt": "takes over", "assign": "gave away",
+    "resolve": "wants another way for", "halt": "halts", "resume": "resumes", "adopt": "takes over", "assign": "gave",
 }  # fmt: skip
 
 
@@ -39,9 +40,10 @@ class Run(Struct, frozen=True, kw_only=True):
 
 
 class AccountView(Struct, frozen=True, kw_only=True):
-    """How an account stands and what happened to it, the newest first."""
+    """How an account stands and what happened to it, the newest first; `unread` is what its last reading lacks."""
 
     state: AccountState
+    unread: str
     happenings: tuple[Happening, ...]
     runs: tuple[Run, ...]
 
@@ -52,9 +54,7 @@ async def show(account: str) -> None:
     if page is None:
         return
     if account not in page.desk.accounts:
-        with page.body:
-            put("h1", "There is no such account")
-            put("a", "All accounts", href="/")
+        _end(page, account)
         return
     ui.page_title(f"{account} · Tieout")
     with page.body:
@@ -69,16 +69,26 @@ async def show(account: str) -> None:
             put("h2", "Readings")
             runs = Keyed(table("Readings, the newest first", "When (UTC)", "Outcome", "Readings"))
 
-    def fill(view: AccountView) -> None:
+    def fill(view: AccountView | None) -> None:
+        if view is None:
+            _end(page, account)
+            return
         top.show([("", view.state)], _top)
         halts = [(halt.id, ("halted", f"TRADING HALTED: {halt_words(halt, account)}")) for halt in view.state.halts]
         troubles = [(trouble, ("alarm", trouble)) for trouble in view.state.troubles]
+        if view.unread:
+            troubles.append(("unread", ("alarm", f"The last reading does not show everything: {view.unread}.")))
         urgent.show([*halts, *troubles], lambda told: put("p", told[1], told[0]))
         may.show([(verb, verb) for verb in _verbs(page, view.state)], lambda verb: BUTTONS[verb](page, account))
         rows.show([((each.entry, each.what, each.about), each) for each in view.happenings], _happening)
         runs.show([(run.first.entry, run) for run in view.runs], _run)
 
     await page.follow(lambda: _read(page.desk, account, amounts=page.caller.sees_amounts), fill)
+
+
+def _end(page: Page, account: str) -> None:
+    why = f"Nothing of that name is watched: {account}. What is in the record stays there."
+    page.end("There is no such account", why, "All accounts", "/")
 
 
 BUTTONS = {"read": trading.reconcile_button, "halt": trading.halt_button, "resume": trading.resume_button}
@@ -91,18 +101,31 @@ def _verbs(page: Page, state: AccountState) -> list[str]:
     return [verb for verb in may if (verb != "resume" or state.halts) and not (verb == "halt" and whole)]
 
 
-async def _read(desk: Desk, account: str, *, amounts: bool) -> AccountView:
-    state = replace((await desk.states([account]))[0], age_seconds=None)
+async def _read(desk: Desk, account: str, *, amounts: bool) -> AccountView | None:
+    """The account as it stands; None where it is not watched any more."""
+    states = await desk.states([account])
+    if not states:
+        return None
+    state = replace(states[0], age_seconds=None)
+    unread = (
+        "" if state.status in ("matched", None) else await desk.look(lambda seen: _unread(seen, account), amounts=True)
+    )
 
     def read(seen: Looking) -> AccountView:
         listed = list_reports(seen.connection, Wanted(account=(account,), limit=READINGS))
         return AccountView(
             state=state,
+            unread=unread,
             happenings=read_timeline(seen.connection, seen.sealed, account, MOST),
             runs=tuple(_runs(listed.rows))[::-1][:MOST],
         )
 
     return await desk.look(read, amounts=amounts)
+
+
+def _unread(seen: Looking, account: str) -> str:
+    report = read_standing(seen.connection, seen.sealed, account).report
+    return "" if report is None else unread_words(report)
 
 
 def _runs(rows: Sequence[ReportRow]) -> list[Run]:
@@ -128,6 +151,9 @@ def _top(state: AccountState) -> Element:
             badge(state.worst)
             number = counted(sum(state.open_breaks.values()), "open break")
             put("a", number, href=f"/breaks?account={quote(state.account, safe='')}")
+        if state.awaits:
+            waits = f"{state.awaits} {'waits' if state.awaits == 1 else 'wait'} for a person"
+            put("a", waits, "state waiting", href=f"/breaks?account={quote(state.account, safe='')}&state=waiting")
         if state.read_at is not None:
             put("span", "read")
             ago(state.read_at, overdue_after=state.overdue_after_seconds)
@@ -169,7 +195,8 @@ def _words(each: Happening) -> str:
         case "resume":
             return f"trading of {each.about} may go on: {each.actor or 'lifted by itself'}. "
         case "word":
-            said = f"{each.actor} {WORDS.get(each.verdict, each.verdict)} {each.about}"
+            to = "" if each.assignee is None else f" to {each.assignee}"
+            said = f"{each.actor} {WORDS.get(each.verdict, each.verdict)} {each.about}{to}"
             return f"{said}: {each.text}. " if each.text else f"{said}. "
         case "action":
             return f"{each.about}: {each.verdict}{f', {why}' if why else ''}. "

@@ -14,7 +14,7 @@ from nicegui.element import Element
 from tieout.model.halt import Halt
 from tieout.serve.access.roles import Permission
 from tieout.serve.dashboard import trading
-from tieout.serve.dashboard.glancing import Glance, Glances, Waiting, headline, some
+from tieout.serve.dashboard.glancing import Everything, Glances, Waiting, headline, some
 from tieout.serve.dashboard.page import Page, opened
 from tieout.serve.dashboard.parts import Keyed, Rows, ago, badge, cell, link, put, table
 from tieout.serve.desk import AccountState
@@ -60,17 +60,17 @@ async def show() -> None:
     }  # fmt: skip
     rows = Rows(body, lambda told: builders[told[0]](told[1]))
 
-    def fill(glance: Glance) -> None:
-        said.show([(sentence, sentence) for sentence in headline(glance)], lambda text: put("p", text))
-        halts = [(halt.id, (state.account, halt)) for state in glance.accounts for halt in state.halts]
+    def fill(everything: Everything) -> None:
+        said.show([(sentence, sentence) for sentence in headline(everything)], lambda text: put("p", text))
+        halts = [(halt.id, (state.account, halt)) for state in everything.accounts for halt in state.halts]
         halted.show(halts[:MOST], _banner)
-        heading.show([("", "Waiting for a person")] if glance.waiting else [], lambda text: put("h2", text))
-        cards.show([(each.row.discrepancy_id, each) for each in glance.waiting[:MOST]], _card)
-        found = glance.named(find)
+        heading.show([("", "Waiting for a person")] if everything.waiting else [], lambda text: put("h2", text))
+        cards.show([(each.row.discrepancy_id, each) for each in everything.waiting[:MOST]], _card)
+        found = everything.named(find)
         rows.show([(state.account, _cells(state)) for state in found[:MOST]])
         more = f"The first {MOST} of {len(found):,}, what needs somebody first." if len(found) > MOST else ""
         fewer.show([("", more)] if more else [], lambda text: put("p", text, "hint"))
-        venues.show([(name, (name, sentences)) for name, sentences in glance.venues.items()], _venue)
+        venues.show([(name, (name, sentences)) for name, sentences in everything.venues.items()], _venue)
 
     await page.follow(lambda: glances.read(page.caller), fill)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -52,12 +53,16 @@ class Question(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What was answered; `once` names this one question, so that it counts once however often it is sent."""
+    """What was answered; `once` names this one question, so that it counts once however often it is sent.
+
+    `at` is when it was first sent: what is sent again after a lost answer says the same, to the letter.
+    """
 
     caller: Caller
     reason: str
     choice: str
     once: str
+    at: datetime
 
 
 Say: TypeAlias = Callable[[Answer], Awaitable[Sequence[str]]]
@@ -66,6 +71,7 @@ Say: TypeAlias = Callable[[Answer], Awaitable[Sequence[str]]]
 def ask(page: Page, question: Question, say: Say) -> None:
     """Ask; with yes, and where the visitor may still do that, *say* says it and gives the sentences to tell."""
     name, once = secrets.token_hex(4), secrets.token_hex(16)
+    at: datetime | None = None
     with page.dialogs, put("dialog", data_open="", aria_labelledby=f"title-{name}") as dialog:
         put("h2", question.title, id_=f"title-{name}")
         for sentence in question.happens:
@@ -74,13 +80,14 @@ def ask(page: Page, question: Question, say: Say) -> None:
             problem = _fill(question, name)
 
     async def answered(event: GenericEventArguments) -> None:
-        caller = await page.let(question.needs, question.account)
+        caller = await page.let(question.needs, question.account, problem.set_text)
         if caller is None:
-            dialog.props["data-close"] = ""
             return
+        nonlocal at
+        at = at or page.desk.clock.now()
         reason, choice = _fields(event.args)
         try:
-            told = await say(Answer(caller=caller, reason=reason, choice=choice, once=once))
+            told = await say(Answer(caller=caller, reason=reason, choice=choice, once=once, at=at))
         except (WordRefused, RecordError, ReconciliationError, BadInput) as error:
             problem.set_text(f"Not said: {error.why if isinstance(error, WordRefused) else error}.")
             return

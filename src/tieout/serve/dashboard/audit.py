@@ -18,22 +18,28 @@ from tieout.serve.dashboard.verifying import Checked, Verifier
 from tieout.serve.desk import Desk
 from tieout.serve.render.words import counted
 
-MOST = 50
+MOST, MOST_READ = 50, 2000  # entries that are shown, and that one look goes through to find them
+NONE = f"None of these entries is yours to see; of all accounts, {MOST_READ:,} are looked through at a time."
 HIDDEN = frozenset({"at"})  # it says the same as the entry's own time
 WHAT = {
     EntryKind.OBSERVE: "A reading, nothing comparable", EntryKind.COMPARE: "A reading", EntryKind.DECIDE: "A decision",
     EntryKind.INTENT: "About to act", EntryKind.OUTCOME: "What came of it", EntryKind.APPROVE: "A person's word",
-    EntryKind.HALT: "Halt", EntryKind.RESUME: "Resume", EntryKind.CONFIGURE: "A start", EntryKind.ERASE: "An erasure",
-    EntryKind.HEARTBEAT: "Heartbeat", EntryKind.GRANT: "Access granted or taken", EntryKind.DENY: "Access denied",
+    EntryKind.HALT: "Halt", EntryKind.RESUME: "Resume", EntryKind.CONFIGURE: "A start, or another configuration",
+    EntryKind.ERASE: "An erasure", EntryKind.HEARTBEAT: "Heartbeat", EntryKind.GRANT: "Access granted or taken",
+    EntryKind.CORRECT: "A correction taken, or refused", EntryKind.DENY: "Access denied",
 }  # fmt: skip
 
 
 class Log(Struct, frozen=True, kw_only=True):
-    """The log as it stands: its head, the entries that were asked for, the newest first, and how it was verified last."""
+    """The log as it stands: its head, entries that were asked for, the newest first, and how it was verified last.
+
+    What is older than those shown is before the entry `older`; nothing is, where that is 0.
+    """
 
     entries: int
     head: str
     shown: tuple[Placed, ...]
+    older: int
     checked: Checked | None
     running: bool
 
@@ -54,7 +60,7 @@ async def show() -> None:
         with put("section", aria_label="Entries"):
             put("h2", "Entries")
             rows = Keyed(table("Entries, the newest first", "Entry", "When (UTC)", "What", "Account", "Who", "About"))
-            older = Keyed(put("p"))
+            none, older = Keyed(put("div")), Keyed(put("p"))
 
     def fill(log: Log) -> None:
         if verdict is not None and button is not None and head is not None:
@@ -62,10 +68,10 @@ async def show() -> None:
             button.show([("", "")], lambda _: _button(page, verifier))
             head.show([("", log.head)], _head)
         rows.show([(placed.index, placed) for placed in log.shown], _row)
-        last = min((placed.index for placed in log.shown), default=0)
-        older.show([("", last)] if last > 0 else [], _older)
+        none.show([] if log.shown else [("", NONE)], lambda text: put("p", text, "hint"))
+        older.show([("", log.older)] if log.older > 0 else [], _older)
 
-    await page.follow(lambda: _read(page.desk, page.caller, verifier, before), fill)
+    await page.follow(lambda: read_log(page.desk, page.caller, verifier, before), fill)
 
 
 def _number() -> int | None:
@@ -75,29 +81,33 @@ def _number() -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
 
 
-async def _read(desk: Desk, caller: Caller, verifier: Verifier, before: int | None) -> Log:
+async def read_log(desk: Desk, caller: Caller, verifier: Verifier, before: int | None) -> Log:
+    """The log, with the newest entries before *before* that *caller* may see, as far as one look goes.
+
+    Raises:
+        RecordError: The record cannot be read now.
+    """
+
     def read(seen: Looking) -> Log:
         count = last_index(seen.connection) + 1
-        end = count if before is None else min(before, count)
+        start = count if before is None else min(before, count)
+        least = max(0, start - MOST_READ)
         found = list[Placed]()
-        start = end
-        while start > 0 and len(found) < MOST and end - start < 40 * MOST:
-            start = max(0, start - MOST)
-            some = read_entries(seen.connection, start, min(start + MOST, end))
-            found += [placed for placed in reversed(list(some)) if _sees(caller, placed)]
-            end = start if start < end else end
+        while start > least and len(found) < MOST:
+            end, start = start, max(least, start - MOST)
+            some = list(read_entries(seen.connection, start, end))
+            found += [placed for placed in reversed(some) if caller.hears_of(placed.entry.account)]
+        older = found[MOST - 1].index if len(found) >= MOST else start
         try:
             head = newest_checkpoint(seen.connection)
         except RecordUnavailable:
             head = ""
-        return Log(entries=count, head=head, shown=tuple(found[:MOST]), checked=verifier.last, running=verifier.running)
+        return Log(
+            entries=count, head=head, shown=tuple(found[:MOST]), older=older,
+            checked=verifier.last, running=verifier.running,
+        )  # fmt: skip
 
     return await desk.look(read, amounts=False)
-
-
-def _sees(caller: Caller, placed: Placed) -> bool:
-    account = placed.entry.account
-    return caller.accounts is None or (account is not None and caller.is_for(account))
 
 
 def _verdict(told: tuple[Checked | None, bool]) -> Element:
@@ -129,10 +139,7 @@ def _verdict(told: tuple[Checked | None, bool]) -> Element:
 
 
 def _button(page: Page, verifier: Verifier) -> Element:
-    async def verify() -> None:
-        caller = await page.let(Permission.SEE)
-        if caller is None:
-            return
+    async def verify(caller: Caller) -> None:
         if caller.accounts is not None:
             page.warn("The whole log is verified for those alone who may see every account.")
             return
@@ -144,7 +151,7 @@ def _button(page: Page, verifier: Verifier) -> Element:
             page.tell("The log was verified.")
 
     button = put("button", "Verify now", type="button", data_focus="verify")
-    button.on("click", verify, args=[])
+    page.on_press(button, Permission.SEE, None, verify)
     return button
 
 
@@ -178,5 +185,5 @@ def _row(placed: Placed) -> Element:
     return row
 
 
-def _older(last: int) -> Element:
-    return put("a", "Older entries", href=f"/audit?before={last}")
+def _older(before: int) -> Element:
+    return put("a", "Older entries", href=f"/audit?before={before}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from nicegui import ui
@@ -11,7 +11,7 @@ from nicegui.element import Element
 from tieout.model.amounts import plain
 from tieout.serve.dashboard.page import Page, opened
 from tieout.serve.dashboard.parts import Keyed, cell, choose, put, table
-from tieout.serve.dashboard.reckoning import DAYS, Day, History, Latency, read_history
+from tieout.serve.dashboard.reckoning import DAYS, MOST_BREAKS, Day, History, Latency, read_history
 from tieout.serve.render.text import lasting, usd
 from tieout.serve.render.words import counted
 
@@ -35,14 +35,21 @@ async def show() -> None:
         note, charts = Keyed(put("div")), Keyed(put("div", classes="charts"))
 
     def fill(history: History) -> None:
-        more = f"{counted(history.left_out, 'account')} more are not reckoned with here: choose one."
-        note.show([("", more)] if history.left_out else [], lambda text: put("p", text, "hint"))
+        note.show([(each, each) for each in _left_out(history)], lambda text: put("p", text, "hint"))
         told = {
             name: (build, history) for name, build in CHARTS.items() if name != "exposure" or page.caller.sees_amounts
         }
         charts.show(list(told.items()), lambda each: each[0](each[1]))
 
     await page.follow(lambda: read_history(page.desk, page.caller, account), fill, every_ns=EVERY_NS)
+
+
+def _left_out(history: History) -> Iterator[str]:
+    """What the figures do not hold, in sentences."""
+    if history.left_out:
+        yield f"{counted(history.left_out, 'account')} more are not reckoned with here: choose one."
+    if history.cut:
+        yield f"Only the newest {MOST_BREAKS:,} breaks are counted, so older days show too few: choose one account."
 
 
 def _choice(page: Page, account: str) -> None:

@@ -82,18 +82,16 @@ def button(page: Page, offer: Offer) -> Element:
     if offer.verb == "resume":
         return trading.resume_button(page, offer.account)
 
-    async def clicked() -> None:
-        if await page.let(NEEDS[offer.verb], offer.account) is None:
-            return
+    async def begin(_: Caller) -> None:
         question = _question(offer)
         if offer.verb == "assign":
             names = await page.desk.look(lambda seen: _may_look_after(seen, offer.account), amounts=False)
-            question = replace(question, choice=Choice(label="To whom", options=tuple((name, name) for name in names)))
+            question = replace(question, choice=Choice(label="To whom", options=tuple(names.items())))
         ask(page, question, lambda answer: _SAY[offer.verb](page, offer, answer))
 
     tone = "primary" if offer.verb == "approve" else ""
     made = put("button", LABELS[offer.verb], tone, type="button", data_focus=offer.verb)
-    made.on("click", clicked, args=[])
+    page.on_press(made, NEEDS[offer.verb], offer.account, begin)
     return made
 
 
@@ -145,10 +143,10 @@ def _assign(offer: Offer) -> Asked:
     return f"Give {offer.name} to somebody?", happens, "Give", None
 
 
-def _may_look_after(seen: Looking, account: str) -> list[str]:
-    """Who may say something of an account, of those who may log in."""
+def _may_look_after(seen: Looking, account: str) -> dict[str, str]:
+    """Who may say something of an account, of those who may log in: by name, and as they are called."""
     known = (caller_of(row) for row in list_users(seen.connection) if row.disabled_at is None)
-    return [each.name for each in known if each.may(Permission.COMMENT, account)]
+    return {each.name: each.called for each in known if each.may(Permission.COMMENT, account)}
 
 
 _ASKED: dict[str, Callable[[Offer], Asked]] = {
@@ -169,7 +167,7 @@ async def _say_answer(page: Page, offer: Offer, answer: Answer) -> Sequence[str]
 async def _say_accept(page: Page, offer: Offer, answer: Answer) -> Sequence[str]:
     if answer.choice not in SPANS:
         raise BadInput([Problem("how long", "", "not one of those offered", "choose one")])
-    until = page.desk.clock.now() + timedelta(hours=int(answer.choice))
+    until = answer.at + timedelta(hours=int(answer.choice))
     said = await page.desk.people.accept(
         offer.break_id, until=until, actor=answer.caller.name, why=answer.reason, once=answer.once
     )

@@ -41,7 +41,7 @@ class Gate:
             await self._note(known, scope, headers)
             await _refuse(scope, receive, send)
             return
-        wait = 0 if "/_nicegui" in scope["path"] else self._desk.pace.wait_seconds(f"caller {known.name}")
+        wait = 0 if scope["path"].startswith("/_nicegui") else self._desk.pace.wait_seconds(f"caller {known.name}")
         if wait:
             late = PlainTextResponse(f"too many requests: ask again in {wait} s\n", 429, {"Retry-After": str(wait)})
             await late(scope, receive, send)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -11,10 +11,8 @@ from msgspec.structs import replace
 
 from tieout.brokers.wire.measured import EndpointMeasured
 from tieout.model.discrepancy import SEVERITY_RANK, Severity
-from tieout.record.breaks import BreakRow, list_breaks
-from tieout.record.history import Wanted
-from tieout.record.looking import Looking
-from tieout.record.standing import read_standing, with_standing
+from tieout.record.breaks import BreakRow
+from tieout.record.overview import Glance
 from tieout.serve.access.roles import Caller
 from tieout.serve.desk import AccountState, Desk
 from tieout.serve.render.saying import minute, plan_words
@@ -33,7 +31,7 @@ class Waiting(Struct, frozen=True, kw_only=True):
     answer: str
 
 
-class Glance(Struct, frozen=True, kw_only=True):
+class Everything(Struct, frozen=True, kw_only=True):
     """How everything stands that somebody may see, what needs a person first."""
 
     waiting: tuple[Waiting, ...]
@@ -57,7 +55,7 @@ class Glances:
         self._states: tuple[AccountState, ...] = ()
         self._waiting: tuple[Waiting, ...] = ()
 
-    async def read(self, caller: Caller) -> Glance:
+    async def read(self, caller: Caller) -> Everything:
         """How the accounts stand that *caller* may see.
 
         Raises:
@@ -71,7 +69,7 @@ class Glances:
             for venue, endpoints in self._desk.running.measured.items()
             if may_know(self._desk, caller, venue)
         }
-        return Glance(
+        return Everything(
             waiting=tuple(each for each in self._waiting if caller.is_for(each.row.account)),
             accounts=tuple(state for state in self._states if caller.is_for(state.account)),
             venues={name: told for name, told in venues.items() if told},
@@ -79,15 +77,11 @@ class Glances:
 
     async def _read(self) -> None:
         desk, began_ns = self._desk, self._desk.clock.monotonic_ns()
+        seen = await desk.glances(desk.accounts)
         # The browser counts the age: here it would make news of each look.
-        found = [replace(state, age_seconds=None) for state in await desk.states(desk.accounts)]
-        asked = [state.account for state in found if state.awaits]
-
-        def waiting(seen: Looking) -> tuple[Waiting, ...]:
-            return tuple(each for name in asked for each in _waiting(seen, name, desk.clock.now()))
-
-        self._waiting = await desk.look(waiting, amounts=True) if asked else ()
-        self._states = tuple(sorted(found, key=_urgency))
+        states = [replace(desk.state(each), age_seconds=None) for each in seen]
+        self._states = tuple(sorted(states, key=_urgency))
+        self._waiting = tuple(sorted((waits for each in seen for waits in _waiting(each)), key=_worst_first))
         ended_ns = desk.clock.monotonic_ns()
         self._due_ns = ended_ns + REST * (ended_ns - began_ns)
 
@@ -98,9 +92,9 @@ def may_know(desk: Desk, caller: Caller, venue: str) -> bool:
     return caller.accounts is None or venue.partition(" ")[0] in mine
 
 
-def headline(glance: Glance) -> tuple[str, ...]:
+def headline(everything: Everything) -> tuple[str, ...]:
     """What is wrong and how bad, in sentences; that nothing is, where nothing is."""
-    states = glance.accounts
+    states = everything.accounts
     halted = [state.account for state in states if state.halts]
     unread = [state.account for state in states if state.status in ("failed", "incomplete") or state.troubles]
     new = [state.account for state in states if state.status is None and not state.troubles]
@@ -108,8 +102,8 @@ def headline(glance: Glance) -> tuple[str, ...]:
     worst = max((Severity(state.worst) for state in states if state.worst), key=SEVERITY_RANK.__getitem__, default=None)
     told = [
         f"Trading is HALTED in {some(halted)}." if halted else "",
-        f"{counted(len(glance.waiting), 'break')} {'waits' if len(glance.waiting) == 1 else 'wait'} for approval."
-        if glance.waiting
+        f"{counted(len(everything.waiting), 'break')} {'waits' if len(everything.waiting) == 1 else 'wait'} for approval."
+        if everything.waiting
         else "",
         f"{counted(count, 'break')} {'is' if count == 1 else 'are'} open, {'' if count == 1 else 'the worst '}{worst}."
         if count
@@ -130,20 +124,20 @@ def _all(number: int) -> str:
     return "the one account" if number == 1 else f"all {number} accounts"
 
 
-def _waiting(seen: Looking, account: str, now: datetime) -> list[Waiting]:
-    standing = read_standing(seen.connection, seen.sealed, account)
-    found = []
-    for row in list_breaks(seen.connection, Wanted(account=(account,))):
-        row = with_standing(row, standing, now)
-        plan = standing.plan_of(row.discrepancy_id)
-        if not row.awaits or plan is None:
+def _waiting(seen: Glance) -> Iterator[Waiting]:
+    for row in seen.breaks:
+        plan = None if seen.standing is None else seen.standing.plan_of(row.discrepancy_id)
+        if not row.awaits or plan is None or seen.standing is None:
             continue
-        word = standing.answer(plan.plan)
+        word = seen.standing.answer(plan.plan)
         answer = (
             "" if word is None else f"{word.actor} said {word.verdict} at {minute(word.at)}, and it is not heard yet"
         )
-        found.append(Waiting(row=row, plan=plan_words(plan), until=row.awaits_until, answer=answer))
-    return found
+        yield Waiting(row=row, plan=plan_words(plan), until=row.awaits_until, answer=answer)
+
+
+def _worst_first(each: Waiting) -> tuple[object, ...]:
+    return -SEVERITY_RANK[Severity(each.row.severity)], each.row.first_seen
 
 
 def _urgency(state: AccountState) -> tuple[object, ...]:

@@ -35,9 +35,7 @@ async def show(break_id: str) -> None:
         await note_denial(page.caller, f"may not {Permission.SEE}", head.account)
         head = None  # told alike, so that nobody learns what there is
     if head is None:
-        with page.body:
-            put("h1", "There is no such break")
-            put("a", "All breaks", href="/breaks")
+        page.end("There is no such break", "Nothing that you may see has that name.", "All breaks", "/breaks")
         return
     ui.page_title(f"{head.domain} {head.asset} · Tieout")
     with page.body:

@@ -7,13 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tieout.model.amounts import ZERO
 from tieout.model.discrepancy import SEVERITY_RANK, CauseCode, Severity
-from tieout.record.breaks import BreakRow, list_breaks
+from tieout.record.breaks import BreakRow, count_breaks, list_breaks
 from tieout.record.history import Wanted
 from tieout.record.looking import Looking
-from tieout.record.standing import Standing, known_accounts, read_standing, with_standing
+from tieout.record.standing import Standing, read_standing, with_standing
 from tieout.serve.access.roles import Caller
 from tieout.serve.desk import Desk
 
@@ -40,7 +41,7 @@ class Listed(Struct, frozen=True, kw_only=True):
 
 
 class Listing(Struct, frozen=True, kw_only=True):
-    """The breaks that fit, the first ones of them, and the accounts that there are."""
+    """The breaks that fit: the first ones of them, and how many there are."""
 
     rows: tuple[Listed, ...]
     total: int
@@ -60,7 +61,7 @@ def filter_of(asked: Mapping[str, str], caller: Caller) -> Filter:
 
 
 async def read_listing(desk: Desk, caller: Caller, wanted: Filter) -> Listing:
-    """The breaks that fit and that *caller* may see.
+    """The breaks that fit and that *caller* may see: open ones as wanted, then closed ones, the latest first.
 
     Raises:
         RecordUnavailable: The record cannot be read now.
@@ -68,19 +69,33 @@ async def read_listing(desk: Desk, caller: Caller, wanted: Filter) -> Listing:
     now = desk.clock.now()
 
     def read(seen: Looking) -> Listing:
-        names = {name for name in known_accounts(seen.connection) if caller.is_for(name)}
-        asked = Wanted(account=_one(wanted.account), severity=_one(wanted.severity), cause=_one(wanted.cause))
-        rows = [
-            row for row in list_breaks(seen.connection, asked, closed=wanted.state == "all") if row.account in names
-        ]
+        asked = _asked(caller, wanted)
+        if asked is None:
+            return Listing(rows=(), total=0)
+        rows = list_breaks(seen.connection, asked)
+        # Each of these opens a report, and only those have one that speaks of an open break.
         standings = {name: read_standing(seen.connection, seen.sealed, name) for name in {row.account for row in rows}}
         found = [_listed(row, standings[row.account], now, caller) for row in rows]
         if wanted.state == "waiting":
             found = [each for each in found if each.row.awaits]
         found.sort(key=_KEYS[wanted.order])
-        return Listing(rows=tuple(found[:MOST]), total=len(found))
+        if wanted.state != "all":
+            return Listing(rows=tuple(found[:MOST]), total=len(found))
+        rest = list_breaks(seen.connection, replace(asked, limit=MOST), closed=True, offset=len(found))
+        total = count_breaks(seen.connection, asked, closed=True)
+        return Listing(rows=tuple([*found, *(Listed(row=row, usd=None) for row in rest)][:MOST]), total=total)
 
     return await desk.look(read, amounts=True)
+
+
+def _asked(caller: Caller, wanted: Filter) -> Wanted | None:
+    """What is wanted, of the caller's accounts alone; None where that is nothing."""
+    names = _one(wanted.account)
+    if caller.accounts is not None:
+        names = tuple(sorted(name for name in caller.accounts if wanted.account in ("", name)))
+        if not names:
+            return None
+    return Wanted(account=names, severity=_one(wanted.severity), cause=_one(wanted.cause))
 
 
 def _one(text: str) -> tuple[str, ...]:
@@ -89,24 +104,23 @@ def _one(text: str) -> tuple[str, ...]:
 
 def _listed(row: BreakRow, standing: Standing, now: datetime, caller: Caller) -> Listed:
     usd = None
-    if caller.sees_amounts and standing.report is not None and row.closed_at is None:
+    if caller.sees_amounts and standing.report is not None:
         mine = (each for each in standing.report.discrepancies if each.discrepancy_id == row.discrepancy_id)
         usd = next((each.usd_value for each in mine), None)
     return Listed(row=with_standing(row, standing, now), usd=usd)
 
 
 def _by_severity(each: Listed) -> tuple[object, ...]:
-    row = each.row
-    return row.closed_at is not None, not row.awaits, -SEVERITY_RANK[Severity(row.severity)], row.first_seen
+    return not each.row.awaits, -SEVERITY_RANK[Severity(each.row.severity)], each.row.first_seen
 
 
 def _by_age(each: Listed) -> tuple[object, ...]:
-    return each.row.closed_at is not None, each.row.first_seen
+    return (each.row.first_seen,)
 
 
 def _by_value(each: Listed) -> tuple[object, ...]:
     # What nobody can value may be worth anything.
-    return each.row.closed_at is not None, each.usd is not None, -(each.usd or ZERO)
+    return each.usd is not None, -(each.usd or ZERO)
 
 
 _KEYS = {"severity": _by_severity, "age": _by_age, "value": _by_value}

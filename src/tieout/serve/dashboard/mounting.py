@@ -41,6 +41,10 @@ def add_dashboard(app: FastAPI, desk: Desk, record: RecordSettings) -> None:
     """Let *app* serve the pages over *desk*, beside what it serves already; once in a process, for NiceGUI is one."""
     app.mount("/assets", StaticFiles(directory=ASSETS), name="assets")
     app.include_router(signing_in.router)
+    if desk.elsewhere is not None:
+        from tieout.serve.dashboard import signing_in_elsewhere  # loads what only the extra has
+
+        app.include_router(signing_in_elsewhere.router)
     for path, show in PAGES.items():
         ui.page(path, title="Tieout", response_timeout=PATIENCE_SECONDS)(show)
     ui.run_with(

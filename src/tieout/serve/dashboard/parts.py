@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -95,11 +96,15 @@ class Keyed:
         self._shown: dict[Hashable, tuple[object, Element]] = {}
 
     def show(self, wanted: Sequence[tuple[Hashable, T]], build: Callable[[T], Element]) -> None:
-        """Show these, in this order; *build* makes the one element for one of them."""
-        keys = {key for key, _ in wanted}
-        for key in [key for key in self._shown if key not in keys]:
+        """Show these, in this order, equal keys too; *build* makes the one element for one of them."""
+        times = Counter[Hashable]()
+        numbered = dict[Hashable, T]()
+        for key, value in wanted:
+            times[key] += 1
+            numbered[key, times[key]] = value
+        for key in [key for key in self._shown if key not in numbered]:
             self._shown.pop(key)[1].delete()
-        for place, (key, value) in enumerate(wanted):
+        for place, (key, value) in enumerate(numbered.items()):
             was = self._shown.get(key)
             if was is None or was[0] != value:
                 if was is not None:

@@ -43,11 +43,15 @@ class Latency(Struct, frozen=True, kw_only=True):
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """The last days, and the venues; `left_out` accounts are more than are reckoned with at once."""
+    """The last days, and the venues; `left_out` accounts are more than are reckoned with at once.
+
+    `cut` means that the same is true of breaks: only the newest are counted, so that older days show too few.
+    """
 
     days: tuple[Day, ...]
     venues: tuple[Latency, ...]
     left_out: int
+    cut: bool
 
 
 async def read_history(desk: Desk, caller: Caller, account: str) -> History:
@@ -64,7 +68,8 @@ async def read_history(desk: Desk, caller: Caller, account: str) -> History:
     since = _begin(dates[0])
 
     def read(seen: Looking) -> History:
-        stood = breaks_since(seen.connection, names, since, MOST_BREAKS)
+        found = breaks_since(seen.connection, names, since, MOST_BREAKS + 1)
+        stood = found[:MOST_BREAKS]
         exposures = dict[date, Exposure]()
         if seen.sealed is not None:
             for each in dates:
@@ -74,6 +79,7 @@ async def read_history(desk: Desk, caller: Caller, account: str) -> History:
             days=tuple(_day(each, stood, exposures.get(each)) for each in dates),
             venues=tuple(_latencies(desk, caller)),
             left_out=len(all_names) - len(names),
+            cut=len(found) > len(stood),
         )
 
     return await desk.look(read, amounts=caller.sees_amounts)

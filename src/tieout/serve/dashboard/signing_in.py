@@ -12,18 +12,20 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from tieout.errors import BadInput
 from tieout.record.grants import Denial
-from tieout.serve.access.callers import LASTS
+from tieout.record.users import LASTS
+from tieout.serve.access.callers import Login
 from tieout.serve.api.guard import COOKIE, desk_of, is_from_here, origin_of, require_login_pace, session_of
 from tieout.serve.api.problems import Denied
 from tieout.serve.api.shapes import read_body
 from tieout.serve.dashboard.gate import LOGIN
 
+ELSEWHERE = LOGIN + "/oidc"
 MAX_FORM = 8192
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-ELSEWHERE = "That did not come from this page: open it anew, and try again."
+NOT_HERE = "That did not come from this page: open it anew, and try again."
 
 router = APIRouter(include_in_schema=False)
 _pages = Environment(
@@ -38,7 +40,7 @@ async def show_form(request: Request) -> Response:
     if await session_of(request) is not None:
         return RedirectResponse(after, HTTPStatus.SEE_OTHER)
     # Whoever follows a link from elsewhere shows no cookie on the way: the form comes again by itself, and then it is there.
-    return _form(after, bounce=request.headers.get("sec-fetch-site") in ("cross-site", "same-site"))
+    return form(request, after, bounce=request.headers.get("sec-fetch-site") in ("cross-site", "same-site"))
 
 
 @router.post(LOGIN)
@@ -47,26 +49,19 @@ async def sign_in(request: Request) -> Response:
     fields = await _fields(request)
     after = own_path(fields.get("next", "/"))
     if not is_from_here(request.headers):
-        return _form(after, ELSEWHERE, HTTPStatus.FORBIDDEN)
+        return form(request, after, NOT_HERE, HTTPStatus.FORBIDDEN)
     desk = desk_of(request)
     try:
         require_login_pace(request)
     except Denied as denied:
-        return _form(after, f"Not signed in: {denied.why}.", denied.status)
+        return form(request, after, f"Not signed in: {denied.why}.", denied.status)
     login = await desk.callers.login(fields.get("name", ""), fields.get("password", ""))
     if login.session is None:
         await desk.denials.note(Denial(who=None, origin=origin_of(request), what="log in", why=login.why))
         again = "" if login.again_at is None else f" Try again at {login.again_at:%H:%M:%S} UTC."
-        return _form(after, f"Not signed in: {login.why}.{again}", HTTPStatus.UNAUTHORIZED)
+        return form(request, after, f"Not signed in: {login.why}.{again}", HTTPStatus.UNAUTHORIZED)
     answer = RedirectResponse(after, HTTPStatus.SEE_OTHER)
-    answer.set_cookie(
-        COOKIE,
-        login.cookie,
-        max_age=LASTS.days * 86_400 + LASTS.seconds,
-        httponly=True,
-        secure=request.url.scheme == "https",
-        samesite="strict",
-    )
+    set_session(request, answer, login)
     return answer
 
 
@@ -83,6 +78,18 @@ async def sign_out(request: Request) -> Response:
     return answer
 
 
+def set_session(request: Request, answer: Response, login: Login) -> None:
+    """Let *answer* hand the browser the cookie of its session."""
+    answer.set_cookie(
+        COOKIE,
+        login.cookie,
+        max_age=LASTS.days * 86_400 + LASTS.seconds,
+        httponly=True,
+        secure=request.url.scheme == "https",
+        samesite="strict",
+    )
+
+
 def own_path(text: str) -> str:
     """*text* where it is a path of ours; else the first page: nobody is sent elsewhere from here."""
     plain = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and "\\" not in text
@@ -97,6 +104,17 @@ async def _fields(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(raw.decode("utf-8", "replace")).items()}
 
 
-def _form(after: str, problem: str = "", status: HTTPStatus = HTTPStatus.OK, *, bounce: bool = False) -> Response:
-    page = _pages.get_template("login.html.jinja").render(problem=problem, after=after, bounce=bounce)
-    return HTMLResponse(page, status, {"Content-Security-Policy": POLICY})
+def form(
+    request: Request, after: str, problem: str = "", status: HTTPStatus = HTTPStatus.OK, *, bounce: bool = False
+) -> Response:
+    """The form, with what went wrong; a link beside it where there is an issuer to sign in through."""
+    elsewhere = desk_of(request).elsewhere
+    through = None if elsewhere is None else elsewhere.label
+    away = f"{ELSEWHERE}?next={quote(after, safe='')}"
+    told = page("login.html.jinja", problem=problem, after=after, bounce=bounce, through=through, away=away)
+    return HTMLResponse(told, status, {"Content-Security-Policy": POLICY})
+
+
+def page(template: str, **told: object) -> str:
+    """One of the pages that work without a script."""
+    return _pages.get_template(template).render(**told)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from nicegui.element import Element
 
-from tieout.errors import ReconciliationError, RecordError, WordRefused
-from tieout.serve.access.roles import Permission
+from tieout.errors import ReconciliationError
+from tieout.serve.access.roles import Caller, Permission
 from tieout.serve.dashboard.asking import Answer, Question, ask, told
 from tieout.serve.dashboard.page import Page
 from tieout.serve.dashboard.parts import put
@@ -18,9 +18,7 @@ from tieout.serve.render.words import verdict
 def halt_button(page: Page, account: str) -> Element:
     """A button that stops trading of an account, after a question."""
 
-    async def halt() -> None:
-        if await page.let(Permission.HALT, account) is None:
-            return
+    async def halt(_: Caller) -> None:
         question = Question(
             title=f"Halt trading of {account}?",
             happens=(f"Tieout stops trading of {account} at once, and it stays stopped until somebody resumes it.",),
@@ -42,21 +40,15 @@ def halt_button(page: Page, account: str) -> Element:
         aria_label=f"Halt trading of {account}",
         data_focus=f"halt {account}",
     )
-    button.on("click", halt, args=[])
+    page.on_press(button, Permission.HALT, account, halt)
     return button
 
 
 def resume_button(page: Page, account: str) -> Element:
     """A button that lets trading go on, after what stands was shown."""
 
-    async def resume() -> None:
-        if await page.let(Permission.RESUME, account) is None:
-            return
-        try:
-            standing = await page.desk.people.lifting(account)
-        except (WordRefused, RecordError) as error:
-            page.warn(f"{error}.")
-            return
+    async def resume(_: Caller) -> None:
+        standing = await page.desk.people.lifting(account)
 
         async def say(answer: Answer) -> Sequence[str]:
             said = await page.desk.people.resume(
@@ -76,26 +68,27 @@ def resume_button(page: Page, account: str) -> Element:
     button = put(
         "button", "Resume…", type="button", aria_label=f"Resume trading of {account}", data_focus=f"resume {account}"
     )
-    button.on("click", resume, args=[])
+    page.on_press(button, Permission.RESUME, account, resume)
     return button
 
 
 def reconcile_button(page: Page, account: str) -> Element:
     """A button that reads both sides of an account now. It changes nothing by itself, so nothing is asked."""
 
-    async def reconcile() -> None:
-        if await page.let(Permission.RECONCILE, account) is None:
+    async def reconcile(_: Caller) -> None:
+        if account not in page.desk.accounts:
+            page.warn(f"Not done: {account} is not watched any more.")
             return
         page.tell(f"{account} is being read.")
         try:
             report = await page.desk.schedule.request(account)
-        except (ReconciliationError, RecordError) as error:
-            page.warn(f"{account} could not be reconciled: {error}.")
+        except ReconciliationError as error:
+            page.warn(f"{error}.")
             return
         page.tell(f"{account} was read: {verdict(report)}.")
 
     button = put(
         "button", "Read now", type="button", aria_label=f"Reconcile {account} now", data_focus=f"read {account}"
     )
-    button.on("click", reconcile, args=[])
+    page.on_press(button, Permission.RECONCILE, account, reconcile)
     return button

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from textwrap import wrap
 
 from rich.console import Console
@@ -33,13 +34,16 @@ class StoryPrinter:
         """A sentence by itself."""
         self._console.print(Text(text, style=style))
 
-    def welcome(self, accounts: Mapping[str, str], url: str, name: str, password: str) -> None:
-        """What runs, and how to look at it."""
+    def welcome(
+        self, accounts: Mapping[str, str], url: str, name: str, password: str, kept: Path | None = None
+    ) -> None:
+        """What runs, how to look at it, and what stays: the folder *kept*, or nothing."""
         self.say("Tieout watches three accounts on this machine; nothing leaves it.", "bold")
         for account, what in accounts.items():
             self.say(f"  {account:6} {what}")
         self.say(f"The pages: {url} - sign in as {name} / {password}", "bold")
-        self.say("Ctrl-C ends it, and nothing stays. Times are UTC; what Tieout says is read from its record.")
+        stays = "nothing stays" if kept is None else f"everything stays in {kept}"
+        self.say(f"Ctrl-C ends it, and {stays}. Times are UTC; what Tieout says is read from its record.")
 
     def happens(self, at: datetime, account: str, title: str) -> None:
         """What was done to an account."""

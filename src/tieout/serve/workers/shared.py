@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
-from tieout.errors import ReconciliationError, RecordError
+from tieout.errors import AccountTaken, ReconciliationError, RecordError
 from tieout.live.alarm import Alarm
 from tieout.live.schedule import Schedule
 from tieout.live.watch import Trouble, Unfinished, caught
@@ -137,7 +137,12 @@ class SharedEngine:
 
     async def _turn(self) -> None:
         """Run what is held, and nothing else."""
-        turn = await self._leases.turn()
+        try:
+            turn = await self._leases.turn()
+        except AccountTaken:
+            for shard in tuple(self._shards):
+                self._end(shard)
+            raise
         if self._stopping.is_set():
             return
         for shard, each in tuple(self._shards.items()):

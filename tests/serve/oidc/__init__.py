@@ -1,0 +1,1 @@
+"""Signing in through an issuer, and what was tried against it."""

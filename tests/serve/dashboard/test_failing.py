@@ -10,7 +10,7 @@ import pytest
 from tests.serve.api.stage import Stage, write_trade
 from tests.serve.dashboard.bare import cookie_of, opened
 from tieout.errors import ReconciliationError, RecordUnavailable
-from tieout.record.users import Users
+from tieout.record.users import SessionRow, Users
 from tieout.serve.access.roles import Role
 from tieout.serve.dashboard import account, accounts, charts, reckoning
 from tieout.serve.desk import Desk
@@ -52,6 +52,24 @@ async def test_a_record_that_cannot_be_read_is_told(stage: Stage) -> None:
         await page.send(reason="strange fills")
         assert page.told("alarm") == []
         assert "nia halts trading of quiet" in page.told("news")[0]
+
+
+async def test_what_is_refused_is_logged_though_its_button_is_gone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that lost its powers may be shown anew while it is looked up who pressed."""
+    found = Users.session
+
+    async def gone_meanwhile(users: Users, digest: bytes) -> SessionRow | None:
+        page.clear()
+        return await found(users, digest)
+
+    with opened(stage, await cookie_of(stage, "nora", Role.OPERATOR)) as page:
+        await accounts.show()
+        await stage.lessen("nora", Role.VIEWER)
+        monkeypatch.setattr(Users, "session", gone_meanwhile)
+        await page.press("Halt trading of other")
+    assert "nora page /" in await stage.denials()
 
 
 async def test_what_could_not_be_done_stays_to_be_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

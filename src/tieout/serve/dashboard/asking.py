@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from tieout.errors import BadInput, ReconciliationError, RecordError, WordRefuse
 from tieout.model.word import Verdict
 from tieout.record.people import Said
 from tieout.serve.access.roles import Caller, Permission
-from tieout.serve.dashboard.page import Page
+from tieout.serve.dashboard.page import Page, write
 from tieout.serve.dashboard.parts import put
 from tieout.serve.render.saying import said_words
 
@@ -80,7 +81,7 @@ def ask(page: Page, question: Question, say: Say) -> None:
             problem = _fill(question, name)
 
     async def answered(event: GenericEventArguments) -> None:
-        caller = await page.let(question.needs, question.account, problem.set_text)
+        caller = await page.let(question.needs, question.account, partial(write, problem))
         if caller is None:
             return
         nonlocal at
@@ -89,7 +90,7 @@ def ask(page: Page, question: Question, say: Say) -> None:
         try:
             told = await say(Answer(caller=caller, reason=reason, choice=choice, once=once, at=at))
         except (WordRefused, RecordError, ReconciliationError, BadInput) as error:
-            problem.set_text(f"Not said: {error.why if isinstance(error, WordRefused) else error}.")
+            write(problem, f"Not said: {error.why if isinstance(error, WordRefused) else error}.")
             return
         page.tell(" ".join(told))
         dialog.props["data-close"] = ""

@@ -70,9 +70,9 @@ class Page:
                     found, ended_ns = await read(), clock.monotonic_ns()
                     due_ns = ended_ns + max(every_ns, REST * (ended_ns - began_ns))
             except RecordError as error:
-                _write(self._stale, f"The record cannot be read: {error}. What you see may be old.")
+                write(self._stale, f"The record cannot be read: {error}. What you see may be old.")
                 return
-            _write(self._stale, "")
+            write(self._stale, "")
             self._pulse.props["data-beat"] = str(int(clock.now().timestamp() * 1000))
             if [found] != last:
                 last[:] = [found]
@@ -89,11 +89,12 @@ class Page:
         """The visitor, where they may do that now; where not *warn* is told why, and it is an entry of the log."""
         warn = warn or self.warn
         try:
-            caller = await visitor()
-            if caller is not None and caller.may(permission, account):
-                return caller
-            why = "is not known" if caller is None else f"may not {permission}"
-            await note_denial(caller, why, account)
+            with self._client:  # the page's own place: that of the button goes where the page is shown anew meanwhile
+                caller = await visitor()
+                if caller is not None and caller.may(permission, account):
+                    return caller
+                why = "is not known" if caller is None else f"may not {permission}"
+                await note_denial(caller, why, account)
         except RecordError as error:
             warn(f"Not done: {error}.")
             return None
@@ -121,13 +122,13 @@ class Page:
 
     def tell(self, sentence: str) -> None:
         """Say what was done; what went wrong before is no news any more."""
-        _write(self._news, sentence)
-        _write(self._alarm, "")
+        write(self._news, sentence)
+        write(self._alarm, "")
 
     def warn(self, sentence: str) -> None:
         """Say what went wrong, until something else is done."""
-        _write(self._alarm, sentence)
-        _write(self._news, "")
+        write(self._alarm, sentence)
+        write(self._news, "")
 
     async def _still_here(self) -> bool:
         caller = await visitor()
@@ -177,8 +178,9 @@ class Page:
                     put("button", "Sign out", type="submit")
 
 
-def _write(element: TextElement, sentence: str) -> None:
-    if element.text != sentence:
+def write(element: TextElement, sentence: str) -> None:
+    """Let it say this, where it is still there: a page may have been shown anew meanwhile."""
+    if not element.is_deleted and element.text != sentence:
         element.set_text(sentence)
 
 

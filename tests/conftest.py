@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,8 @@ settings.register_profile(
     "tieout", deadline=None, max_examples=100 if PROVE else 50, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tieout")
+# A shell that runs tests in the background has them ignore it, and all that they start, so that none hears Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _record() -> Path | None:

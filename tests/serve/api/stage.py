@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, TCPConnector
 from fastapi import APIRouter
 from msgspec import Struct
 from pwdlib import PasswordHash
@@ -63,6 +63,11 @@ QUICK = Passwords(PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, paralle
 
 
 Told = tuple[int, str, Any]
+
+
+def asking() -> ClientSession:
+    """A client that leaves an idle connection before the server does: what is just being sent over it is lost else."""
+    return ClientSession(connector=TCPConnector(keepalive_timeout=2))
 
 
 class Answer(Struct, frozen=True):
@@ -242,7 +247,7 @@ async def staged(
         app = build_app(desk)
         for each in forms:
             app.include_router(each)
-        async with listening(app, config.service, config.file) as url, ClientSession() as session:
+        async with listening(app, config.service, config.file) as url, asking() as session:
             desk.callers.passwords = QUICK
             yield Stage(folder, desk, url, session)
             desk.closing.set()

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from aiohttp import ClientSession
 from playwright.async_api import (
     Browser,
     BrowserContext,
@@ -19,7 +18,7 @@ from playwright.async_api import (
     expect,
 )
 
-from tests.serve.api.stage import ACCOUNT, CLOCK, CONFIGURATION, PASSWORD, QUICK, Stage, write_side, write_trade
+from tests.serve.api.stage import ACCOUNT, CLOCK, CONFIGURATION, PASSWORD, QUICK, Stage, asking, write_side, write_trade
 from tieout.config import load
 from tieout.record import keys
 from tieout.record.users import UserRow
@@ -135,7 +134,7 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
         add_dashboard(app, desk, config.record)
         async with (
             listening(app, config.service, config.file) as url,
-            ClientSession() as session,
+            asking() as session,
             async_playwright() as playwright,
         ):
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tieout.brokers.streams.base import Stream
     from tieout.brokers.streams.kept import Dialect
     from tieout.brokers.streams.venues import Token
+    from tieout.brokers.streams.watched_file import FileWatch
     from tieout.brokers.wire.shared import Wires
     from tieout.brokers.wire.tries import ReadPatience
     from tieout.brokers.wire.wire import Wire
@@ -94,6 +95,7 @@ class Making:
     """What every adapter is made with, and where it says what it lacks. `wires` and `shared` are made when used.
 
     `secrets` gives each adapter its own, and is never handed on.
+    `watches` look at files, by how often.
     `shelf` is where pushed books are kept.
     `streams` is filled by those that can be listened to: what makes their streams, by account.
     """
@@ -107,6 +109,7 @@ class Making:
     shared: Callable[[], Shared]
     streams: dict[str, Callable[[], tuple[Stream, ...]]] = field(default_factory=dict)
     shelf: LateShelf = field(default_factory=LateShelf)
+    watches: dict[int, FileWatch] = field(default_factory=dict)
 
     def listen(
         self, name: str, broker: BrokerAdapter, poll_seconds: int, dialect: Callable[[], Dialect | None] | None = None
@@ -126,9 +129,9 @@ class Making:
         """Note that the account *name* is read again when the file of its books was written."""
 
         def opened() -> tuple[Stream, ...]:
-            from tieout.brokers.streams.watched_file import WatchedFile
+            from tieout.brokers.streams.watched_file import FileWatch, WatchedFile
 
-            return (WatchedFile(path, clock=self.clock, seconds=seconds),)
+            return (WatchedFile(path, self.watches.setdefault(seconds, FileWatch(self.clock, seconds))),)
 
         self._add(name, opened)
 

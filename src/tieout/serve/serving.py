@@ -18,6 +18,7 @@ from tieout.live.alarm import LoggedAlarm
 from tieout.live.watch import Unfinished, caught
 from tieout.serve.api.app import build_app
 from tieout.serve.checking import DEFAULT_FILE
+from tieout.serve.collecting import collecting_seldom
 from tieout.serve.dashboard.mounting import add_dashboard
 from tieout.serve.desk import Desk
 from tieout.serve.listening import listening
@@ -53,7 +54,11 @@ def serve(
 async def _serve(path: Path, config: Config, *, verbose: bool) -> None:
     stopping, again, systemd, alarm = asyncio.Event(), asyncio.Event(), Notifying(), LoggedAlarm()
     with _told(stopping, again):
-        async with traced(config) as tracing, serving(config, alarm=alarm) as desk:
+        async with (
+            traced(config) as tracing,
+            serving(config, alarm=alarm) as desk,
+            collecting_seldom(desk.clock, alarm),
+        ):
             app = build_app(desk)
             add_dashboard(app, desk, config.record)
             told: ASGIApp = RequestLog(app, desk.clock) if verbose else app

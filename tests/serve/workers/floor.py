@@ -113,6 +113,14 @@ class Floor:
         for worker in tuple(self.workers):
             self.signal(worker, signal.SIGKILL)
 
+    async def say(self, *words: str) -> None:
+        """A command beside the workers, with their configuration, that finds everything in order."""
+        command = [sys.executable, "-m", "tieout", *words, "--config", str(self.folder / "tieout.toml")]
+        said = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert said.returncode == 0, said.stdout + said.stderr
+
     def want(self, account: str, by: Decimal) -> None:
         """The books hold so much more from now on, bought at the price: whoever watches the account has it bought."""
         self._held[account] += by
@@ -175,6 +183,14 @@ class Floor:
         ]
         lines = [f"gone: {sorted(gone)}; holders: {await self.holders()}", *map(str, sessions), *map(str, found)]
         return "\n".join(lines)
+
+    async def holder(self, account: str) -> int:
+        """Which worker read an account last."""
+        read = [
+            each.run for _, each in await self.entries() if (each.kind, each.account) == (EntryKind.COMPARE, account)
+        ]
+        (found,) = [worker for worker in self.workers if await self.run_of(worker) == read[-1]]
+        return found
 
     async def run_of(self, worker: int) -> str | None:
         """What the log calls a worker's process; None while it has written nothing."""

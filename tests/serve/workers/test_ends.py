@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 
@@ -84,15 +82,18 @@ class Story:
         assert not submits.keys() & {f"tieout-{action[:25]}" for action in undone}, "what never happened arrived"
         for account in self.floor.accounts:
             assert takeovers(entries, account)
-        verify = [sys.executable, "-m", "tieout", "audit", "verify", "--config", str(self.floor.folder / "tieout.toml")]
-        said = await asyncio.to_thread(subprocess.run, verify, capture_output=True, text=True, timeout=120, check=False)
-        assert said.returncode == 0, said.stdout + said.stderr
+        await self.floor.say("audit", "verify")
 
     async def shared_by(self, workers: int) -> bool:
         """Whether so many workers have their share each."""
         holders = list((await self.floor.holders()).values())
         counts = [holders.count(each) for each in set(holders)]
         return len(counts) == workers and max(counts) - min(counts) <= 1
+
+    async def read(self, account: str, since: int, *, times: int) -> bool:
+        """Whether an account was read so often behind that entry."""
+        found = [each for _, each in await self.floor.entries(since) if each.kind is EntryKind.COMPARE]
+        return sum(each.account == account for each in found) >= times
 
     async def _acting(self, before: int) -> bool:
         return any(each.kind is EntryKind.INTENT for _, each in await self.floor.entries(before))
@@ -118,6 +119,27 @@ async def test_whoever_ends_others_go_on_and_nothing_is_done_twice(tmp_path: Pat
         here.signal(1, signal.SIGCONT)
         await until(lambda: story.shared_by(2), 60, "its share for the one who woke up")
         await story.prove()
+
+
+async def test_a_halt_goes_with_its_account(tmp_path: Path, server: postgres.Server) -> None:
+    """Whoever takes a halted account over sends nothing for it until somebody resumes it, and goes on with the others."""
+    async with floor(tmp_path, server.fresh(), accounts=2, shards=2) as here:
+        story, (halted, other) = Story(here, 3), here.accounts
+        await story.begin(2)
+        await here.say("halt", halted, "--reason", "strange fills")
+        said = await here.newest()
+        await until(lambda: story.read(halted, said, times=2), 40, "a reading that heard of the halt")
+        holder = await here.holder(halted)
+        here.signal(holder, signal.SIGKILL)
+        ended = await here.newest()
+        for account in here.accounts:
+            here.want(account, STEP)
+        await until(lambda: here.settled(other), 60, "what was wanted of the other account")
+        await until(lambda: story.read(halted, ended, times=3), 60, "readings by whoever took the halted one over")
+        assert not await here.settled(halted) and await here.moved(halted) == 0
+        await here.say("resume", halted, "--reason", "looked at", "--yes")
+        await until(lambda: here.settled(halted), 60, "what was wanted of it before")
+        assert set((await here.submits()).values()) == {1}
 
 
 @pytest.mark.skipif(not PROVE, reason="takes minutes: make prove")

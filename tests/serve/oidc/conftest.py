@@ -10,6 +10,8 @@ import pytest_asyncio
 from tests.serve.api.stage import CLOCK, staged
 from tests.serve.oidc.house import House, configured
 from tests.serve.oidc.loopback import browser, free_port, loopback
+from tieout.config import load
+from tieout.serve.access.elsewhere import elsewhere_of
 from tieout.serve.access.pace import Pace
 from tieout.serve.dashboard import signing_in, signing_in_elsewhere
 
@@ -30,8 +32,11 @@ async def _house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hous
 
 @pytest.fixture
 def house(house_of_all: House) -> House:
-    """The same house, with an honest issuer, an empty browser and nobody who asked too often."""
+    """The same house, with an honest issuer whose keys nobody looked for, an empty browser and nobody who asked too often."""
     house_of_all.issuer.forget()
     house_of_all.browser.clear()
-    house_of_all.stage.desk.logins = Pace(1000, CLOCK)
+    desk = house_of_all.stage.desk
+    config = load(house_of_all.stage.folder / "tieout.toml", None, {})
+    desk.elsewhere = elsewhere_of(config, desk.callers, desk.users, CLOCK)
+    desk.logins = Pace(1000, CLOCK)
     return house_of_all

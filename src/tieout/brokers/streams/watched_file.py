@@ -28,7 +28,7 @@ class FileWatch:
     def __init__(self, clock: Clock, seconds: int) -> None:
         self._clock, self._seconds = clock, seconds
         self._watched: dict[asyncio.Event, tuple[Path, Seen]] = {}
-        self._thread = ThreadPoolExecutor(1, "tieout looks at files")
+        self._thread: ThreadPoolExecutor | None = None
         self._task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -43,9 +43,7 @@ class FileWatch:
         finally:
             del self._watched[changed]
             if not self._watched:
-                task, self._task = self._task, None
-                task.cancel()
-                await asyncio.wait({task})
+                await self._rest()
 
     async def _watch(self) -> None:
         while True:
@@ -57,7 +55,16 @@ class FileWatch:
                     self._watched[changed] = path, seen
                     changed.set()
 
+    async def _rest(self) -> None:
+        task, self._task, thread, self._thread = self._task, None, self._thread, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        if thread is not None:
+            thread.shutdown(wait=False)
+
     async def _look(self, paths: list[Path]) -> list[Seen]:
+        self._thread = self._thread or ThreadPoolExecutor(1, "tieout looks at files")
         return await asyncio.get_running_loop().run_in_executor(self._thread, _looked, paths)
 
 

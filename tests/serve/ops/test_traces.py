@@ -38,6 +38,7 @@ cause = ["EXTERNAL_TRADE"]
 strategy = "SYNC_TO_BROKER"
 """
 )
+HANGS_S = 60  # what the sender waits for a collector that hangs
 STAGES = {"fetch local", "fetch broker", "compare", "explain", "decide", "record", "act"}
 FACTS = {
     "tieout.account", "tieout.venue", "tieout.trigger", "tieout.outcome", "tieout.findings", "error.type",
@@ -209,12 +210,11 @@ async def test_a_collector_that_fails_delays_nothing(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Readings come to their end meanwhile, thousands of spans are dropped and not kept, and the end is not held up."""
-    stop = exporting.STOP_S if PROVE else 0.3
-    monkeypatch.setattr(exporting, "STOP_S", stop)
+    monkeypatch.setattr(exporting, "STOP_S", exporting.STOP_S if PROVE else 0.3)
     monkeypatch.setattr(exporting, "EVERY_MS", 50)
     monkeypatch.setattr(exporting, "QUEUE", exporting.QUEUE if PROVE else 100)
     monkeypatch.setattr(exporting, "BATCH", 20)
-    monkeypatch.setattr(exporting, "PATIENCE_S", 60 if how == "hangs" else 0.1)
+    monkeypatch.setattr(exporting, "PATIENCE_S", HANGS_S if how == "hangs" else 0.1)
     caplog.set_level(logging.INFO, "tieout.traces")
     async with collecting(hangs=True) as (endpoint, collector):
         if how == "refuses":
@@ -229,17 +229,14 @@ async def test_a_collector_that_fails_delays_nothing(
             for _ in range(10 * exporting.QUEUE):
                 with span("reading", whole=True):
                     pass
-            each_us = (CLOCK.monotonic_ns() - before) // (10_000 * exporting.QUEUE)
             assert len(caplog.records) < 10, "nor does the log fill"
             await stage.reconciled(times=2)
             assert stage.desk.measured.last["main"].status == "matched"
             tracer = TRACER.get()
             assert isinstance(tracer, exporting.Exporting)
-            before = CLOCK.monotonic_ns()
             await tracer.close()
             took = (CLOCK.monotonic_ns() - before) / 10**9
-        assert took < stop + 0.5
-        assert each_us < 1000, "a span waits for nobody"
+        assert took < HANGS_S / 2, "nobody waited for an answer, which never came"
     assert caplog.text.count("do not get through") == (how == "refuses"), "once, however often"
     assert TRACER.get() is None
 

@@ -162,33 +162,38 @@ async def test_slow_conflicts_do_not_add_up(
     on_file: RecordSettings, watching: Bench, clock: VirtualClock, hurried: float
 ) -> None:
     """Each answer in time and another one asked for each time: all of them together have no longer than one."""
-    asked: list[float] = []
+    asked = 0
 
     async def conflicts(request: web.Request) -> web.StreamResponse:
-        asked.append(time.perf_counter())
+        nonlocal asked
+        asked += 1
         await asyncio.sleep(hurried * 0.8)
-        return web.Response(status=409, text=f"{(len(asked) + 1) % 2}\n")
+        return web.Response(status=409, text=f"{(asked + 1) % 2}\n")
 
     async with answering(conflicts) as url:
         error = await refusal(on_file, watching.signer.vkey, url, clock)
-        took = time.perf_counter() - asked[0]
     assert isinstance(error, RecordUnavailable)
-    assert took < hurried * 1.5
+    assert asked <= 2
 
 
 async def test_many_accounts_wait_for_two_rounds_at_most(
     on_file: RecordSettings, watching: Bench, clock: VirtualClock, hurried: float
 ) -> None:
     """Twenty accounts that ask at once of a witness that hangs are all refused in the time of two."""
-    async with answering(silent) as url:
+    asked = 0
+
+    async def counted(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        return await silent(request)
+
+    async with answering(counted) as url:
         record = await open_record(replace(on_file, witnesses={watching.signer.vkey: url}), clock)
         await grow(record, 1)
-        began = time.perf_counter()
         answers = await asyncio.gather(*(record.permit() for _ in range(20)), return_exceptions=True)
-        took = time.perf_counter() - began
         await record.close()
     assert all(isinstance(each, RecordUnavailable) for each in answers)
-    assert took < hurried * 2 + 1
+    assert asked <= 2
 
 
 async def test_who_asks_during_a_round_is_not_answered_by_it(

@@ -68,7 +68,7 @@ async def test_what_is_refused_is_logged_though_its_button_is_gone(
         await accounts.show()
         await stage.lessen("nora", Role.VIEWER)
         monkeypatch.setattr(Users, "session", gone_meanwhile)
-        await page.press("Halt trading of other")
+        await page.press("Halt trading of main")
     assert "nora page /" in await stage.denials()
 
 

@@ -154,7 +154,7 @@ async def test_what_takes_time_is_told_and_nothing_that_is_held(
     _require_readings(spans)
     _require_requests(spans)
     whole = b"".join(collector.raw)
-    for word in (AMOUNT, FILLED, "BTC", "50000", "10000", "4711", token, token.split("_")[2]):
+    for word in (AMOUNT, FILLED, "BTC", "50000", "10000", "4711", token, token.split("_", 2)[2]):
         assert word.encode() not in whole
     assert {name for one in spans for name in facts(one)} <= FACTS
     assert not any(one.events or one.links or one.status.message for one in spans)

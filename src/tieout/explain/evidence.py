@@ -97,12 +97,17 @@ class Evidence:
         while todo:
             for key in self._moves[id(todo.pop())] - seen:
                 seen.add(key)
-                if self.market.difference(key) or self.sum(name, pick, key) or not self.market.compared(key):
+                if not self._may_begin_to_differ(key) or self.sum(name, pick, key):
                     continue
                 fresh = [record for record in self.touching(key, pick) if id(record) not in found]
                 found |= {id(record): record for record in fresh}
                 todo += fresh
         return tuple(sorted(found.values(), key=in_time))
+
+    def _may_begin_to_differ(self, key: Key) -> bool:
+        """Whether both sides agree on a row that is compared. A currency that neither lists holds no booking up."""
+        unlisted = key.domain == "balance" and not self.market.listed(key)
+        return self.market.compared(key) and not self.market.difference(key) and not unlisted
 
     def explains_any(self, record: Record) -> bool:
         """Whether a record moves a row that differs."""
@@ -110,7 +115,7 @@ class Evidence:
 
     def _search(self, records: Sequence[Record], keys: Sequence[Key]) -> frozenset[int] | None:
         market = self.market
-        judged = [key for key in keys if market.listed(key) or market.difference(key)]
+        judged = [key for key in keys if market.difference(key) or self._may_begin_to_differ(key) or market.listed(key)]
         # What moves only a currency that neither side lists can neither close a row nor keep one from closing.
         records = [record for record in records if any(key in self.single[id(record)] for key in judged)]
         if not all(market.compared(key) for key in judged) or len(records) < 2:

@@ -69,8 +69,8 @@ async def take(browser: Browser, url: str, name: str, password: str) -> None:
 
 async def main() -> None:
     """The demo, a browser, and the pictures."""
-    told = [Path(sys.executable).parent / "tieout", "demo", "--seconds", str(SECONDS)]
-    demo = await asyncio.create_subprocess_exec(*told, stdout=asyncio.subprocess.PIPE)
+    tieout = Path(sys.executable).parent / "tieout"
+    demo = await asyncio.create_subprocess_exec(tieout, "demo", "--seconds", str(SECONDS), stdout=asyncio.subprocess.PIPE)
     assert demo.stdout is not None
     try:
         while (

@@ -70,7 +70,9 @@ async def take(browser: Browser, url: str, name: str, password: str) -> None:
 async def main() -> None:
     """The demo, a browser, and the pictures."""
     tieout = Path(sys.executable).parent / "tieout"
-    demo = await asyncio.create_subprocess_exec(tieout, "demo", "--seconds", str(SECONDS), stdout=asyncio.subprocess.PIPE)
+    demo = await asyncio.create_subprocess_exec(
+        tieout, "demo", "--seconds", str(SECONDS), stdout=asyncio.subprocess.PIPE
+    )
     assert demo.stdout is not None
     try:
         while (

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from tieout.explain.cases import build_cases, changes_of
 from tieout.explain.doubt import Continuity
-from tieout.explain.evidence import Evidence, Later
 from tieout.explain.flight import (
     Listed,
     Span,
@@ -19,7 +18,7 @@ from tieout.explain.flight import (
     moved_while_reading,
     young_spans,
 )
-from tieout.explain.holdings import Found, explain_fully, explain_partly, weigh
+from tieout.explain.holdings import Evidence, Found, Later, explain_fully, explain_partly, weigh
 from tieout.explain.market import Market, names_of
 from tieout.explain.orders import OrderEvidence, explain_locked, explain_order, locks_of
 from tieout.explain.records import Ages, OwnIds, Proof, Record, Standing, gather, plain_record

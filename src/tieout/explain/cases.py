@@ -9,8 +9,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tieout.explain.evidence import Evidence
-from tieout.explain.holdings import Found
+from tieout.explain.holdings import Evidence, Found
 from tieout.explain.market import Market
 from tieout.explain.records import Record, Standing, in_time
 from tieout.model.amounts import ONE, ZERO, ratio

@@ -100,7 +100,7 @@ def _latency(history: History) -> Element:
             put("h2", title)
             put("p", "No venue was asked over a wire yet: files and simulations are read at once.")
         return card
-    return _figure(title, names, series, columns, rows, unit="milliseconds")
+    return _figure(title, names, series, columns, rows, unit="milliseconds", sideways=True)
 
 
 CHARTS: dict[str, Callable[[History], Element]] = {
@@ -121,11 +121,12 @@ def _figure(
     rows: Sequence[Sequence[str]],
     *,
     unit: str = "",
+    sideways: bool = False,
 ) -> Element:
     with put("section", classes="card", aria_label=title) as card:
         put("h2", f"{title}, in {unit}" if unit else title)
         with put("div", aria_hidden="true"):  # the table says the same
-            ui.echart(_options(names, series)).classes("chart")
+            ui.echart(_options(names, series, sideways=sideways)).classes("chart")
         with put("details", data_focus=title):
             put("summary", "The same as a table", data_focus=f"table {title}")
             body = table(title, *columns)
@@ -141,20 +142,24 @@ def _cells(columns: Sequence[str], row: Sequence[str]) -> None:
         cell(column, text, "number")
 
 
-def _options(names: Sequence[str], series: Series) -> dict[str, object]:
+def _options(names: Sequence[str], series: Series, *, sideways: bool) -> dict[str, object]:
+    """Bars by name; *sideways* where names are long: upright, all but a few of them would be left out."""
     drawn = [
         {"name": name, "type": "bar", "data": list(figures), "itemStyle": {"color": colour}}
         for (name, figures), colour in zip(series, COLOURS, strict=False)
     ]
     words = {"color": GREY}
+    label = {**words, "interval": 0, "width": 200, "overflow": "break", "lineHeight": 14} if sideways else words
+    by_name = {"type": "category", "data": list(names), "axisLabel": label, "inverse": sideways}
+    amount = {"type": "value", "axisLabel": words, "splitLine": {"lineStyle": {"color": GREY, "opacity": "0.35"}}}
     return {
         "animation": False,
         "textStyle": words,
         "legend": {"textStyle": words, "top": 0, "right": 0},
         "tooltip": {"trigger": "axis", "renderMode": "richText"},
         "grid": {"left": 8, "right": 8, "bottom": 8, "top": 48, "containLabel": True},
-        "xAxis": {"type": "category", "data": list(names), "axisLabel": words},
-        "yAxis": {"type": "value", "axisLabel": words, "splitLine": {"lineStyle": {"color": GREY, "opacity": "0.35"}}},
+        "xAxis": amount if sideways else by_name,
+        "yAxis": by_name if sideways else amount,
         "series": drawn,
     }
 

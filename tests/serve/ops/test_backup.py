@@ -61,7 +61,8 @@ async def test_a_copy_of_a_service_that_runs_verifies_and_goes_on(tmp_path: Path
         for _ in range(3):  # it goes on, and the copy does not
             await running.ask("/v1/accounts/main/reconcile", "POST")
         after = await running.ask("/v1/audit/entries")
-    words = [heard.recv(100).decode() for _ in range(3)]
+        async with asyncio.timeout(20):
+            words = [(await asyncio.get_running_loop().sock_recv(heard, 100)).decode() for _ in range(3)]
     assert words == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
     assert last_of(heard) == "STOPPING=1"
     heard.close()

@@ -147,8 +147,7 @@ def _status(judged: Judged, reading: Reading, changes: tuple[Change, ...]) -> Ac
     # A record that moves a row in doubt is not booked, even where the sums happen to agree.
     held = any(doubted & _moved_by(change) for change in records)
     costless = any(isinstance(change, SetPosition) and _lacks_price(change, judged) for change in changes)
-    unsure = held or not judged.case.closes or judged.brings_strangers
-    return AWAITING if costless or (records and unsure) else PLANNED
+    return AWAITING if costless or (records and (held or not judged.case.closes)) else PLANNED
 
 
 def _lacks_price(change: SetPosition, judged: Judged) -> bool:
@@ -254,8 +253,7 @@ def _plan(
     if status is ActionStatus.SKIPPED:
         return Refused(fingerprint, named, verdict.strategy, "rejected")
     open_ended = verdict.strategy is S.SYNC_TO_BROKER and not verdict.approval
-    doubt = "somebody_else" if judged.brings_strangers else "does_not_close"
-    return Refused(fingerprint, named, verdict.strategy, doubt if open_ended else verdict.reason)
+    return Refused(fingerprint, named, verdict.strategy, "does_not_close" if open_ended else verdict.reason)
 
 
 def _plain(kind: ActionKind, verdict: Verdict, named: tuple[str, ...], reason: str | None = None) -> Action:

@@ -17,7 +17,6 @@ from tieout.model.amounts import ZERO, percent
 from tieout.model.case import Case
 from tieout.model.discrepancy import (
     DOUBTS,
-    FOREIGN,
     SEVERITY_RANK,
     Cause,
     CauseCode,
@@ -42,13 +41,6 @@ class Judged(Struct, frozen=True):
     votes: tuple[Key, ...]
     open: tuple[Key, ...]
     confirmed: bool
-
-    @property
-    def brings_strangers(self) -> bool:
-        """Whether somebody else's doing, or what was forced, shows on a row within tolerance alone, which nothing judges."""
-        seen = {code for key in self.votes for code in self.case.parts[key]}
-        silent = {code for key, codes in self.case.parts.items() if key not in self.votes for code in codes} - seen
-        return self.verdict.reason != RESOLVED and not silent.isdisjoint((*FOREIGN, CauseCode.LIQUIDATION))
 
 
 def judge_case(case: Case, reading: Reading, history: History, confirmed: Mapping[Key, bool]) -> Judged:

@@ -26,7 +26,7 @@ from tieout.model.amounts import ONE
 from tieout.model.snapshot import Activity, Balance, Fill, Order, Position, Row, Section, Snapshot
 
 SEED, ADDRESS = 7, "dydx1contract"
-PATIENCE_NS = 400 * 10**6
+PATIENCE_NS = 10**9
 TYPES = {"stop": "stop_market"}
 
 

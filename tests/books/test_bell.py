@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 from aiohttp import web
 from tests.books.test_pushed import Shelf
+from tests.loopback import on_loopback
 
 from tieout.books import bell as ringing
 from tieout.books.bell import WebhookBell
@@ -50,13 +51,10 @@ async def hook() -> AsyncIterator[Hook]:
     """An address of this machine."""
     made, application = Hook(), web.Application()
     application.router.add_post("/hook", made.answer)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    yield made
-    made.may.set()
-    await runner.cleanup()
+    async with on_loopback(application, shutdown_timeout=0.1) as url:
+        made.url = f"{url}/hook"
+        yield made
+        made.may.set()
 
 
 async def pushing(bell: WebhookBell) -> PushedBooks:

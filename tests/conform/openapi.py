@@ -26,6 +26,7 @@ from aiohttp import web
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.conform.output import say
+from tests.loopback import on_loopback
 
 PACKAGE = "@stoplight/prism-cli@5.14.2"
 _HOP = frozenset(("connection", "content-encoding", "content-length", "host", "keep-alive", "transfer-encoding"))
@@ -111,12 +112,8 @@ async def noted(target: str, found: list[Violation], asked: list[str]) -> AsyncI
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", pass_on)
-    runner = web.AppRunner(app, access_log=None)
-    async with aiohttp.ClientSession() as session:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        await runner.cleanup()
+    async with aiohttp.ClientSession() as session, on_loopback(app, access_log=None) as url:
+        yield url
 
 
 async def judge(judged: Judged, shared: Path, command: Path) -> tuple[int, int]:

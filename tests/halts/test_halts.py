@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.books.freqtrade.bot import SHORT, Bot, listening
+from tests.loopback import on_loopback
 from tieout.books.freqtrade.rest import Freqtrade
 from tieout.books.posting import SIGNATURE, signature
 from tieout.clock import VirtualClock
@@ -118,13 +119,8 @@ async def heard() -> AsyncIterator[tuple[Ear, str]]:
     """An ear, and its address."""
     ear, application = Ear(), web.Application()
     application.router.add_post("/halt", ear.hear)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield ear, f"http://127.0.0.1:{runner.addresses[0][1]}/halt"
-    finally:
-        await runner.cleanup()
+    async with on_loopback(application) as url:
+        yield ear, f"{url}/halt"
 
 
 async def test_a_webhook_answers_what_it_obeys() -> None:

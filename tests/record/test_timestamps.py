@@ -14,6 +14,7 @@ from aiohttp import web
 from cryptography.x509 import Certificate
 from sqlalchemy import update
 
+from tests.loopback import on_loopback
 from tieout.clock import VirtualClock
 from tieout.errors import BadInput, ProofRefused, RecordUnavailable
 from tieout.record.entry import Draft, EntryKind
@@ -81,13 +82,8 @@ async def serving(authority: Path, *, status: int = 200) -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_post("/", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
+    async with on_loopback(app) as url:
+        yield f"{url}/"
 
 
 async def opened(settings: RecordSettings, clock: VirtualClock) -> StoreRecord:

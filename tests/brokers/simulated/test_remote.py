@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from tests.loopback import on_loopback
 
 from tieout.brokers.base import OrderRequest
 from tieout.brokers.simulated import Fault, FaultRule, Instrument, World
@@ -124,13 +125,10 @@ async def answering(body: bytes, status: int = 200) -> AsyncIterator[RemoteSimul
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    broker = RemoteSimulatedBroker(f"http://127.0.0.1:{runner.addresses[0][1]}", "main")
-    yield broker
-    await broker.close()
-    await runner.cleanup()
+    async with on_loopback(app) as url:
+        broker = RemoteSimulatedBroker(url, "main")
+        yield broker
+        await broker.close()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from aiohttp import ClientSession, web
 from msgspec.structs import replace
 from sqlalchemy import select
 
+from tests.loopback import on_loopback
 from tests.record.witness.conftest import Bench, Log
 from tests.record.witness.test_guarding import NOWHERE, grow, witnessed
 from tieout.clock import VirtualClock
@@ -60,13 +61,8 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
     """A server in the witness' place."""
     app = web.Application()
     app.router.add_route("*", "/{rest:.*}", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with on_loopback(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True) as url:
+        yield url
 
 
 async def refusal(settings: RecordSettings, vkey: str, url: str, clock: VirtualClock) -> RecordError:

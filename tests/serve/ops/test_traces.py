@@ -17,6 +17,7 @@ from aiohttp import ClientSession, web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from tests.loopback import on_loopback
 from tests.proving import PROVE
 from tests.serve.api.stage import ACCOUNT, CLOCK, Stage, staged, write_trade
 from tieout.config import Config, load
@@ -98,16 +99,12 @@ async def collecting(*, hangs: bool = False) -> AsyncIterator[tuple[str, Collect
 
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", collector
-    finally:
-        collector.answers.set()
-        await _gone()
-        await runner.cleanup()
+    async with on_loopback(app) as url:
+        try:
+            yield url, collector
+        finally:
+            collector.answers.set()
+            await _gone()
 
 
 def told(tmp_path: Path, endpoint: str) -> Config:

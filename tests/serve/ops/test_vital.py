@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from tests.loopback import on_loopback
 from tests.serve.api.stage import Stage
 from tieout.clock import SystemClock
 from tieout.config import load
@@ -58,14 +59,8 @@ async def elsewhere(status: int = 200) -> AsyncIterator[tuple[str, list[str]]]:
 
     app = web.Application()
     app.router.add_get("/{token}", called)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/{TOKEN}", calls
-    finally:
-        await runner.cleanup()
+    async with on_loopback(app) as url:
+        yield f"{url}/{TOKEN}", calls
 
 
 async def test_it_is_called_while_all_is_well(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
